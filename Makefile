@@ -1,0 +1,84 @@
+# Everything runs from a clean clone: each target that needs the environment builds it first.
+# Nothing is written outside this folder, except by the package installers.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+# The first Python of at least 3.11; `make PYTHON=/path/to/python test` takes another.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$python"; break; }; done)
+# Code that the checks read: what is there of these folders.
+CODE := $(wildcard sync_protocol server client_sdk migrations demo benchmarks examples tests)
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+UV := .cache/uv/bin/uv
+LOCK := $(UV) --no-config --quiet pip compile pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+# Processes of the test run, and arguments for pytest: make test WORKERS=0 ARGS="-k merge"
+WORKERS ?= auto
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: $(STAMP) ## one village round, then the service stays up (SEED=3 for another round, ONCE=1 to end after it)
+	@$(BIN)/roundbook demo $(if $(SEED),--seed $(SEED)) $(if $(ONCE),--once)
+
+.PHONY: test
+test: $(STAMP) ## all tests, on SQLite and on PostgreSQL (WORKERS=0 for one process, ARGS="..." for pytest)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+.PHONY: check
+check: $(STAMP) ## format, lint, types, layer contract
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/lint-imports --cache-dir .cache/import-linter
+
+.PHONY: fmt
+fmt: $(STAMP) ## format, and mend what the linter can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(STAMP) ## the measured works, each beside its floor (ARGS="..." is passed on)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: serve
+serve: $(STAMP) ## the service on SQLite under data/ (ARGS="--port 9000" is passed on)
+	@$(BIN)/roundbook serve $(ARGS)
+
+.PHONY: mutants
+mutants: $(STAMP) ## break the code on purpose, and see each guarantee's test fail
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
+.PHONY: lock
+lock: $(UV) ## resolve the dependencies again (UPGRADE=1 for the newest)
+	@$(LOCK) --output-file requirements/device.txt
+	@$(LOCK) --output-file requirements/server.txt --extra server
+	@$(LOCK) --output-file requirements/dev.txt --extra server --group dev
+
+.PHONY: clean
+clean: ## remove the environment, caches and what tests left (not data/)
+	@rm -rf .venv .cache dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: install
+install: $(STAMP) ## the environment alone
+
+# The environment. Its installation takes a lock, so that two makes at once do not build it twice.
+$(STAMP): requirements/dev.txt pyproject.toml
+	@mkdir -p .cache
+	@PYTHON="$(PYTHON)" PIP="$(PIP)" STAMP="$@" bash .ci/environment
+
+$(UV):
+	@"$(PYTHON)" -m venv .cache/uv
+	@.cache/uv/bin/python -m pip -qq --disable-pip-version-check install 'uv>=0.9'
+	@touch $@
