@@ -1,0 +1,322 @@
+"""The tables, under the rules for three databases (docs/architecture.md, "Storage").
+
+A *township table* has `township_id` first in its primary key and in every unique constraint and index; a
+*reference table* is small and rarely written. No sequences, no triggers: ids come from devices or from the
+application, order from the township's counter under its row lock. Times are milliseconds since 1970 UTC,
+bound by the application. What the merge reads and writes is opaque bytes in the form in which it
+travelled; what lists filter on is a column of its own.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+
+metadata: Final = MetaData()
+
+Id: Final = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
+"""A UUID: native where the database has the type, canonical text where it has not."""
+Small: Final = JSON().with_variant(postgresql.JSONB(), "postgresql")
+"""Small configuration, such as the grids of a device."""
+Millis: Final = BigInteger
+Number: Final = BigInteger
+"""A number of the township: epoch times 2^40 plus a count."""
+TOWNSHIP: Final = String(9)
+
+
+def _township() -> Column[str]:
+    return Column("township_id", TOWNSHIP, nullable=False)
+
+
+def _key(table: str, *columns: str) -> PrimaryKeyConstraint:
+    return PrimaryKeyConstraint("township_id", *columns, name=f"pk_{table}")
+
+
+# Reference tables
+
+divisions = Table(
+    "divisions",
+    metadata,
+    Column("code", String(12), nullable=False),
+    Column("level", String(8), nullable=False),  # province city county town village
+    Column("parent", String(12)),
+    Column("name", String(200), nullable=False),
+    Column("list_year", Integer, nullable=False),
+    PrimaryKeyConstraint("code", name="pk_divisions"),
+    Index("ix_divisions_parent", "parent"),
+)
+
+kinds = Table(
+    "kinds",
+    metadata,
+    Column("name", String(41), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("declaration", LargeBinary, nullable=False),
+    Column("installed_ms", Millis, nullable=False),
+    PrimaryKeyConstraint("name", "version", name="pk_kinds"),
+)
+
+enrolment_routes = Table(
+    "enrolment_routes",
+    metadata,
+    Column("code_hash", String(64), nullable=False),
+    Column("township_id", TOWNSHIP, nullable=False),
+    Column("expires_ms", Millis, nullable=False),
+    PrimaryKeyConstraint("code_hash", name="pk_enrolment_routes"),
+)
+
+# Township tables: the directory
+
+townships = Table(
+    "townships",
+    metadata,
+    _township(),
+    Column("name", String(200), nullable=False),
+    Column("identity", Id, nullable=False),  # which server this is, echoed in every answer
+    Column("counter", Number, nullable=False),  # the last number given
+    Column("horizon", Number, nullable=False),  # exits at or below it may be gone
+    Column("cursor_key", LargeBinary, nullable=False),
+    Column("duty_phone", String(40)),
+    Column("opened_ms", Millis, nullable=False),
+    _key("townships"),
+)
+
+grids = Table(
+    "grids",
+    metadata,
+    _township(),
+    Column("grid", String(15), nullable=False),
+    Column("village", String(12), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("village_name", String(200), nullable=False),
+    _key("grids", "grid"),
+    ForeignKeyConstraint(["township_id"], ["townships.township_id"], name="fk_grids_townships"),
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    _township(),
+    Column("staff_id", Id, nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("added_ms", Millis, nullable=False),
+    Column("disabled_ms", Millis),
+    _key("staff", "staff_id"),
+    ForeignKeyConstraint(["township_id"], ["townships.township_id"], name="fk_staff_townships"),
+    Index("uq_staff_name", "township_id", "name", unique=True),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    _township(),
+    Column("device_id", Id, nullable=False),
+    Column("staff_id", Id, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("grids", Small, nullable=False),
+    Column("enrolled_ms", Millis, nullable=False),
+    Column("revoked_ms", Millis),
+    Column("serial", BigInteger, nullable=False),  # the highest seen
+    Column("epoch", Id),  # the installation epoch, and its last counter
+    Column("counter", BigInteger, nullable=False),
+    Column("contact_ms", Millis),
+    Column("offset_ms", BigInteger),
+    Column("queued", BigInteger, nullable=False),  # as last reported
+    Column("client", String(200), nullable=False),
+    _key("devices", "device_id"),
+    ForeignKeyConstraint(
+        ["township_id", "staff_id"], ["staff.township_id", "staff.staff_id"], name="fk_devices_staff"
+    ),
+)
+
+enrolments = Table(
+    "enrolments",
+    metadata,
+    _township(),
+    Column("code_hash", String(64), nullable=False),
+    Column("staff_id", Id, nullable=False),
+    Column("grids", Small, nullable=False),
+    Column("expires_ms", Millis, nullable=False),
+    Column("device_id", Id),  # set when used
+    _key("enrolments", "code_hash"),
+    ForeignKeyConstraint(
+        ["township_id", "staff_id"], ["staff.township_id", "staff.staff_id"], name="fk_enrolments_staff"
+    ),
+)
+
+applications = Table(
+    "applications",
+    metadata,
+    _township(),
+    Column("application_id", Id, nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("token_hash", String(64), nullable=False),
+    Column("scopes", Small, nullable=False),
+    Column("added_ms", Millis, nullable=False),
+    Column("revoked_ms", Millis),
+    _key("applications", "application_id"),
+    ForeignKeyConstraint(["township_id"], ["townships.township_id"], name="fk_applications_townships"),
+)
+
+# Township tables: records and what happened to them
+
+records = Table(
+    "records",
+    metadata,
+    _township(),
+    Column("record_id", Id, nullable=False),
+    Column("version", Number, nullable=False),
+    Column("placed", Number, nullable=False),
+    Column("kind", String(41), nullable=False),
+    Column("place", String(15), nullable=False),
+    Column("state", String(41)),
+    Column("number", String(40)),
+    Column("deleted", Boolean, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("marks", LargeBinary, nullable=False),
+    Column("digest_high", BigInteger, nullable=False),
+    Column("digest_low", BigInteger, nullable=False),
+    Column("received_ms", Millis, nullable=False),  # the create's receipt
+    _key("records", "record_id"),
+    Index("ix_records_place", "township_id", "place", "version"),
+    Index("uq_records_number", "township_id", "number", unique=True),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    _township(),
+    Column("change_id", Id, nullable=False),
+    Column("n", Number, nullable=False),
+    Column("record_id", Id),
+    Column("author", Id, nullable=False),  # a device, a person of the office, or an application
+    Column("role", String(20), nullable=False),
+    Column("epoch", Id),
+    Column("counter", BigInteger, nullable=False),
+    Column("at_ms", Millis, nullable=False),  # the device's clock
+    Column("offset_ms", BigInteger, nullable=False),  # the estimate of how far it was behind
+    Column("uncertainty_ms", BigInteger, nullable=False),
+    Column("stamp_ms", Millis, nullable=False),
+    Column("received_ms", Millis, nullable=False),
+    Column("result", String(11), nullable=False),
+    Column("code", String(32)),
+    Column("origin", Id),  # the quarantined change that this one replays or discards
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("effects", LargeBinary, nullable=False),
+    Column("verdict", LargeBinary, nullable=False),
+    _key("changes", "change_id"),
+    Index("uq_changes_n", "township_id", "n", unique=True),
+    Index("ix_changes_record", "township_id", "record_id", "n"),
+    Index(
+        "ix_changes_quarantined",
+        "township_id",
+        "n",
+        postgresql_where=text("result = 'quarantined'"),
+        sqlite_where=text("result = 'quarantined'"),
+    ),
+    Index(
+        "ix_changes_origin",
+        "township_id",
+        "origin",
+        postgresql_where=text("origin IS NOT NULL"),
+        sqlite_where=text("origin IS NOT NULL"),
+    ),
+)
+
+conflicts = Table(
+    "conflicts",
+    metadata,
+    _township(),
+    Column("conflict_id", Id, nullable=False),
+    Column("n", Number, nullable=False),  # of the change that opened it
+    Column("record_id", Id, nullable=False),
+    Column("path", String(200), nullable=False),
+    Column("rule", String(10), nullable=False),
+    Column("status", String(8), nullable=False),  # open, by_rule, decided
+    Column("sides", LargeBinary, nullable=False),  # base and every value, with authors and times
+    Column("opened_ms", Millis, nullable=False),
+    Column("decided_ms", Millis),
+    Column("decision", Id),  # the change that decided it
+    _key("conflicts", "conflict_id"),
+    Index(
+        "uq_conflicts_path",
+        "township_id",
+        "record_id",
+        "path",
+        unique=True,
+        postgresql_where=text("status <> 'decided'"),
+        sqlite_where=text("status <> 'decided'"),
+    ),
+    Index("ix_conflicts_status", "township_id", "status", "n"),
+)
+
+exits = Table(
+    "exits",
+    metadata,
+    _township(),
+    Column("grid", String(15), nullable=False),
+    Column("n", Number, nullable=False),
+    Column("record_id", Id, nullable=False),
+    Column("why", String(10), nullable=False),
+    Column("state", String(41)),
+    Column("number", String(40)),
+    _key("exits", "grid", "n"),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    _township(),
+    Column("device_id", Id, nullable=False),
+    Column("n", Number, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    _key("receipts", "device_id", "n"),
+)
+
+registers = Table(
+    "registers",
+    metadata,
+    _township(),
+    Column("year", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    _key("registers", "year"),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    _township(),
+    Column("device_id", Id, nullable=False),
+    Column("epoch", Id, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("released_ms", Millis, nullable=False),
+    _key("gaps", "device_id", "epoch", "first"),
+)
+
+lost_spans = Table(
+    "lost_spans",
+    metadata,
+    _township(),
+    Column("first", Number, nullable=False),  # numbers first to last were given and are gone
+    Column("last", Number, nullable=False),
+    Column("found_ms", Millis, nullable=False),
+    _key("lost_spans", "first"),
+)

@@ -1,0 +1,151 @@
+"""Bytes to messages and back, within limits. Compression and signatures are the drivers' business.
+
+A request is read in two steps. The frame must be sound, else there is nobody to answer (Malformed). Its
+changes are read one by one, so that one bad change never takes the others with it: what cannot be decoded
+is still kept by its id, as `Unreadable`.
+
+The fast reader leaves each change as the bytes that travelled. It stops at what is legal JSON but no legal
+text (a lone surrogate) or nested too deeply, and cannot say in which element. Then the frame is read by the
+standard library's reader, which is slower and more patient.
+"""
+
+import json
+from typing import Any, Final, NoReturn, TypeVar
+
+import msgspec
+
+from sync_protocol.changes import Change, glimpse
+from sync_protocol.changes import decode as decode_change
+from sync_protocol.ids import is_id
+from sync_protocol.limits import DEFAULTS, Limits
+from sync_protocol.messages import EnrolAnswer, EnrolRequest, SyncAnswer, SyncRequest
+
+Message = TypeVar("Message")
+INTEGER_MAX: Final = 2**63 - 1
+_TEXT_MAX: Final = 200
+"""Characters that a short text of the frame (nonce, epoch, client) may have."""
+
+
+class Malformed(ValueError):  # noqa: N818 (it is the message that is malformed)
+    """The frame is broken: nothing of it was read. The text says what was expected, never what came."""
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A change that could not be decoded, with what could be read of it."""
+
+    raw: bytes
+    id: str | None
+    """None when not even the id can be read; then `kept` of the answer tells where it went."""
+    record: str
+    n: int
+    code: str
+    reason: str
+
+
+encode: Final = msgspec.json.Encoder().encode
+_request: Final = msgspec.json.Decoder(SyncRequest)
+_answer: Final = msgspec.json.Decoder(SyncAnswer)
+_enrol_request: Final = msgspec.json.Decoder(EnrolRequest)
+_enrol_answer: Final = msgspec.json.Decoder(EnrolAnswer)
+
+
+def read_request(body: bytes, limits: Limits = DEFAULTS) -> SyncRequest:
+    """The frame of a request; raises Malformed."""
+    try:
+        request = _request.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        request = _patient(body)
+    if len(request.changes) > limits.changes_max:
+        message = f"a request takes at most {limits.changes_max} changes, this one has {len(request.changes)}"
+        raise Malformed(message)
+    short = (request.nonce, request.epoch, request.client, request.protocol, request.profile or "")
+    if not request.nonce or not is_id(request.epoch) or max(map(len, short)) > _TEXT_MAX:
+        message = f"the nonce is a text of 1 to {_TEXT_MAX} characters, the epoch a UUID"
+        raise Malformed(message)
+    if max(abs(request.now), abs(request.lowest), abs(request.queued), abs(request.page_bytes)) > INTEGER_MAX:
+        message = "numbers of the frame have at most 63 bits"
+        raise Malformed(message)
+    return request
+
+
+def read_change(raw: msgspec.Raw | bytes, limits: Limits = DEFAULTS) -> Change | Unreadable:
+    """One change of a request, or what can be said of one that is not readable."""
+    data = bytes(raw)
+    if len(data) > limits.record_bytes_max:
+        return _unreadable(data, "too_large", f"at most {limits.record_bytes_max} bytes a change, got {len(data)}")
+    try:
+        change = decode_change(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return _unreadable(data, "unreadable", _without_values(error))
+    problem = _problem(change, limits)
+    return change if problem is None else _unreadable(data, "unreadable", problem)
+
+
+def read_answer(body: bytes) -> SyncAnswer:
+    """A server's answer; raises Malformed for everything else, such as a captive portal's page."""
+    return _read(_answer, body)
+
+
+def read_enrol_request(body: bytes) -> EnrolRequest:
+    """A device's request to be enrolled; raises Malformed."""
+    return _read(_enrol_request, body)
+
+
+def read_enrol_answer(body: bytes) -> EnrolAnswer:
+    """The answer to it; raises Malformed."""
+    return _read(_enrol_answer, body)
+
+
+def _problem(change: Change, limits: Limits) -> str | None:
+    """What is wrong with the envelope of a change, if anything; values are the kind's business."""
+    named = {change.id, change.record, *change.predecessors, change.decides or change.id}
+    if not all(map(is_id, named)):
+        return "ids are UUIDs in lower case"
+    if len(change.ops) > limits.ops_max:
+        return f"at most {limits.ops_max} operations a change, got {len(change.ops)}"
+    numbers = (change.n, change.at, change.mark, change.base, change.version, *change.bases.values())
+    if max(map(abs, numbers)) > INTEGER_MAX:
+        return "numbers have at most 63 bits"
+    if change.do == "create" and change.place is None:
+        return "a create says where the record lies"
+    if "\0" in change.kind or "\0" in (change.place or "") or "\0" in (change.reason or ""):
+        return "no text has a NUL character"
+    return None
+
+
+def _unreadable(data: bytes, code: str, reason: str) -> Unreadable:
+    seen = glimpse(data)
+    if seen is None or not is_id(seen.id):
+        return Unreadable(data, None, "", 0, code, reason)
+    record = seen.record if is_id(seen.record) else ""
+    return Unreadable(data, seen.id, record, seen.n if 0 < seen.n <= INTEGER_MAX else 0, code, reason)
+
+
+def _without_values(error: Exception) -> str:
+    """Where decoding failed, without what stood there: a reason must not carry what a citizen said."""
+    _, found, path = str(error).rpartition(" - at `")
+    return f"not what is expected at {path.rstrip('`')}" if found else "not a change in JSON"
+
+
+def _read(decoder: msgspec.json.Decoder[Message], body: bytes) -> Message:
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(_without_values(error)) from error
+
+
+def _patient(body: bytes) -> SyncRequest:
+    """The frame read by the patient reader; its changes are written again in plain ASCII."""
+    try:
+        frame: dict[str, Any] = json.loads(body.decode("utf-8", "surrogateescape"), parse_constant=_refuse)
+        elements = [json.dumps(element).encode() for element in frame.pop("changes", [])]
+        request = msgspec.convert(frame, SyncRequest)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        message = "the body is not a sync request in JSON"
+        raise Malformed(message) from error
+    return msgspec.structs.replace(request, changes=[msgspec.Raw(element) for element in elements])
+
+
+def _refuse(constant: str) -> NoReturn:
+    message = f"{constant} is not JSON"
+    raise ValueError(message)

@@ -1,0 +1,184 @@
+"""A record as the server holds it: values, and for each of them who wrote it last.
+
+`values` maps a field to its value: single values as they are, sets as a sorted list of members, entries as
+{entry id: {sub-field: value}}; a cleared field is absent. `marks` says, per path, which writer's value
+stands. Writers are kept once in a list and referred to by position; whatever is not named refers to
+writer 0, the create: a create counts as having set every field, the absent ones too.
+
+Both are stored as JSON bytes next to each other in one row, so a record is read and written whole.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from sync_protocol.changes import Change
+from sync_protocol.history import PLACE, STATE
+from sync_protocol.kinds import Kind, Workflow
+
+CREATE: Final = 0
+FIELD, OFFICE, DECISION = 0, 1, 2
+Values = dict[str, Any]
+
+
+class Writer(msgspec.Struct, frozen=True, array_like=True):
+    """The change whose value stands on a path."""
+
+    n: int
+    """The township's number of the change: the version of the path."""
+    stamp: int
+    """The change's corrected time in milliseconds, see clock.py."""
+    change: str
+    by: str
+    """The author: a device, a person of the office, or an application."""
+    rank: int = FIELD
+    """FIELD, OFFICE, or DECISION: a value that the office decided after it saw what differed."""
+
+
+class Removed(msgspec.Struct, array_like=True):
+    """An entry that was removed: by whom, and what it said, because an edit brings it back."""
+
+    writer: int
+    values: Values
+    marks: dict[str, int] = {}
+
+
+class Marks(
+    msgspec.Struct,
+    omit_defaults=True,
+    rename={"fields": "f", "members": "m", "entries": "e", "removed": "r", "writers": "w"},
+):
+    """Who wrote what: positions in `writers`, by field, set member, and sub-field of an entry."""
+
+    writers: list[Writer]
+    fields: dict[str, int] = {}
+    members: dict[str, dict[str, list[int]]] = {}
+    """Field to member to its additions; a member may be added by several people at once."""
+    entries: dict[str, dict[str, dict[str, int]]] = {}
+    """Field to entry id to sub-field; an entry that came later than the create names each sub-field it has."""
+    removed: dict[str, dict[str, Removed]] = {}
+
+    def writer(self, field: str) -> Writer:
+        """Who wrote a single value."""
+        return self.writers[self.fields.get(field, CREATE)]
+
+    def additions(self, field: str, member: str) -> list[Writer]:
+        """Who added a member that stands in the set."""
+        return [self.writers[at] for at in self.members.get(field, {}).get(member, [CREATE])]
+
+    def sub_writer(self, field: str, entry: str, sub: str) -> Writer:
+        """Who wrote a sub-field of an entry that stands."""
+        return self.writers[self.entries.get(field, {}).get(entry, {}).get(sub, CREATE)]
+
+    def add_writer(self, writer: Writer) -> int:
+        """The position of `writer`, which is appended unless it is the last one already."""
+        if self.writers[-1] != writer:
+            self.writers.append(writer)
+        return len(self.writers) - 1
+
+
+class RecordState(msgspec.Struct):
+    """One record of the central database, as the merge reads and changes it."""
+
+    id: str
+    kind: str
+    version: int
+    """The record's number: that of the last change which touched it, or of the write after it."""
+    placed: int
+    """The number at which it was created here, moved here, reopened or revived: pages bring it whole above."""
+    place: str
+    values: Values
+    marks: Marks
+    number: str | None = None
+    """Registration number."""
+    deleted: bool = False
+    closed: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether devices of its grid hold it."""
+        return not (self.deleted or self.closed)
+
+
+def born(change: Change, values: Values, kind: Kind, writer: Writer) -> RecordState:
+    """A new record: as its create says, in the first state of its workflow or the one that the create steps into."""
+    state = RecordState(
+        change.record, kind.name, writer.n, writer.n, change.place or "", values, Marks([writer])
+    )
+    if kind.workflow is not None:
+        to = change.act.to if change.act is not None else kind.workflow.initial
+        enter(state, kind.workflow, to, writer.n)
+    return state
+
+
+def enter(state: RecordState, workflow: Workflow | None, to: str, n: int) -> None:
+    """Puts the record into a state of its workflow; a closed one leaves the devices, a reopened one returns."""
+    entered = workflow.state(to) if workflow is not None else None
+    closed = entered is not None and entered.closed
+    if state.closed and not closed:
+        state.placed = n
+    state.closed = closed
+    state.values[STATE] = to
+
+
+def written(state: RecordState) -> Iterator[tuple[str, Writer, Any]]:
+    """Every path that somebody wrote after the create, with its writer and what stands there."""
+    writers = state.marks.writers
+    for name, at in state.marks.fields.items():
+        yield name, writers[at], state.place if name == PLACE else state.values.get(name)
+    for name, members in state.marks.members.items():
+        for member, ats in members.items():
+            yield f"{name}/{member}", writers[ats[-1]], True
+    for name, entries in state.marks.entries.items():
+        for entry, subs in entries.items():
+            for sub, at in subs.items():
+                standing = (state.values.get(name) or {}).get(entry, {})
+                yield f"{name}/{entry}/{sub}", writers[at], standing.get(sub)
+
+
+encode_values: Final = msgspec.json.Encoder(order="sorted").encode
+encode_marks: Final = msgspec.json.Encoder().encode
+decode_values: Final = msgspec.json.Decoder(dict[str, Any]).decode
+decode_marks: Final = msgspec.json.Decoder(Marks).decode
+
+
+def live_writers(marks: Marks) -> Marks:
+    """The same marks with writers that no path refers to any more left out; the create keeps its place."""
+    used = sorted(_references(marks) | {CREATE})
+    if len(used) == len(marks.writers):
+        return marks
+    to = {old: new for new, old in enumerate(used)}
+    return Marks(
+        writers=[marks.writers[old] for old in used],
+        fields={field: to[at] for field, at in marks.fields.items()},
+        members={
+            field: {member: [to[at] for at in ats] for member, ats in members.items()}
+            for field, members in marks.members.items()
+        },
+        entries={
+            field: {entry: _renumber(subs, to) for entry, subs in entries.items()}
+            for field, entries in marks.entries.items()
+        },
+        removed={
+            field: {e: Removed(to[r.writer], r.values, _renumber(r.marks, to)) for e, r in entries.items()}
+            for field, entries in marks.removed.items()
+        },
+    )
+
+
+def _renumber(subs: dict[str, int], to: dict[int, int]) -> dict[str, int]:
+    return {sub: to[at] for sub, at in subs.items()}
+
+
+def _references(marks: Marks) -> set[int]:
+    found = set(marks.fields.values())
+    for members in marks.members.values():
+        found.update(at for ats in members.values() for at in ats)
+    for entries in marks.entries.values():
+        found.update(at for subs in entries.values() for at in subs.values())
+    for gone in marks.removed.values():
+        for removed in gone.values():
+            found.add(removed.writer)
+            found.update(removed.marks.values())
+    return found
