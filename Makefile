@@ -44,8 +44,8 @@ check: $(STAMP) ## format, lint, types, layer contract
 
 .PHONY: fmt
 fmt: $(STAMP) ## format, and mend what the linter can mend
+	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
-	@$(BIN)/ruff check --fix .
 
 .PHONY: bench
 bench: $(STAMP) ## the measured works, each beside its floor (ARGS="..." is passed on)
