@@ -1,0 +1,94 @@
+"""Errors over HTTP: RFC 9457 problem documents with a stable code from sync_protocol.codes.
+
+A problem says what was expected, what came (its size, its type, its name: never its content) and the next
+step. What nobody expected becomes `internal`: the log has the trace, the answer has nothing of it.
+"""
+
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
+
+from server.storage.engine import Unavailable
+from sync_protocol.codec import Malformed
+from sync_protocol.codes import CODES
+
+PROBLEM_TYPE: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 5
+_BY_STATUS: Final = {
+    400: "malformed",
+    401: "unauthorised",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large_request",
+    415: "unsupported_media",
+    429: "too_many_requests",
+    503: "unavailable",
+}
+_log = structlog.get_logger(__name__)
+
+
+class Problem(Exception):  # noqa: N818 (RFC 9457 calls it a problem)
+    """A request that is refused, with its code; `extra` are members of the problem document."""
+
+    def __init__(self, code: str, detail: str = "", **extra: Any) -> None:
+        """`code` is a key of CODES; `detail` a sentence about this occurrence."""
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.extra = extra
+
+
+def problem_response(problem: Problem) -> Response[bytes]:
+    """The problem document of one refusal."""
+    code = CODES[problem.code]
+    body = {
+        "type": "about:blank",
+        "title": code.en,
+        "title_zh": code.zh,
+        "status": code.status,
+        "code": code.name,
+        "detail": problem.detail or code.en,
+        "next": code.next_en,
+        "next_zh": code.next_zh,
+        **problem.extra,
+    }
+    headers = {"retry-after": str(RETRY_AFTER_S)} if code.status in {429, 503} else {}
+    return Response(msgspec.json.encode(body), status_code=code.status, media_type=PROBLEM_TYPE, headers=headers)
+
+
+def _on_problem(_: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    return problem_response(problem)
+
+
+def _on_malformed(_: Request[Any, Any, Any], error: Malformed) -> Response[bytes]:
+    return problem_response(Problem("malformed", str(error)))
+
+
+def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    code = _BY_STATUS.get(error.status_code, "malformed" if error.status_code < 500 else "internal")  # noqa: PLR2004
+    return problem_response(Problem(code))
+
+
+def _on_unavailable(_: Request[Any, Any, Any], error: Unavailable) -> Response[bytes]:
+    _log.warning("unavailable", reason=str(error))
+    return problem_response(Problem("unavailable"))
+
+
+def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    # The type only: a driver's text may quote what a citizen said.
+    _log.error("internal", method=request.method, path=request.url.path, error=type(error).__name__, exc_info=True)
+    return problem_response(Problem("internal"))
+
+
+HANDLERS: Final[ExceptionHandlersMap] = {
+    Problem: _on_problem,
+    Malformed: _on_malformed,
+    Unavailable: _on_unavailable,
+    HTTPException: _on_http,
+    Exception: _on_anything,
+}

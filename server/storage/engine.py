@@ -1,0 +1,103 @@
+"""Engines and transactions: the one place that knows how the databases differ in this.
+
+`transact` runs a write and repeats it whole where the database asks for that (a deadlock, a lock time-out,
+a failover: docs/architecture.md, rule E1). So a write must be repeatable: it reads everything that it
+needs inside, and has no effect outside. `snapshot` runs reads that see one state of the database.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
+
+ATTEMPTS: Final = 6
+_BACK_OFF_S: Final = 0.02
+_RETRY: Final = ("40001", "40P01", "55P03", "08", "57P01", "57P02", "57P03")
+_BUSY_S: Final = 15
+_COMMAND_S: Final = 30
+_WRITE: Final = "roundbook_write"
+
+
+class Unavailable(Exception):  # noqa: N818 (the state, not the error, is what callers ask for)
+    """The database cannot take this now; the same request may be sent again later, unchanged."""
+
+
+def open_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
+    """An engine for `sqlite+aiosqlite:///file` or `postgresql+asyncpg://...`."""
+    if url.startswith("sqlite"):
+        engine = create_async_engine(url, connect_args={"timeout": _BUSY_S}, pool_size=pool_size)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=_BUSY_S,
+        pool_pre_ping=False,
+        connect_args={"command_timeout": _COMMAND_S, "timeout": _BUSY_S},
+    )
+
+
+def is_sqlite(connection: AsyncConnection) -> bool:
+    """Whether statements must take SQLite's form."""
+    return connection.dialect.name == "sqlite"
+
+
+async def transact(engine: AsyncEngine, work: Work[T]) -> T:
+    """Runs `work` in one transaction and commits it; raises Unavailable when it cannot be done now."""
+    return await _repeat(engine, work, {_WRITE: True})
+
+
+async def snapshot(engine: AsyncEngine, work: Work[T]) -> T:
+    """Runs the reads of `work` over one state of the database."""
+    options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    return await _repeat(engine, work, options)
+
+
+async def _repeat(engine: AsyncEngine, work: Work[T], options: dict[str, Any]) -> T:
+    for attempt in range(ATTEMPTS):
+        try:
+            async with engine.connect() as connection:
+                await connection.execution_options(**options)
+                async with connection.begin():
+                    return await work(connection)
+        except (DBAPIError, OSError, TimeoutError) as error:
+            if not _passing(error):
+                raise
+            # Jitter only spreads waiting writers; nothing that is stored depends on it.
+            await asyncio.sleep(_BACK_OFF_S * 2**attempt * (0.5 + random.random()))  # noqa: S311
+    message = f"the database did not take the transaction in {ATTEMPTS} attempts"
+    raise Unavailable(message)
+
+
+def _passing(error: Exception) -> bool:
+    """Whether trying again may help, by SQLSTATE (PostgreSQL) or result code (SQLite), never by message."""
+    original = getattr(error, "orig", error)
+    if isinstance(original, OSError | TimeoutError):
+        return True
+    state = getattr(original, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(_RETRY)
+    return getattr(original, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun below, by hand
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    writes = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
