@@ -1,7 +1,7 @@
 """The canonical form of a record and the digest of many, equal for equal content on every machine.
 
-Canonical form: UTF-8 JSON of [id, kind, place, registration number, values], no spaces, object keys
-sorted, sets sorted, cleared fields absent, integral floats as written by the kind's type. The digest of a
+Canonical form: UTF-8 JSON of [id, kind, place, state, registration number, values], no spaces, object
+keys sorted, sets sorted, cleared fields absent, numbers as the type of their field writes them. The digest of a
 record is the first eight bytes of its SHA-256; the digest of a set of records is their count and their sum
 modulo 2^64, so that neither order nor grouping matters and a database can add it up (as two halves of 32
 bits, which no sum of fewer than 2^31 records overflows).
@@ -25,9 +25,11 @@ class Digest(msgspec.Struct, frozen=True, array_like=True):
     sum: str
 
 
-def canonical(record: str, kind: str, place: str, number: str | None, values: Values | msgspec.Raw) -> bytes:
+def canonical(
+    record: str, kind: str, place: str, state: str | None, number: str | None, values: Values | msgspec.Raw
+) -> bytes:
     """The canonical form. `values` may be given as bytes that are canonical already."""
-    return _encode([record, kind, place, number, values])
+    return _encode([record, kind, place, state, number, values])
 
 
 def halves(form: bytes) -> tuple[int, int]:

@@ -72,7 +72,9 @@ def read_change(raw: msgspec.Raw | bytes, limits: Limits = DEFAULTS) -> Change |
     """One change of a request, or what can be said of one that is not readable."""
     data = bytes(raw)
     if len(data) > limits.record_bytes_max:
-        return _unreadable(data, "too_large", f"at most {limits.record_bytes_max} bytes a change, got {len(data)}")
+        return _unreadable(
+            data, "too_large", f"at most {limits.record_bytes_max} bytes a change, got {len(data)}"
+        )
     try:
         change = decode_change(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

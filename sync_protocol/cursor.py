@@ -76,7 +76,9 @@ def _tag(body: bytes, key: bytes) -> bytes:
     return hmac.digest(key, b"roundbook cursor\0" + body, hashlib.sha256)[:_TAG_BYTES]
 
 
-def rescope(cursor: Cursor | None, grids: tuple[str, ...], reader: str, head: int) -> tuple[Cursor, tuple[str, ...]]:
+def rescope(
+    cursor: Cursor | None, grids: tuple[str, ...], reader: str, head: int
+) -> tuple[Cursor, tuple[str, ...]]:
     """The cursor fitted to the grids that the device has now, and the grids that it has lost.
 
     Lost grids leave their lanes; new ones start a lane of their own with base 0, whose exits count from
@@ -89,7 +91,9 @@ def rescope(cursor: Cursor | None, grids: tuple[str, ...], reader: str, head: in
     fitted = [lane for lane in kept if lane.grids]
     if new:
         fitted.append(Lane(new, 0, 0, head))
-    receipts, tip, change = (cursor.receipts, cursor.tip, cursor.tip_change) if cursor is not None else (0, 0, "")
+    receipts, tip, change = (
+        (cursor.receipts, cursor.tip, cursor.tip_change) if cursor is not None else (0, 0, "")
+    )
     return Cursor(reader, tuple(fitted), receipts, tip, change), tuple(sorted(had - set(grids)))
 
 

@@ -261,7 +261,7 @@ def _drop(case: _Case, op: Drop) -> None:
 
 
 def _act(case: _Case, kind: Kind, from_: str, to: str) -> None:
-    writer, standing = case.marks.writer(STATE), case.state.values.get(STATE)
+    writer, standing = case.marks.writer(STATE), case.state.state
     if case.concurrent(STATE, writer, standing) or standing != from_:
         if equal(to, standing) or case.history.overtaken(case.change, STATE):
             return

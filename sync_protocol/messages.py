@@ -77,6 +77,8 @@ class PageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Values by field; null where one was cleared. A set comes as a whole; entries see `entries`."""
     entries: dict[str, dict[str, Any]] = {}
     """Changed entries of records that are not whole: field, entry id, all its sub-fields; null when removed."""
+    state: str | None = None
+    """The state of the workflow, whenever the kind has one."""
     number: str | None = None
     own: tuple[str, ...] = ()
     """Changes of this very request that made the difference, to be applied to the base in this order, before

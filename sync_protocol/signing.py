@@ -44,7 +44,14 @@ def headers(township: str, device: str, serial: int, signature: bytes) -> dict[s
 
 def read_headers(device: str | None, serial: str | None, signature: str | None) -> Credentials | None:
     """The credentials of a request, or None when a header is missing or not of its form."""
-    if not (device and serial and signature and serial.isascii() and serial.isdigit() and len(serial) <= len(str(SERIAL_MAX))):
+    if not (
+        device
+        and serial
+        and signature
+        and serial.isascii()
+        and serial.isdigit()
+        and len(serial) <= len(str(SERIAL_MAX))
+    ):
         return None
     township, _, device_id = device.partition(".")
     try:

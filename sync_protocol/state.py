@@ -90,6 +90,8 @@ class RecordState(msgspec.Struct):
     place: str
     values: Values
     marks: Marks
+    state: str | None = None
+    """Where it stands in its kind's workflow; None for a kind without one."""
     number: str | None = None
     """Registration number."""
     deleted: bool = False
@@ -119,22 +121,29 @@ def enter(state: RecordState, workflow: Workflow | None, to: str, n: int) -> Non
     if state.closed and not closed:
         state.placed = n
     state.closed = closed
-    state.values[STATE] = to
+    state.state = to
 
 
 def written(state: RecordState) -> Iterator[tuple[str, Writer, Any]]:
     """Every path that somebody wrote after the create, with its writer and what stands there."""
     writers = state.marks.writers
     for name, at in state.marks.fields.items():
-        yield name, writers[at], state.place if name == PLACE else state.values.get(name)
+        yield name, writers[at], standing(state, name)
     for name, members in state.marks.members.items():
         for member, ats in members.items():
             yield f"{name}/{member}", writers[ats[-1]], True
     for name, entries in state.marks.entries.items():
         for entry, subs in entries.items():
             for sub, at in subs.items():
-                standing = (state.values.get(name) or {}).get(entry, {})
-                yield f"{name}/{entry}/{sub}", writers[at], standing.get(sub)
+                values = (state.values.get(name) or {}).get(entry, {})
+                yield f"{name}/{entry}/{sub}", writers[at], values.get(sub)
+
+
+def standing(state: RecordState, name: str) -> Any:
+    """What stands on a path of one name: a field, the place, the state of the workflow."""
+    if name == PLACE:
+        return state.place
+    return state.state if name == STATE else state.values.get(name)
 
 
 encode_values: Final = msgspec.json.Encoder(order="sorted").encode
