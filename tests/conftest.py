@@ -44,12 +44,13 @@ def pytest_configure(config: pytest.Config) -> None:
     scratch = CACHE / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
+    in_ci = bool(os.environ.get("CI"))
     settings.register_profile(
         "roundbook",
         deadline=None,  # two shared cores: the clock of a single example says nothing
-        derandomize=bool(os.environ.get("CI")),
+        derandomize=in_ci,  # the same examples each time, and then Hypothesis keeps none
         print_blob=True,
-        database=DirectoryBasedExampleDatabase(CACHE / "hypothesis"),
+        database=None if in_ci else DirectoryBasedExampleDatabase(CACHE / "hypothesis"),
     )
     settings.load_profile("roundbook")
 
