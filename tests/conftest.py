@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
@@ -34,6 +34,7 @@ if not os.environ.get("TEST_CITUS_DSN"):
 FOLDER = pytest.StashKey[Path]()
 SERVER_URL = pytest.StashKey[str]()
 CLEANUP = pytest.StashKey[ExitStack]()
+DESELECTED = pytest.StashKey[int]()
 
 
 # --- the session ----------------------------------------------------------------------------------
@@ -126,16 +127,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if not any(item.get_closest_marker(mark) for mark in MISSING)]
 
 
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    if items:
+        stash = items[0].config.stash
+        stash[DESELECTED] = stash.get(DESELECTED, 0) + len(items)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the controller of pytest-xdist, whose closing line knows nothing of it."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["deselected"] = session.config.stash.get(DESELECTED, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    stash: pytest.Stash = node.config.stash
+    # Every worker collects the same tests; one that crashed has no output.
+    deselected = getattr(node, "workeroutput", {}).get("deselected", 0)
+    stash[DESELECTED] = max(stash.get(DESELECTED, 0), deselected)
+
+
 def pytest_report_header() -> list[str]:
     return [f"not collected: tests marked {mark}: {reason}" for mark, reason in MISSING.items()]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say how many tests passed in each tier; .ci/run fails where one did not run."""
     passed = [report for report in terminalreporter.stats.get("passed", ()) if report.when == "call"]
     tiers = {"sqlite": "sqlite", "postgres": "postgresql", "shared_data": "shared_data", "citus": "citus"}
     counts = (f"{name} {sum(mark in report.keywords for report in passed)}" for mark, name in tiers.items())
-    terminalreporter.write_line(f"tiers: {', '.join(counts)}")
+    deselected = config.stash.get(DESELECTED, 0)
+    terminalreporter.write_line(f"tiers: {', '.join(counts)}, deselected {deselected}")
 
 
 # --- fixtures -------------------------------------------------------------------------------------
