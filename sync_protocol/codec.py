@@ -110,6 +110,8 @@ def _problem(change: Change, limits: Limits) -> str | None:
         return "numbers have at most 63 bits"
     if change.do == "create" and change.place is None:
         return "a create says where the record lies"
+    if change.do == "create" and change.ops:
+        return "a create has its values in fields, not in operations"
     if "\0" in change.kind or "\0" in (change.place or "") or "\0" in (change.reason or ""):
         return "no text has a NUL character"
     return None

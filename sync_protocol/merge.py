@@ -194,6 +194,7 @@ def _add(case: _Case, op: Add) -> None:
     additions = case.marks.members.setdefault(op.field, {})
     standing = additions.get(op.value, [CREATE]) if op.value in members else []
     additions[op.value] = [*standing, case.position]
+    case.marks.sets[op.field] = case.position
     if op.value not in members:
         case.state.values[op.field] = sorted([*members, op.value])
         case.effect(op.path, None, after=True)
@@ -211,6 +212,7 @@ def _remove(case: _Case, op: Remove) -> None:
         case.out.concurrent = True
         return
     additions.pop(op.value, None)
+    case.marks.sets[op.field] = case.position
     case.effect(op.path, before=True, after=None)
     _assign(case.state.values, op.field, [member for member in members if member != op.value] or None)
 

@@ -9,6 +9,7 @@ Both are stored as JSON bytes next to each other in one row, so a record is read
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -53,6 +54,8 @@ class Marks(
 
     writers: list[Writer]
     fields: dict[str, int] = {}
+    sets: dict[str, int] = {}
+    """Who changed a set last, whatever the member: a page sends the set then."""
     members: dict[str, dict[str, list[int]]] = {}
     """Field to member to its additions; a member may be added by several people at once."""
     entries: dict[str, dict[str, dict[str, int]]] = {}
@@ -78,18 +81,23 @@ class Marks(
         return len(self.writers) - 1
 
 
-class RecordState(msgspec.Struct):
-    """One record of the central database, as the merge reads and changes it."""
+@dataclass(slots=True)
+class RecordState:
+    """One record of the central database, as the merge reads and changes it.
+
+    `body` and `marking` are what is stored; they are decoded when somebody first looks, so that a create is
+    validated once and never encoded again.
+    """
 
     id: str
     kind: str
     version: int
-    """The record's number: that of the last change which touched it, or of the write after it."""
+    """The number of the last write; above that of every change it holds."""
     placed: int
     """The number at which it was created here, moved here, reopened or revived: pages bring it whole above."""
     place: str
-    values: Values
-    marks: Marks
+    body: bytes | Values
+    marking: bytes | Marks
     state: str | None = None
     """Where it stands in its kind's workflow; None for a kind without one."""
     number: str | None = None
@@ -101,6 +109,28 @@ class RecordState(msgspec.Struct):
     def held(self) -> bool:
         """Whether devices of its grid hold it."""
         return not (self.deleted or self.closed)
+
+    @property
+    def values(self) -> Values:
+        """The values, to be read and changed."""
+        if isinstance(self.body, bytes):
+            self.body = decode_values(self.body)
+        return self.body
+
+    @property
+    def marks(self) -> Marks:
+        """The marks, to be read and changed."""
+        if isinstance(self.marking, bytes):
+            self.marking = decode_marks(self.marking)
+        return self.marking
+
+    def stored(self) -> tuple[bytes, bytes]:
+        """Values and marks as they are stored: canonical JSON."""
+        body = self.body if isinstance(self.body, bytes) else encode_values(self.body)
+        marking = (
+            self.marking if isinstance(self.marking, bytes) else encode_marks(live_writers(self.marking))
+        )
+        return body, marking
 
 
 def born(change: Change, values: Values, kind: Kind, writer: Writer) -> RecordState:
@@ -160,7 +190,8 @@ def live_writers(marks: Marks) -> Marks:
     to = {old: new for new, old in enumerate(used)}
     return Marks(
         writers=[marks.writers[old] for old in used],
-        fields={field: to[at] for field, at in marks.fields.items()},
+        fields=_renumber(marks.fields, to),
+        sets=_renumber(marks.sets, to),
         members={
             field: {member: [to[at] for at in ats] for member, ats in members.items()}
             for field, members in marks.members.items()
@@ -181,7 +212,7 @@ def _renumber(subs: dict[str, int], to: dict[int, int]) -> dict[str, int]:
 
 
 def _references(marks: Marks) -> set[int]:
-    found = set(marks.fields.values())
+    found = {*marks.fields.values(), *marks.sets.values()}
     for members in marks.members.values():
         found.update(at for ats in members.values() for at in ats)
     for entries in marks.entries.values():

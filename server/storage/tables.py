@@ -90,6 +90,7 @@ townships = Table(
     Column("counter", Number, nullable=False),  # the last number given
     Column("horizon", Number, nullable=False),  # exits at or below it may be gone
     Column("cursor_key", LargeBinary, nullable=False),
+    Column("lost_spans", Small, nullable=False),  # [first, last] of numbers that a restore took back
     Column("duty_phone", String(40)),
     Column("opened_ms", Millis, nullable=False),
     _key("townships"),
@@ -132,8 +133,7 @@ devices = Table(
     Column("enrolled_ms", Millis, nullable=False),
     Column("revoked_ms", Millis),
     Column("serial", BigInteger, nullable=False),  # the highest seen
-    Column("epoch", Id),  # the installation epoch, and its last counter
-    Column("counter", BigInteger, nullable=False),
+    Column("epochs", Small, nullable=False),  # installation epochs, each with its last counter
     Column("contact_ms", Millis),
     Column("offset_ms", BigInteger),
     Column("queued", BigInteger, nullable=False),  # as last reported
@@ -309,14 +309,4 @@ gaps = Table(
     Column("last", BigInteger, nullable=False),
     Column("released_ms", Millis, nullable=False),
     _key("gaps", "device_id", "epoch", "first"),
-)
-
-lost_spans = Table(
-    "lost_spans",
-    metadata,
-    _township(),
-    Column("first", Number, nullable=False),  # numbers first to last were given and are gone
-    Column("last", Number, nullable=False),
-    Column("found_ms", Millis, nullable=False),
-    _key("lost_spans", "first"),
 )
