@@ -8,7 +8,7 @@ shipped(), code_tables()        what comes with Roundbook
 
 from sync_protocol.kinds.catalogue import shipped
 from sync_protocol.kinds.checker import parse
-from sync_protocol.kinds.codes import code_tables, parse_table
+from sync_protocol.kinds.tables import code_tables, parse_table
 from sync_protocol.kinds.declaration import (
     Choice,
     CodeTable,

@@ -12,7 +12,7 @@ from typing import Final, cast
 
 import msgspec
 
-from sync_protocol.kinds.codes import code_tables
+from sync_protocol.kinds.tables import code_tables
 from sync_protocol.kinds.declaration import (
     RESERVED_NAMES,
     STATE_FIELD,
