@@ -45,6 +45,19 @@ class Clash(msgspec.Struct, frozen=True):
     """Whether the rule decided (the office may still choose the other), or the office must."""
 
 
+class Sides(msgspec.Struct, frozen=True):
+    """What a conflict keeps: what both had seen, and every value that was written without seeing the others."""
+
+    base: Any
+    values: tuple[Side, ...]
+
+    def joined(self, clash: Clash) -> "Sides":
+        """With the sides of a further clash on the same path added, each change once."""
+        known = {side.writer.change for side in self.values}
+        new = [side for side in (clash.standing, clash.other) if side.writer.change not in known]
+        return Sides(self.base, (*self.values, *new))
+
+
 @dataclass(slots=True)
 class Merged:
     """What a merge did: to which paths, with what clashes, and whether anything it touched had moved."""

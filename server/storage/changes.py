@@ -1,0 +1,92 @@
+"""The one table of changes: idempotency, history, verdicts, quarantine and audit of merges. Append-only."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.storage.dialect import ID, among, insert_rows, many
+from server.storage.tables import changes
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A row of the table, as `server/storage/tables.py` explains its columns."""
+
+    change_id: str
+    n: int
+    record_id: str | None
+    author: str
+    role: str
+    epoch: str | None
+    counter: int
+    at_ms: int
+    offset_ms: int
+    uncertainty_ms: int
+    stamp_ms: int
+    received_ms: int
+    result: str
+    code: str | None
+    origin: str | None
+    fingerprint: bytes
+    payload: bytes
+    effects: bytes
+    verdict: bytes
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether it was not applied when it came."""
+        return self.result == "quarantined"
+
+
+_COLUMNS: Final = (
+    "CAST(change_id AS text) AS change_id, n, CAST(record_id AS text) AS record_id, CAST(author AS text) AS author, "
+    "role, CAST(epoch AS text) AS epoch, counter, at_ms, offset_ms, uncertainty_ms, stamp_ms, received_ms, result, "
+    "code, CAST(origin AS text) AS origin, fingerprint, payload, effects, verdict"
+)
+
+
+def _stored(row: Row[Any]) -> Stored:
+    blobs = (bytes(value) for value in row[-4:])
+    return Stored(*row[:-4], *blobs)
+
+
+async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str]) -> dict[str, Stored]:
+    """The stored changes of these ids."""
+    if not ids:
+        return {}
+    condition = among(connection, "change_id", "ids", ID)
+    statement = f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition}"  # noqa: S608
+    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
+    return {row.change_id: _stored(row) for row in rows}
+
+
+async def of_records(
+    connection: AsyncConnection, township: str, records: Sequence[str], above: int = 0
+) -> list[Stored]:
+    """Every change of these records with a number above `above`, quarantined ones included, oldest first."""
+    if not records:
+        return []
+    condition = among(connection, "record_id", "ids", ID)
+    statement = (
+        f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition} AND n > :above ORDER BY n"  # noqa: S608
+    )
+    parameters = {"t": township, "ids": many(connection, records), "above": above}
+    return [_stored(row) for row in await connection.execute(text(statement), parameters)]
+
+
+async def append(connection: AsyncConnection, township: str, rows: Sequence[Stored]) -> None:
+    """Appends changes in one statement."""
+    await insert_rows(connection, changes, township, [msgspec.structs.asdict(row) for row in rows])
+
+
+_LAST: Final = text(
+    "SELECT n, CAST(change_id AS text) AS change_id FROM changes WHERE township_id = :t ORDER BY n DESC LIMIT 1"
+)
+
+
+async def last(connection: AsyncConnection, township: str) -> tuple[int, str]:
+    """Number and id of the township's newest change: the tip of its timeline."""
+    row = (await connection.execute(_LAST, {"t": township})).one_or_none()
+    return (0, "") if row is None else (row.n, row.change_id)

@@ -1,0 +1,79 @@
+"""Conflicts: one open row per record and path, with base and every value, until the office decides."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.storage.dialect import ID, among, insert_rows, many
+from server.storage.tables import conflicts
+from sync_protocol.outcome import Sides
+
+OPEN: Final = "open"
+BY_RULE: Final = "by_rule"
+DECIDED: Final = "decided"
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """One row. `n` is the number of the change that opened it, `decision` the change that decided it."""
+
+    conflict_id: str
+    n: int
+    record_id: str
+    path: str
+    rule: str
+    status: str
+    sides: Sides
+    opened_ms: int
+    decided_ms: int | None = None
+    decision: str | None = None
+
+
+_COLUMNS: Final = (
+    "CAST(conflict_id AS text) AS conflict_id, n, CAST(record_id AS text) AS record_id, path, rule, status, sides, "
+    "opened_ms, decided_ms, CAST(decision AS text) AS decision"
+)
+_decode: Final = msgspec.json.Decoder(Sides).decode
+_ONE: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id")  # noqa: S608
+_LIST: Final = text(
+    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND status = :status AND n > :above "  # noqa: S608
+    "ORDER BY n LIMIT :most"
+)
+
+
+def _conflict(row: Row[Any]) -> Conflict:
+    return Conflict(*row[:6], _decode(row.sides), *row[7:])
+
+
+async def undecided_of(connection: AsyncConnection, township: str, records: Sequence[str]) -> list[Conflict]:
+    """The conflicts of these records that nobody has decided yet."""
+    statement = (
+        f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND "  # noqa: S608
+        f"{among(connection, 'record_id', 'ids', ID)} AND status <> 'decided'"
+    )
+    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})
+    return [_conflict(row) for row in rows]
+
+
+async def by_id(connection: AsyncConnection, township: str, conflict: str) -> Conflict | None:
+    """One conflict, or None."""
+    row = (await connection.execute(_ONE, {"t": township, "id": conflict})).one_or_none()
+    return None if row is None else _conflict(row)
+
+
+async def listed(
+    connection: AsyncConnection, township: str, status: str, above: int, most: int
+) -> list[Conflict]:
+    """Conflicts of a status, oldest first, opened by changes with numbers above `above`."""
+    parameters = {"t": township, "status": status, "above": above, "most": most}
+    return [_conflict(row) for row in await connection.execute(_LIST, parameters)]
+
+
+async def write(connection: AsyncConnection, township: str, rows: Sequence[Conflict]) -> None:
+    """Writes new conflicts, and known ones anew."""
+    values = [{**msgspec.structs.asdict(row), "sides": msgspec.json.encode(row.sides)} for row in rows]
+    await insert_rows(
+        connection, conflicts, township, values, replace=("rule", "status", "sides", "decided_ms", "decision")
+    )

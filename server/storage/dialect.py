@@ -1,0 +1,92 @@
+"""The two forms of a statement over many values: arrays on PostgreSQL, JSON texts on SQLite.
+
+    among(connection, "record_id", "ids", ID)    record_id = ANY(...)   or   record_id IN (SELECT ...)
+    many(connection, values)                      what is bound to :ids
+
+Bulk inserts take their rows by column. On PostgreSQL they are one statement joined to the township's row,
+so that a distributed database sees that it touches one township (docs/architecture.md, rule Q4); on
+SQLite `executemany` is the faster form.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, Table, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.storage.engine import is_sqlite
+from server.storage.tables import Id
+
+ID: Final = "uuid"
+TEXT: Final = "text"
+
+
+def among(connection: AsyncConnection, column: str, name: str, kind: str) -> str:
+    """The condition that `column` is one of the values bound as `name`."""
+    if is_sqlite(connection):
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"
+    return f"{column} = ANY(CAST(:{name} AS {kind}[]))"
+
+
+def many(connection: AsyncConnection, values: Sequence[str]) -> str | list[str]:
+    """The values in the form that `among` takes."""
+    return json.dumps(list(values)) if is_sqlite(connection) else list(values)
+
+
+async def insert_rows(
+    connection: AsyncConnection,
+    table: Table,
+    township: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    replace: tuple[str, ...] = (),
+) -> None:
+    """Inserts rows of one township in one statement; `replace` names the columns that make an existing row new.
+
+    Each row maps every column but `township_id`; all rows have the same keys.
+    """
+    if not rows:
+        return
+    columns = tuple(rows[0])
+    statement = _insert(table, columns, replace, is_sqlite(connection))
+    if is_sqlite(connection):
+        await connection.execute(statement, [{**row, "township_id": township} for row in rows])
+        return
+    by_column = {column: [row[column] for row in rows] for column in columns}
+    await connection.execute(statement, {**by_column, "township_id": township})
+
+
+@lru_cache(maxsize=256)
+def _insert(table: Table, columns: tuple[str, ...], replace: tuple[str, ...], sqlite: bool) -> TextClause:  # noqa: FBT001
+    names = ", ".join(columns)
+    if sqlite:
+        values = ", ".join(f":{column}" for column in columns)
+        source = f"VALUES (:township_id, {values})"
+    else:
+        arrays = ", ".join(f"CAST(:{column} AS {_array_of(table, column)}[])" for column in columns)
+        chosen = ", ".join(f"x.{column}" for column in columns)
+        source = (
+            f"SELECT t.township_id, {chosen} FROM townships t CROSS JOIN unnest({arrays}) AS x({names}) "
+            "WHERE t.township_id = :township_id"
+        )
+    conflict = ""
+    if replace:
+        key = ", ".join(column.name for column in table.primary_key)
+        updates = ", ".join(f"{column} = excluded.{column}" for column in replace)
+        conflict = f" ON CONFLICT ({key}) DO UPDATE SET {updates}"
+    return text(f"INSERT INTO {table.name} (township_id, {names}) {source}{conflict}")  # noqa: S608
+
+
+def _array_of(table: Table, column: str) -> str:
+    kind = table.c[column].type
+    if kind is Id:
+        return ID
+    if isinstance(kind, BigInteger):
+        return "bigint"
+    if isinstance(kind, Integer):
+        return "integer"
+    if isinstance(kind, Boolean):
+        return "boolean"
+    return "bytea" if isinstance(kind, LargeBinary) else TEXT

@@ -1,0 +1,119 @@
+"""Records: read by id for a push, written whole, paged by number for a pull."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.storage.dialect import ID, TEXT, among, insert_rows, many
+from server.storage.tables import records
+from sync_protocol.canonical import Digest, canonical, halves, total
+from sync_protocol.state import RecordState
+
+_COLUMNS: Final = (
+    "CAST(record_id AS text) AS record_id, version, placed, kind, place, state, number, deleted, closed, body, marks"
+)
+_REPLACED: Final = (
+    "version",
+    "placed",
+    "place",
+    "state",
+    "number",
+    "deleted",
+    "closed",
+    "body",
+    "marks",
+    "digest_high",
+    "digest_low",
+)
+
+
+async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str]) -> dict[str, RecordState]:
+    """The records of these ids that exist, tombstones and closed ones included."""
+    if not ids:
+        return {}
+    statement = f"SELECT {_COLUMNS} FROM records WHERE township_id = :t AND {among(connection, 'record_id', 'ids', ID)}"  # noqa: S608
+    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
+    return {row.record_id: state_of(row) for row in rows}
+
+
+def state_of(row: Row[Any]) -> RecordState:
+    """A stored row as the merge reads it."""
+    return RecordState(
+        row.record_id,
+        row.kind,
+        row.version,
+        row.placed,
+        row.place,
+        bytes(row.body),
+        bytes(row.marks),
+        row.state,
+        row.number,
+        bool(row.deleted),
+        bool(row.closed),
+    )
+
+
+async def write(connection: AsyncConnection, township: str, states: Sequence[RecordState], received_ms: int) -> None:
+    """Writes records whole, new ones and known ones, in one statement."""
+    await insert_rows(connection, records, township, [_row(s, received_ms) for s in states], replace=_REPLACED)
+
+
+def _row(state: RecordState, received_ms: int) -> dict[str, Any]:
+    body, marks = state.stored()
+    form = canonical(state.id, state.kind, state.place, state.state, state.number, msgspec.Raw(body))
+    high, low = halves(form)
+    return {
+        "record_id": state.id,
+        "version": state.version,
+        "placed": state.placed,
+        "kind": state.kind,
+        "place": state.place,
+        "state": state.state,
+        "number": state.number,
+        "deleted": state.deleted,
+        "closed": state.closed,
+        "body": body,
+        "marks": marks,
+        "digest_high": high,
+        "digest_low": low,
+        "received_ms": received_ms,
+    }
+
+
+_PAGE: Final = text(
+    f"SELECT {_COLUMNS} FROM records WHERE township_id = :t AND place = :grid AND version > :above "  # noqa: S608
+    "AND NOT deleted AND NOT closed ORDER BY version LIMIT :most"
+)
+
+
+async def page(connection: AsyncConnection, township: str, grid: str, above: int, most: int) -> list[RecordState]:
+    """The records that devices of a grid hold, with versions above `above`, in order of version."""
+    rows = await connection.execute(_PAGE, {"t": township, "grid": grid, "above": above, "most": most})
+    return [state_of(row) for row in rows]
+
+
+_COUNT: Final = text(
+    "SELECT count(*) FROM records WHERE township_id = :t AND place = :grid AND version > :above "
+    "AND NOT deleted AND NOT closed"
+)
+
+
+async def count_above(connection: AsyncConnection, township: str, grid: str, above: int) -> int:
+    """How many records `page` has still to bring of a grid."""
+    found = await connection.scalar(_COUNT, {"t": township, "grid": grid, "above": above})
+    return int(found or 0)
+
+
+async def digests(connection: AsyncConnection, township: str, grids: Sequence[str]) -> dict[str, Digest]:
+    """The digest of what devices hold of each grid."""
+    statement = (
+        "SELECT place, count(*) AS held, sum(digest_high) AS high, sum(digest_low) AS low FROM records "  # noqa: S608
+        f"WHERE township_id = :t AND {among(connection, 'place', 'grids', TEXT)} AND NOT deleted AND NOT closed "
+        "GROUP BY place"
+    )
+    rows = await connection.execute(text(statement), {"t": township, "grids": many(connection, grids)})
+    found = {row.place: total(row.held, int(row.high), int(row.low)) for row in rows}
+    return {grid: found.get(grid, Digest(0, "0" * 16)) for grid in grids}

@@ -1,0 +1,73 @@
+"""What travels beside records: exits of a grid, receipts of a device, registration numbers, gaps."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.storage.dialect import insert_rows
+from server.storage.tables import exits, gaps, receipts
+from sync_protocol.messages import Exit, Receipt
+
+_EXITS: Final = text(
+    "SELECT n, CAST(record_id AS text) AS record_id, why, state, number FROM exits "
+    "WHERE township_id = :t AND grid = :grid AND n > :above ORDER BY n LIMIT :most"
+)
+_RECEIPTS: Final = text(
+    "SELECT n, body FROM receipts WHERE township_id = :t AND device_id = :device AND n > :above ORDER BY n LIMIT :most"
+)
+_REGISTER: Final = text("SELECT last FROM registers WHERE township_id = :t AND year = :year")
+_REGISTERED: Final = text(
+    "INSERT INTO registers (township_id, year, last) VALUES (:t, :year, :last) "
+    "ON CONFLICT (township_id, year) DO UPDATE SET last = excluded.last"
+)
+_decode_receipt: Final = msgspec.json.Decoder(Receipt).decode
+
+
+async def exits_of(connection: AsyncConnection, township: str, grid: str, above: int, most: int) -> list[Exit]:
+    """The exits out of a grid with numbers above `above`, in order."""
+    rows = await connection.execute(_EXITS, {"t": township, "grid": grid, "above": above, "most": most})
+    return [Exit(row.record_id, row.n, row.why, row.state, row.number) for row in rows]
+
+
+async def write_exits(connection: AsyncConnection, township: str, rows: Sequence[tuple[str, Exit]]) -> None:
+    """Writes exits, each with the grid that the record left."""
+    values: list[dict[str, Any]] = [
+        {"grid": grid, "n": e.n, "record_id": e.id, "why": e.why, "state": e.state, "number": e.number}
+        for grid, e in rows
+    ]
+    await insert_rows(connection, exits, township, values)
+
+
+async def receipts_of(
+    connection: AsyncConnection, township: str, device: str, above: int, most: int
+) -> list[Receipt]:
+    """The receipts of a device with numbers above `above`, in order."""
+    rows = await connection.execute(_RECEIPTS, {"t": township, "device": device, "above": above, "most": most})
+    return [_decode_receipt(row.body) for row in rows]
+
+
+async def write_receipts(connection: AsyncConnection, township: str, rows: Sequence[tuple[str, Receipt]]) -> None:
+    """Writes receipts, each with the author that it is addressed to."""
+    values = [{"device_id": device, "n": r.n, "body": msgspec.json.encode(r)} for device, r in rows]
+    await insert_rows(connection, receipts, township, values)
+
+
+async def registered(connection: AsyncConnection, township: str, year: int) -> int:
+    """The last serial given in the township's register of a year."""
+    return int(await connection.scalar(_REGISTER, {"t": township, "year": year}) or 0)
+
+
+async def register(connection: AsyncConnection, township: str, year: int, last: int) -> None:
+    """Records the last serial given."""
+    await connection.execute(_REGISTERED, {"t": township, "year": year, "last": last})
+
+
+async def write_gap(
+    connection: AsyncConnection, township: str, device: str, epoch: str, first: int, last: int, now_ms: int
+) -> None:
+    """Marks counters that a device no longer has."""
+    row = {"device_id": device, "epoch": epoch, "first": first, "last": last, "released_ms": now_ms}
+    await insert_rows(connection, gaps, township, [row], replace=("last",))
