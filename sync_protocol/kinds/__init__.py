@@ -8,7 +8,6 @@ shipped(), code_tables()        what comes with Roundbook
 
 from sync_protocol.kinds.catalogue import shipped
 from sync_protocol.kinds.checker import parse
-from sync_protocol.kinds.tables import code_tables, parse_table
 from sync_protocol.kinds.declaration import (
     Choice,
     CodeTable,
@@ -21,6 +20,7 @@ from sync_protocol.kinds.declaration import (
 )
 from sync_protocol.kinds.findings import Finding, InvalidField, KindError
 from sync_protocol.kinds.shapes import Shape, shape
+from sync_protocol.kinds.tables import code_tables, parse_table
 from sync_protocol.kinds.versions import compare
 from sync_protocol.kinds.wire_values import to_wire
 from sync_protocol.kinds.writing import dump, from_json, to_json

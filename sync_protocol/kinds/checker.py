@@ -12,7 +12,6 @@ from typing import Final, cast
 
 import msgspec
 
-from sync_protocol.kinds.tables import code_tables
 from sync_protocol.kinds.declaration import (
     RESERVED_NAMES,
     STATE_FIELD,
@@ -27,6 +26,7 @@ from sync_protocol.kinds.declaration import (
 from sync_protocol.kinds.field_checker import check_name, read_fields
 from sync_protocol.kinds.person_data import WHY, forbidden_name
 from sync_protocol.kinds.reading import Reader, read_document
+from sync_protocol.kinds.tables import code_tables
 from sync_protocol.kinds.workflow_checker import check_roles, read_workflow
 
 KEEP_DAYS_DEFAULT: Final = 90

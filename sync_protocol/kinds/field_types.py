@@ -107,14 +107,10 @@ def canonical_date(value: dt.date) -> dt.date:
 
 def canonical_datetime(value: dt.datetime) -> dt.datetime:
     """The same instant in UTC; ValueError outside the years that a record can be about."""
-    if not YEAR_MIN <= value.year <= YEAR_MAX:
+    instant = value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)
+    if not YEAR_MIN <= instant.year <= YEAR_MAX:
         raise ValueError
-    if value.tzinfo is dt.UTC:
-        return value
-    moved = value.astimezone(dt.UTC)
-    if not YEAR_MIN <= moved.year <= YEAR_MAX:
-        raise ValueError
-    return moved
+    return instant
 
 
 def canonical_number(value: float) -> float:

@@ -23,7 +23,7 @@ _TYPE_NAMES: Final = {
     dict: Title("表", "a table"),
 }
 _SHOWN_CHARS: Final = 40
-_NAMES_SHOWN: Final = 20
+_NAMES_SHOWN: Final = 12
 _LINE: Final = re.compile(r"at line (\d+)")
 
 

@@ -15,6 +15,7 @@ import msgspec
 from sync_protocol.kinds.declaration import (
     ENTRIES_MAX,
     FIELD_BYTES_MAX,
+    RESERVED_NAMES,
     TEXT_CHARS_DEFAULT,
     Field,
     Title,
@@ -90,10 +91,15 @@ def _too_many_bytes(path: str, size: int) -> InvalidField:
 
 
 def unknown(name: str, known: Mapping[str, Field], within: str = "") -> InvalidField:
-    """A field that the kind does not have."""
+    """A field that the kind does not have, or that no change may set."""
     name = "".join(char if char.isprintable() else "?" for char in name[:_NAME_SHOWN_CHARS])
     hint = did_you_mean(name, known)
     reason = Title(f"没有此字段；{hint.zh}", f"there is no such field. {hint.en}")
+    if name in RESERVED_NAMES and not within:
+        reason = Title(
+            "不是可填写的字段；状态通过办理动作改变",
+            "it is not among the fields; place and state of a record change by moves and actions",
+        )
     path = f"{within}/{name}" if within else name
     return InvalidField(path, reason, "unknown_field")
 
@@ -121,7 +127,7 @@ def _judge_all(
 ) -> Iterator[InvalidField]:
     """Everything wrong with the values, unknown fields first."""
     for name in values:
-        if name not in fields or fields[name].merge == "workflow":
+        if name not in fields:
             yield unknown(name, fields, within)
     for name, value in values.items():
         path = f"{within}/{name}" if within else name
