@@ -46,7 +46,6 @@ def upgrade() -> None:
     _receipts()
     _registers()
     _gaps()
-    _lost_spans()
 
 
 def _where(condition: str) -> dict[str, Any]:
@@ -97,6 +96,7 @@ def _townships() -> None:
         Column("counter", BigInteger, nullable=False),
         Column("horizon", BigInteger, nullable=False),
         Column("cursor_key", LargeBinary, nullable=False),
+        Column("lost_spans", SMALL, nullable=False),
         Column("duty_phone", String(40)),
         Column("opened_ms", BigInteger, nullable=False),
         PrimaryKeyConstraint("township_id", name="pk_townships"),
@@ -142,8 +142,7 @@ def _devices() -> None:
         Column("enrolled_ms", BigInteger, nullable=False),
         Column("revoked_ms", BigInteger),
         Column("serial", BigInteger, nullable=False),
-        Column("epoch", ID),
-        Column("counter", BigInteger, nullable=False),
+        Column("epochs", SMALL, nullable=False),
         Column("contact_ms", BigInteger),
         Column("offset_ms", BigInteger),
         Column("queued", BigInteger, nullable=False),
@@ -313,15 +312,4 @@ def _gaps() -> None:
         Column("last", BigInteger, nullable=False),
         Column("released_ms", BigInteger, nullable=False),
         PrimaryKeyConstraint("township_id", "device_id", "epoch", "first", name="pk_gaps"),
-    )
-
-
-def _lost_spans() -> None:
-    township_table(
-        "lost_spans",
-        Column("township_id", String(9), nullable=False),
-        Column("first", BigInteger, nullable=False),
-        Column("last", BigInteger, nullable=False),
-        Column("found_ms", BigInteger, nullable=False),
-        PrimaryKeyConstraint("township_id", "first", name="pk_lost_spans"),
     )
