@@ -48,7 +48,7 @@ class Removed(msgspec.Struct, array_like=True):
 class Marks(
     msgspec.Struct,
     omit_defaults=True,
-    rename={"fields": "f", "members": "m", "entries": "e", "removed": "r", "writers": "w"},
+    rename={"fields": "f", "sets": "s", "members": "m", "entries": "e", "removed": "r", "writers": "w"},
 ):
     """Who wrote what: positions in `writers`, by field, set member, and sub-field of an entry."""
 
@@ -133,10 +133,10 @@ class RecordState:
         return body, marking
 
 
-def born(change: Change, values: Values, kind: Kind, writer: Writer) -> RecordState:
+def born(change: Change, body: bytes | Values, kind: Kind, writer: Writer) -> RecordState:
     """A new record: as its create says, in the first state of its workflow or the one that the create steps into."""
     state = RecordState(
-        change.record, kind.name, writer.n, writer.n, change.place or "", values, Marks([writer])
+        change.record, kind.name, writer.n, writer.n, change.place or "", body, Marks([writer])
     )
     if kind.workflow is not None:
         to = change.act.to if change.act is not None else kind.workflow.initial

@@ -48,8 +48,8 @@ _COLUMNS: Final = (
 
 
 def _stored(row: Row[Any]) -> Stored:
-    blobs = (bytes(value) for value in row[-4:])
-    return Stored(*row[:-4], *blobs)
+    fingerprint, payload, effects, verdict = map(bytes, row[-4:])
+    return Stored(*row[:-4], fingerprint, payload, effects, verdict)
 
 
 async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str]) -> dict[str, Stored]:

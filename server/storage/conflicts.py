@@ -44,7 +44,8 @@ _LIST: Final = text(
 
 
 def _conflict(row: Row[Any]) -> Conflict:
-    return Conflict(*row[:6], _decode(row.sides), *row[7:])
+    conflict, n, record, path, rule, status, sides, opened_ms, decided_ms, decision = row
+    return Conflict(conflict, n, record, path, rule, status, _decode(sides), opened_ms, decided_ms, decision)
 
 
 async def undecided_of(connection: AsyncConnection, township: str, records: Sequence[str]) -> list[Conflict]:

@@ -12,9 +12,7 @@ from server.storage.tables import records
 from sync_protocol.canonical import Digest, canonical, halves, total
 from sync_protocol.state import RecordState
 
-_COLUMNS: Final = (
-    "CAST(record_id AS text) AS record_id, version, placed, kind, place, state, number, deleted, closed, body, marks"
-)
+_COLUMNS: Final = "CAST(record_id AS text) AS record_id, version, placed, kind, place, state, number, deleted, closed, body, marks"
 _REPLACED: Final = (
     "version",
     "placed",
@@ -56,9 +54,13 @@ def state_of(row: Row[Any]) -> RecordState:
     )
 
 
-async def write(connection: AsyncConnection, township: str, states: Sequence[RecordState], received_ms: int) -> None:
+async def write(
+    connection: AsyncConnection, township: str, states: Sequence[RecordState], received_ms: int
+) -> None:
     """Writes records whole, new ones and known ones, in one statement."""
-    await insert_rows(connection, records, township, [_row(s, received_ms) for s in states], replace=_REPLACED)
+    await insert_rows(
+        connection, records, township, [_row(s, received_ms) for s in states], replace=_REPLACED
+    )
 
 
 def _row(state: RecordState, received_ms: int) -> dict[str, Any]:
@@ -89,7 +91,9 @@ _PAGE: Final = text(
 )
 
 
-async def page(connection: AsyncConnection, township: str, grid: str, above: int, most: int) -> list[RecordState]:
+async def page(
+    connection: AsyncConnection, township: str, grid: str, above: int, most: int
+) -> list[RecordState]:
     """The records that devices of a grid hold, with versions above `above`, in order of version."""
     rows = await connection.execute(_PAGE, {"t": township, "grid": grid, "above": above, "most": most})
     return [state_of(row) for row in rows]

@@ -26,7 +26,9 @@ _REGISTERED: Final = text(
 _decode_receipt: Final = msgspec.json.Decoder(Receipt).decode
 
 
-async def exits_of(connection: AsyncConnection, township: str, grid: str, above: int, most: int) -> list[Exit]:
+async def exits_of(
+    connection: AsyncConnection, township: str, grid: str, above: int, most: int
+) -> list[Exit]:
     """The exits out of a grid with numbers above `above`, in order."""
     rows = await connection.execute(_EXITS, {"t": township, "grid": grid, "above": above, "most": most})
     return [Exit(row.record_id, row.n, row.why, row.state, row.number) for row in rows]
@@ -45,11 +47,15 @@ async def receipts_of(
     connection: AsyncConnection, township: str, device: str, above: int, most: int
 ) -> list[Receipt]:
     """The receipts of a device with numbers above `above`, in order."""
-    rows = await connection.execute(_RECEIPTS, {"t": township, "device": device, "above": above, "most": most})
+    rows = await connection.execute(
+        _RECEIPTS, {"t": township, "device": device, "above": above, "most": most}
+    )
     return [_decode_receipt(row.body) for row in rows]
 
 
-async def write_receipts(connection: AsyncConnection, township: str, rows: Sequence[tuple[str, Receipt]]) -> None:
+async def write_receipts(
+    connection: AsyncConnection, township: str, rows: Sequence[tuple[str, Receipt]]
+) -> None:
     """Writes receipts, each with the author that it is addressed to."""
     values = [{"device_id": device, "n": r.n, "body": msgspec.json.encode(r)} for device, r in rows]
     await insert_rows(connection, receipts, township, values)

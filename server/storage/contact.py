@@ -1,0 +1,65 @@
+"""A device's row as a sync reads and writes it: serial, counters, clock, scope."""
+
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.storage.tables import Small
+
+EPOCHS_MAX: Final = 20
+"""Installation epochs that are remembered of a device; older ones can only be asked for by a museum piece."""
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """What the server remembers of a device between two syncs."""
+
+    staff_id: str
+    role: str
+    grids: tuple[str, ...]
+    revoked: bool
+    """The device is revoked, or its owner disabled: it hands in its queue and reads nothing."""
+    serial: int
+    epochs: dict[str, int]
+    offset_ms: int | None
+    contact_ms: int | None
+
+
+_READ: Final = text(
+    "SELECT CAST(d.staff_id AS text) AS staff_id, s.role, d.grids, d.revoked_ms, s.disabled_ms, d.serial, d.epochs, "
+    "d.offset_ms, d.contact_ms FROM devices d JOIN staff s ON s.township_id = d.township_id "
+    "AND s.staff_id = d.staff_id WHERE d.township_id = :t AND s.township_id = :t AND d.device_id = :device"
+)
+_KEY: Final = text("SELECT public_key FROM devices WHERE township_id = :t AND device_id = :device")
+_WRITE: Final = text(
+    "UPDATE devices SET serial = :serial, epochs = :epochs, contact_ms = :contact_ms, offset_ms = :offset_ms, "
+    "queued = :queued, client = :client WHERE township_id = :t AND device_id = :device"
+).bindparams(bindparam("epochs", type_=Small))
+
+
+async def read(connection: AsyncConnection, township: str, device: str) -> Contact | None:
+    """What is remembered of a device; None for one that does not exist."""
+    row = (await connection.execute(_READ, {"t": township, "device": device})).one_or_none()
+    if row is None:
+        return None
+    gone = row.revoked_ms is not None or row.disabled_ms is not None
+    return Contact(
+        row.staff_id, row.role, tuple(_small(row.grids)), gone, row.serial, _small(row.epochs), row.offset_ms,
+        row.contact_ms,
+    )  # fmt: skip
+
+
+async def public_key(connection: AsyncConnection, township: str, device: str) -> bytes | None:
+    """The key that a device signs with; None for one that does not exist."""
+    key = await connection.scalar(_KEY, {"t": township, "device": device})
+    return None if key is None else bytes(key)
+
+
+async def write(connection: AsyncConnection, township: str, device: str, values: dict[str, Any]) -> None:
+    """Remembers serial, epochs, contact_ms, offset_ms, queued and client of a device."""
+    await connection.execute(_WRITE, {**values, "t": township, "device": device})
+
+
+def _small(value: Any) -> Any:
+    return msgspec.json.decode(value) if isinstance(value, str) else value

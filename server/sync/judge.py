@@ -1,0 +1,190 @@
+"""Whether a change may be merged, and if not, why it waits in quarantine. Pure.
+
+Everything that can be refused is refused here, before the merge touches a record, so the merge itself can
+be total. A refusal never says anything of a record that the author may not see: an unknown record and one
+out of scope get the same answer.
+"""
+
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from sync_protocol.changes import Act, Add, Change, Drop, Increment, Op, Put, Remove
+from sync_protocol.codec import Unreadable
+from sync_protocol.ids import is_id, township_of
+from sync_protocol.kinds import InvalidField, Shape, Title
+from sync_protocol.limits import Limits
+from sync_protocol.state import RecordState
+
+_ENTRY_ID: Final = Title("条目编号应为小写 UUID", "an entry id is a UUID in lower case")
+SINGLE_RULES: Final = frozenset({"latest", "review", "text", "max", "min"})
+
+
+class Author(msgspec.Struct, frozen=True):
+    """Whoever made the changes of one request."""
+
+    id: str
+    township: str
+    role: str
+    grids: frozenset[str] | None
+    """The grids that the author may write in; None for the whole township."""
+    revoked: bool = False
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a change waits in quarantine: a code, and where it helps, the field and the reason in words."""
+
+    code: str
+    field: str | None = None
+    reason: str | None = None
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """What the merge needs: single values checked, or the canonical body of a new record."""
+
+    shape: Shape
+    fields: dict[str, Any] = {}
+    body: bytes = b""
+    ops: tuple[Op, ...] = ()
+
+
+class Kinds(Protocol):
+    """The kinds that this server knows."""
+
+    def shape(self, name: str, version: int) -> Shape | None:
+        """The checks of one version of a kind; None when it is not installed."""
+
+    def known(self, name: str) -> bool:
+        """Whether any version of a kind is installed."""
+
+
+def judge(
+    change: Change | Unreadable,
+    author: Author,
+    state: RecordState | None,
+    kinds: Kinds,
+    limits: Limits,
+    *,
+    orphan: bool = False,
+) -> Accepted | Refusal:
+    """What the merge may do with a change; `orphan` says that its record's create waits in quarantine."""
+    if author.revoked:
+        return Refusal("revoked_device")
+    if isinstance(change, Unreadable):
+        return Refusal(change.code, None, change.reason)
+    if not _in_scope(change, author, state):
+        return Refusal("depends_on" if orphan else "not_in_scope")
+    shape = kinds.shape(change.kind, change.version)
+    if shape is None:
+        return Refusal("unknown_version" if kinds.known(change.kind) else "unknown_kind")
+    try:
+        if state is None:
+            return _create(change, author, shape)
+        return _edit(change, author, state, shape, limits)
+    except InvalidField as problem:
+        return Refusal(problem.code, problem.path, problem.reason.en)
+
+
+def _in_scope(change: Change, author: Author, state: RecordState | None) -> bool:
+    """Whether the author may write this record; a new one must lie where they work."""
+    if state is None:
+        place = change.place or ""
+        if change.do != "create" or township_of(place) != author.township:
+            return False
+        return author.grids is None or place in author.grids
+    return author.grids is None or (state.place in author.grids and not state.closed)
+
+
+def _create(change: Change, author: Author, shape: Shape) -> Accepted | Refusal:
+    body = shape.check_create(change.fields)
+    if change.act is not None:
+        workflow = shape.kind.workflow
+        initial = workflow.initial if workflow is not None else ""
+        refused = _step(change, change.act, author, shape, set(msgspec.json.decode(body)))
+        if refused is not None or change.act.from_ != initial:
+            return refused or Refusal("not_permitted", "state", f"a new record starts in {initial}")
+    return Accepted(shape, body=body)
+
+
+def _edit(
+    change: Change, author: Author, state: RecordState, shape: Shape, limits: Limits
+) -> Accepted | Refusal:
+    if change.do == "create":
+        return Refusal("record_exists")
+    if change.kind != state.kind:
+        return Refusal("invalid_field", "kind", f"the record is of kind {state.kind}")
+    if (change.place is not None or change.decides is not None) and author.grids is not None:
+        return Refusal("not_permitted", "place", "only the office moves records and decides")
+    if change.place is not None and township_of(change.place) != author.township:
+        return Refusal("unknown_place", "place", "a record's township never changes")
+    if change.do == "delete":
+        numbered = state.number is not None
+        return Refusal("not_permitted", None, "numbered records are voided") if numbered else Accepted(shape)
+    fields = shape.check_values(change.fields)
+    for name in fields:
+        if shape.kind.fields[name].merge not in SINGLE_RULES:
+            reason = f"fields of rule {shape.kind.fields[name].merge} are changed by operations"
+            return Refusal("invalid_field", name, reason)
+    if _past_entries(change, state, limits):
+        reason = f"at most {limits.entries_max} entries a list"
+        return Refusal("too_many_entries", None, reason)
+    ops = tuple(_checked(op, shape, state) for op in change.ops)
+    if change.act is not None:
+        given = {*state.values, *fields, *(op.field for op in ops)}
+        refused = _step(change, change.act, author, shape, given)
+        if refused is not None:
+            return refused
+    return Accepted(shape, fields=fields, ops=ops)
+
+
+def _checked(op: Op, shape: Shape, state: RecordState) -> Op:
+    """The operation with its values in canonical form; raises InvalidField."""
+    match op:
+        case Add() | Remove():
+            shape.check_element(op.field, op.value)
+        case Increment():
+            shape.check_increment(op.field, op.by)
+        case Put():
+            known = op.entry in (state.values.get(op.field) or {}) or _removed(state, op)
+            values = shape.check_entry(op.field, op.values, partial=known)
+            _entry_id(op)
+            return Put(op.field, op.entry, msgspec.Raw(msgspec.json.encode(values)))
+        case Drop():
+            shape.check_entry(op.field, b"{}", partial=True)
+            _entry_id(op)
+    return op
+
+
+def _removed(state: RecordState, op: Put) -> bool:
+    return op.entry in state.marks.removed.get(op.field, {})
+
+
+def _entry_id(op: Put | Drop) -> None:
+    if not is_id(op.entry):
+        raise InvalidField(op.field, _ENTRY_ID, "invalid_field")
+
+
+def _past_entries(change: Change, state: RecordState, limits: Limits) -> bool:
+    """Whether the author, who saw the whole list, goes past its limit. A merge may exceed it."""
+    if state.version > change.base:
+        return False
+    new: dict[str, set[str]] = {}
+    for op in change.ops:
+        if isinstance(op, Put) and op.entry not in (state.values.get(op.field) or {}):
+            new.setdefault(op.field, set()).add(op.entry)
+    return any(
+        len(state.values.get(name) or {}) + len(more) > limits.entries_max for name, more in new.items()
+    )
+
+
+def _step(change: Change, act: Act, author: Author, shape: Shape, given: set[str]) -> Refusal | None:
+    """Why a step of the workflow is not open to this author; None when it is."""
+    workflow = shape.kind.workflow
+    transition = workflow.transition(act.name, act.from_) if workflow is not None else None
+    if transition is None or transition.to != act.to:
+        return Refusal("not_permitted", "state", f"{act.name} does not lead from {act.from_} to {act.to}")
+    if author.role not in transition.roles:
+        return Refusal("not_permitted", "state", f"{act.name} is not open to the role {author.role}")
+    words = {"note": act.note, "reason": change.reason or act.note}
+    missing = transition.missing({*given, *(word for word, said in words.items() if said)})
+    return Refusal("missing_field", missing[0], f"{act.name} needs {', '.join(missing)}") if missing else None

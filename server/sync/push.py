@@ -1,0 +1,280 @@
+"""The push: one transaction takes a queue in. Verdicts are stored with their effect and told after the commit.
+
+Statements, whatever the number of changes: lock the township, the device, changes seen before, the records;
+then records and changes written, the device, the counter. Three more where somebody else had changed one of
+the records (its history, its open conflicts, the conflicts written).
+
+    order.py    which elements are new, which came before, where one is missing
+    judge.py    whether a new one may be merged
+    merge.py    what it does to its record (sync_protocol)
+    settle.py   what follows from it: registration numbers, exits, conflicts, receipts
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.storage import changes, conflicts, records, stream, townships
+from server.storage.changes import Stored
+from server.storage.townships import Township
+from server.sync.judge import Accepted, Author, Kinds, Refusal, judge
+from server.sync.order import Item, Ordered, item, order, under_other_id
+from server.sync.settle import Draft, Settled, settle
+from sync_protocol.changes import Change
+from sync_protocol.changes import decode as decode_change
+from sync_protocol.clock import Reading, correct
+from sync_protocol.codec import Unreadable
+from sync_protocol.history import Effect, History, Past
+from sync_protocol.limits import Limits
+from sync_protocol.merge import merge
+from sync_protocol.messages import Unanswered, Verdict
+from sync_protocol.outcome import Arrival, Merged
+from sync_protocol.state import RecordState, Writer, born
+
+_decode_effects = msgspec.json.Decoder(tuple[Effect, ...]).decode
+_decode_verdict = msgspec.json.Decoder(Verdict).decode
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """What one request brings. `epoch` and what follows it are a device's; the office has none."""
+
+    author: Author
+    changes: list[Change | Unreadable]
+    reading: Reading
+    epoch: str | None = None
+    epochs: dict[str, int] = {}
+    lowest: int = 0
+    tip: tuple[int, str] = (0, "")
+
+
+class Own(msgspec.Struct, frozen=True):
+    """A record that only this request's changes have moved, from version `before` (0: new) to `version`."""
+
+    before: int
+    version: int
+    changes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What a push did, to be told once it is committed."""
+
+    township: Township
+    ordered: Ordered
+    verdicts: list[Verdict] = field(default_factory=list)
+    unanswered: list[Unanswered] = field(default_factory=list)
+    own: dict[str, Own] = field(default_factory=dict)
+    offer_above: int | None = None
+    """Set when the device has seen another timeline: offer everything above again."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One push under way. `head` is the last number given."""
+
+    upload: Upload
+    township: Township
+    seen: dict[str, Stored]
+    ordered: Ordered
+    records: dict[str, RecordState]
+    histories: dict[str, History]
+    orphans: set[str]
+    head: int
+    before: dict[str, int] = field(default_factory=dict)
+    drafts: list[Draft] = field(default_factory=list)
+    written: dict[str, list[Draft]] = field(default_factory=dict)
+
+    def number(self) -> int:
+        self.head += 1
+        return self.head
+
+
+async def push(connection: AsyncConnection, upload: Upload, kinds: Kinds, limits: Limits) -> Pushed:
+    """Takes a queue in, inside the caller's transaction; raises LookupError for a township never opened."""
+    batch, offer_above = await _open(connection, upload)
+    for element, n in batch.ordered.take:
+        _take(batch, element, n, kinds, limits)
+    settled = await settle(
+        connection, batch.township.id, batch.drafts, batch.records, upload.reading.server_ms
+    )
+    own = _number_records(batch)
+    await _write(connection, batch, settled)
+    pushed = Pushed(batch.township, batch.ordered, offer_above=offer_above, own=own)
+    for element, draft in zip((e for e, _ in batch.ordered.take), batch.drafts, strict=True):
+        _tell(pushed, element, draft.verdict)
+    drafted = {draft.stored_id: draft.verdict for draft in batch.drafts}
+    for element, key in batch.ordered.again:
+        first = drafted.get(key) or _decode_verdict(batch.seen[key].verdict)
+        _tell(pushed, element, msgspec.structs.replace(first, duplicate=True))
+    return pushed
+
+
+def _tell(pushed: Pushed, element: Item, verdict: Verdict) -> None:
+    if element.answers_to is None:
+        pushed.unanswered.append(Unanswered(element.index, verdict.code or "unreadable", element.key))
+    else:
+        pushed.verdicts.append(verdict)
+
+
+async def _open(connection: AsyncConnection, upload: Upload) -> tuple[_Batch, int | None]:
+    """Locks the township and reads everything that the changes meet."""
+    township = await townships.lock(connection, upload.author.township)
+    if township is None:
+        message = f"township {upload.author.township} was never opened"
+        raise LookupError(message)
+    items = [item(index, change, upload.author.id) for index, change in enumerate(upload.changes)]
+    named = {name for i in items if isinstance(i.change, Change) for name in i.change.predecessors}
+    tip, tip_change = upload.tip
+    wanted = {i.key for i in items} | named | ({tip_change} if tip else set())
+    seen = await changes.by_ids(connection, township.id, sorted(wanted))
+    reused = [
+        under_other_id(i).key for i in items if i.key in seen and seen[i.key].fingerprint != i.fingerprint
+    ]
+    seen |= await changes.by_ids(connection, township.id, reused)
+    offer_above = None
+    if tip and (tip_change not in seen or seen[tip_change].n != tip):
+        offer_above = township.survived(tip)
+        if offer_above == tip:  # nobody has noticed this restore before
+            offer_above = township.counter if tip > township.counter else 0
+            township = await townships.open_epoch(connection, township)
+    counter = upload.epochs.get(upload.epoch or "", 0)
+    ordered = order(items, seen, counter, upload.lowest)
+    taken = _surviving(township, ordered)
+    states = await records.by_ids(connection, township.id, sorted({c.record for c in taken}))
+    histories, orphans = await _histories(connection, township.id, taken, states, seen)
+    return _Batch(upload, township, seen, ordered, states, histories, orphans, township.counter), offer_above
+
+
+def _surviving(township: Township, ordered: Ordered) -> list[Change]:
+    """The new changes, with bases from lost timelines counted as the head they were lost above."""
+    if township.lost_spans:
+        ordered.take = [(_rebased(element, township), n) for element, n in ordered.take]
+    return [element.change for element, _ in ordered.take if isinstance(element.change, Change)]
+
+
+def _rebased(element: Item, township: Township) -> Item:
+    change = element.change
+    if isinstance(change, Unreadable):
+        return element
+    bases = {path: township.survived(base) for path, base in change.bases.items()}
+    rebased = msgspec.structs.replace(change, base=township.survived(change.base), bases=bases)
+    return msgspec.structs.replace(element, change=rebased)
+
+
+async def _histories(
+    connection: AsyncConnection,
+    township: str,
+    taken: list[Change],
+    states: dict[str, RecordState],
+    seen: dict[str, Stored],
+) -> tuple[dict[str, History], set[str]]:
+    """The history of records that moved since their author looked, and the records whose create is quarantined."""
+    moved = {c.record for c in taken if c.record in states and states[c.record].version > c.base}
+    created = {c.record for c in taken if c.do == "create"}
+    missing = {c.record for c in taken if c.record not in states} - created
+    above = min((min([c.base, *c.bases.values()]) for c in taken if c.record in moved), default=0)
+    rows = await changes.of_records(connection, township, sorted(moved), above) if moved else []
+    orphans = (
+        {r.record_id for r in await changes.of_records(connection, township, sorted(missing))}
+        if missing
+        else set()
+    )
+    pasts: dict[str, list[Past]] = {record: [] for record in moved}
+    for row in [*rows, *(s for s in seen.values() if s.n <= above or s.record_id not in moved)]:
+        past = past_of(row)
+        if past is not None and row.record_id is not None:
+            pasts.setdefault(row.record_id, []).append(past)
+    return {record: History(found) for record, found in pasts.items()}, {r for r in orphans if r is not None}
+
+
+def past_of(row: Stored) -> Past | None:
+    """A stored change as the merge reads it; None for one that could not be decoded when it came."""
+    try:
+        change = decode_change(row.payload)
+    except msgspec.MsgspecError:
+        return None
+    effects = _decode_effects(row.effects)
+    return Past(row.n, row.author, row.stamp_ms, change, effects, quarantined=row.quarantined)
+
+
+def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limits) -> None:
+    """Judges and merges one new change."""
+    change, author = element.change, batch.upload.author
+    state = batch.records.get(change.record)
+    history = batch.histories.setdefault(change.record, History())
+    verdict = judge(change, author, state, kinds, limits, orphan=change.record in batch.orphans)
+    n, reading = batch.number(), batch.upload.reading
+    at, mark = (change.at, change.mark) if isinstance(change, Change) else (reading.device_ms, 0)
+    seen_stamp = max(_stamps(change, history), default=0)
+    corrected = correct(at, mark, reading, seen_stamp)
+    draft = Draft(element, author, batch.upload.epoch, counter, n, at, reading, corrected)
+    batch.drafts.append(draft)
+    if isinstance(verdict, Refusal) or isinstance(change, Unreadable):
+        draft.refused = verdict if isinstance(verdict, Refusal) else Refusal("unreadable")
+        if state is None and change.record:
+            batch.orphans.add(change.record)
+        if isinstance(change, Change):
+            history.add(Past(n, author.id, corrected.stamp_ms, change, quarantined=True))
+        return
+    arrival = Arrival(n, corrected.stamp_ms, author.id, author.role)
+    draft.merged = _apply(batch, change, verdict, arrival, history, draft)
+    history.add(Past(n, author.id, corrected.stamp_ms, change, tuple(draft.merged.effects)))
+
+
+def _stamps(change: Change | Unreadable, history: History) -> Iterator[int]:
+    """The stamps of the own earlier changes that a change was made on."""
+    if isinstance(change, Change):
+        for name in change.predecessors:
+            past = history.get(name)
+            if past is not None:
+                yield past.stamp
+
+
+def _apply(
+    batch: _Batch, change: Change, accepted: Accepted, arrival: Arrival, history: History, draft: Draft
+) -> Merged:
+    state = batch.records.get(change.record)
+    kind = accepted.shape.kind
+    draft.kind = kind
+    if state is None:
+        writer = Writer(arrival.n, arrival.stamp, change.id, arrival.by, arrival.rank)
+        state = batch.records[change.record] = born(change, accepted.body, kind, writer)
+        batch.before[change.record] = 0
+        merged = Merged()
+    else:
+        batch.before.setdefault(change.record, state.version)
+        draft.was = (state.place, state.held)
+        checked = msgspec.structs.replace(change, ops=accepted.ops)
+        merged = merge(state, checked, accepted.fields, kind, arrival, history)
+    draft.now, draft.entered = (state.place, state.held), state.state
+    batch.written.setdefault(change.record, []).append(draft)
+    return merged
+
+
+def _number_records(batch: _Batch) -> dict[str, Own]:
+    """Gives every written record its number, and says which of them only this request has moved."""
+    own = {}
+    for record, drafts in batch.written.items():
+        batch.records[record].version = batch.number()
+        if all(draft.verdict.result == "applied" for draft in drafts):
+            ids = tuple(draft.stored_id for draft in drafts)
+            own[record] = Own(batch.before[record], batch.records[record].version, ids)
+    return own
+
+
+async def _write(connection: AsyncConnection, batch: _Batch, settled: Settled) -> None:
+    township, now_ms = batch.township.id, batch.upload.reading.server_ms
+    await records.write(connection, township, [batch.records[record] for record in batch.written], now_ms)
+    await changes.append(connection, township, [draft.stored() for draft in batch.drafts])
+    await conflicts.write(connection, township, settled.conflicts)
+    await stream.write_exits(connection, township, settled.exits)
+    receipts = [(device, msgspec.structs.replace(r, n=batch.number())) for device, r in settled.receipts]
+    await stream.write_receipts(connection, township, receipts)
+    if batch.head != batch.township.counter:
+        await townships.bump(connection, township, batch.head)
+    gap = batch.ordered.gap
+    if gap is not None and batch.upload.epoch is not None:
+        author, epoch = batch.upload.author.id, batch.upload.epoch
+        await stream.write_gap(connection, township, author, epoch, *gap, now_ms)
