@@ -14,6 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -23,6 +24,12 @@ FOLDER: Final = Path(__file__).resolve().parent
 _WRITES: Final = "roundbook_migrates"
 _BUSY_S: Final = 60
 """How long a migration waits for another process that is writing to the same file."""
+_VERSION_TABLE: Final = (
+    "CREATE TABLE IF NOT EXISTS alembic_version "
+    "(version_num VARCHAR(32) NOT NULL CONSTRAINT alembic_version_pkc PRIMARY KEY)"
+)
+_MADE_MEANWHILE: Final = ("23505", "42P07", "42710")
+"""unique_violation (in the catalogue), duplicate_table, duplicate_object."""
 
 
 def upgrade(url: str, revision: str = "head", *, partitions: int = 0) -> None:
@@ -74,12 +81,13 @@ def _lock(connection: Connection) -> None:
         return
     # The role may have been given the server's time-outs; a migration takes the time that it needs.
     connection.execute(text("SET LOCAL statement_timeout = 0"))
-    connection.execute(
-        text(
-            "CREATE TABLE IF NOT EXISTS alembic_version "
-            "(version_num VARCHAR(32) NOT NULL CONSTRAINT alembic_version_pkc PRIMARY KEY)"
-        )
-    )
+    try:
+        with connection.begin_nested():
+            connection.execute(text(_VERSION_TABLE))
+    except DBAPIError as error:
+        # IF NOT EXISTS does not see a table that another transaction is making; it fails when that commits.
+        if getattr(error.orig, "sqlstate", None) not in _MADE_MEANWHILE:
+            raise
     connection.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
 
 

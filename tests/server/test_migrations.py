@@ -1,0 +1,140 @@
+"""One chain of revisions for both databases: it makes what the metadata says, and loses no row on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.util import CommandError
+from anyio.to_thread import run_sync
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from migrations.run import current, head, revisions, upgrade
+from server.storage.tables import metadata
+from tests.databases import PostgresDatabases
+from tests.server.schema import definition, fill, rows_of
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[AsyncConnection]:
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+async def _read(url: str, work: Callable[[Connection], T]) -> T:
+    async with _connected(url) as connection:
+        return await connection.run_sync(work)
+
+
+async def test_an_empty_database_has_no_revision_and_gets_the_newest(fresh_database_url: str) -> None:
+    assert await run_sync(current, fresh_database_url) is None
+    await run_sync(upgrade, fresh_database_url)
+    assert await run_sync(current, fresh_database_url) == head()
+
+
+async def test_upgrading_again_changes_nothing(database_url: str) -> None:
+    before = await _read(database_url, definition)
+    await run_sync(upgrade, database_url)
+    assert await _read(database_url, definition) == before
+
+
+async def test_the_chain_makes_what_the_metadata_says(database_url: str) -> None:
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    assert await _read(database_url, differences) == []
+
+
+async def test_the_chain_and_the_metadata_agree_in_the_databases_own_words(
+    database_url: str, fresh_database_url: str
+) -> None:
+    async with _connected(fresh_database_url) as connection:
+        await connection.run_sync(metadata.create_all)
+    made = await _read(database_url, definition)
+    declared = await _read(fresh_database_url, definition)
+    # A column that a later revision added stands last in the text of its table, wherever it is declared.
+    assert {name: sorted(sql.split(", ")) for name, sql in _plain(made).items()} == {
+        name: sorted(sql.split(", ")) for name, sql in _plain(declared).items()
+    }
+
+
+def _plain(found: dict[str, str]) -> dict[str, str]:
+    return {name: sql.replace("( ", "(").replace(" )", ")") for name, sql in found.items()}
+
+
+@pytest.mark.parametrize("revision", revisions())
+async def test_rows_of_every_earlier_revision_survive(fresh_database_url: str, revision: str) -> None:
+    await run_sync(upgrade, fresh_database_url, revision)
+    rows = await _read(fresh_database_url, fill)
+    assert rows
+    await run_sync(upgrade, fresh_database_url)
+    assert await run_sync(current, fresh_database_url) == head()
+    for table, row in rows.items():
+        assert await _read(fresh_database_url, partial(rows_of, table=table, columns=list(row))) == [row]
+
+
+async def test_many_processes_may_migrate_at_once(fresh_database_url: str) -> None:
+    def all_at_once() -> None:
+        with ThreadPoolExecutor(4) as threads:
+            for done in [threads.submit(upgrade, fresh_database_url) for _ in range(4)]:
+                done.result()
+
+    await run_sync(all_at_once)
+    assert await run_sync(current, fresh_database_url) == head()
+
+
+async def test_a_revision_that_does_not_exist_leaves_the_database_as_it_was(fresh_database_url: str) -> None:
+    with pytest.raises(CommandError):
+        await run_sync(upgrade, fresh_database_url, "9999")
+    assert await _read(fresh_database_url, definition) == {}
+
+
+async def test_there_are_no_triggers_functions_or_sequences(database_url: str) -> None:
+    def count(connection: Connection) -> int:
+        if connection.dialect.name == "sqlite":
+            statement = (
+                "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' OR name = 'sqlite_sequence'"
+            )
+        else:
+            statement = (
+                "SELECT (SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal)"
+                " + (SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace)"
+                " + (SELECT count(*) FROM pg_class WHERE relkind = 'S')"
+            )
+        return int(connection.execute(text(statement)).scalar_one())
+
+    assert await _read(database_url, count) == 0
+
+
+@pytest.mark.postgres
+async def test_township_tables_can_be_partitioned(postgres_databases: PostgresDatabases) -> None:
+    url = await asyncio.to_thread(postgres_databases.create, migrated=False)
+    try:
+        await run_sync(lambda: upgrade(url, partitions=4))
+        parted = text(
+            "SELECT inhparent::regclass::text AS name, count(*) AS parts FROM pg_inherits "
+            "JOIN pg_class c ON c.oid = inhparent WHERE c.relkind = 'p' GROUP BY 1"
+        )
+        async with _connected(url) as connection:
+            parts = {row.name: row.parts for row in await connection.execute(parted)}
+            assert parts == {name: 4 for name, table in metadata.tables.items() if _of_township(table.name)}
+            await connection.run_sync(fill)
+    finally:
+        await asyncio.to_thread(postgres_databases.drop, url)
+
+
+def _of_township(name: str) -> bool:
+    return next(iter(metadata.tables[name].primary_key)).name == "township_id"
