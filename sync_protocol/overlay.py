@@ -1,0 +1,219 @@
+"""How a device shows a record: what the pages brought, with its own pending changes laid over it.
+
+An own change is laid over by the very merge that the server uses, told that its author had seen
+everything; so where nothing was concurrent, the screen already shows what the server will make of it.
+
+    lay(base, laid, kind)                 the record as shown, with what its author sees (`Sight`)
+    apply_page_record(base, page, own)    the base after one record of a page
+    cause(sight, parts)                   what an edit of that screen travels with: base, bases, on, after
+
+Bases move only by pages. A verdict `applied` moves nothing but the paths that its change wrote (`bases`),
+because only of these the device knows what stands. A create that was applied counts for every path.
+
+`own` of a page may name only changes whose verdict is `applied`: what a merge made of a concurrent one the
+device cannot know, so the server sends those values themselves.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from sync_protocol.changes import Act, Change, Do, Drop, Op, Put, fields_of
+from sync_protocol.history import EXISTENCE, PLACE, STATE, History
+from sync_protocol.kinds import Kind
+from sync_protocol.merge import merge
+from sync_protocol.messages import PageRecord
+from sync_protocol.outcome import Arrival
+from sync_protocol.state import Marks, RecordState, Values, Writer, born
+
+_SEEN_ALL: Final = 2**62
+_OWN_ROLE: Final = "clerk"
+"""A role of the office: a worker's own step shows on the worker's screen whatever state the page brought."""
+
+
+class Base(msgspec.Struct, frozen=True):
+    """A record as the pages left it. `values` as in state.py, the state of the workflow included."""
+
+    id: str
+    kind: str
+    place: str
+    version: int
+    values: Values
+    number: str | None = None
+
+
+class Laid(msgspec.Struct, frozen=True):
+    """An own change that lies over the base; `applied` is its number if its verdict was `applied`, else 0."""
+
+    change: Change
+    applied: int = 0
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """The causal past of a screen: what somebody who edits it has seen."""
+
+    version: int = 0
+    bases: dict[str, int] = {}
+    """Paths whose own applied value is newer than `version`."""
+    shown: dict[str, str] = {}
+    """Path to the latest own change that no page has brought yet."""
+    after: str | None = None
+    """The own create, while no page has brought the record."""
+
+
+class View(msgspec.Struct, frozen=True):
+    """A record as shown."""
+
+    id: str
+    kind: str
+    place: str
+    values: Values
+    number: str | None
+    deleted: bool
+    whole: bool
+    """False when neither a page nor an own create says what the record was: it left, its edits are unsent."""
+    sight: Sight
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What a change says, before it is known what it was made on."""
+
+    do: Do = "edit"
+    fields: dict[str, Any] = {}
+    ops: tuple[Op, ...] = ()
+    act: Act | None = None
+    place: str | None = None
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """What a change was made on, under the names of changes.py."""
+
+    base: int = 0
+    bases: dict[str, int] = {}
+    on: dict[str, str] = {}
+    after: str | None = None
+
+
+def lay(base: Base | None, laid: Sequence[Laid], kind: Kind, record: str) -> View:
+    """The record as shown: `laid`, in the order in which they were saved, over `base`."""
+    state = _state(base, record, kind)
+    version, after = (base.version, None) if base is not None else (0, None)
+    bases: dict[str, int] = {}
+    shown: dict[str, str] = {}
+    for at, one in enumerate(laid):
+        change = one.change
+        if change.do == "create":
+            if base is None:
+                state = _write(state, change, kind, at + 1)
+                version, after = one.applied, change.id
+            continue
+        state = _write(state, change, kind, at + 1)
+        for path in paths(_parts(change)):
+            shown.pop(path, None)  # so that the last key is the latest change
+            shown[path] = change.id
+            if one.applied:
+                bases[path] = one.applied
+    sight = Sight(version, {path: n for path, n in bases.items() if n > version}, shown, after)
+    number = base.number if base is not None else None
+    whole = base is not None or after is not None
+    return View(record, kind.name, state.place, state.values, number, state.deleted, whole, sight)
+
+
+def apply_page_record(
+    base: Base | None, page: PageRecord, own: Sequence[Change], kind: Kind | None
+) -> Base | None:
+    """The base after one record of a page; None when the device holds nothing that it could be applied to.
+
+    `own` are the changes that `page.own` names, in its order; they need `kind`, nothing else does.
+    """
+    held = None if page.whole else base
+    values = _copied(held.values) if held is not None else {}
+    place, name = (held.place, held.kind) if held is not None else (page.place, page.kind)
+    if own and kind is not None:
+        state = _state(held, page.id, kind)
+        for at, change in enumerate(own):
+            state = _write(state, change, kind, at + 1)
+        values, place, name = state.values, state.place, kind.name
+    elif held is None and not page.whole:
+        return None
+    for field, value in msgspec.json.decode(page.fields).items():
+        _assign(values, field, value)
+    for field, entries in page.entries.items():
+        merged = {**(values.get(field) or {}), **entries}
+        _assign(values, field, {entry: subs for entry, subs in merged.items() if subs is not None} or None)
+    number = page.number or (base.number if base is not None else None)
+    return Base(page.id, page.kind or name, page.place or place, page.n, values, number)
+
+
+def cause(sight: Sight, parts: Parts) -> Cause:
+    """What an edit of a screen travels with. A create travels with nothing."""
+    if parts.do == "create":
+        return Cause()
+    seen = set(paths(parts))
+    below = tuple(f"{op.path}/" for op in parts.ops if isinstance(op, Drop))
+    if parts.do == "delete":
+        seen |= {*sight.shown, *sight.bases}
+    elif below:
+        seen |= {path for path in {*sight.shown, *sight.bases} if path.startswith(below)}
+    on = {path: sight.shown[path] for path in sorted(seen & sight.shown.keys())}
+    if parts.do == "delete" and sight.shown:
+        on.setdefault(EXISTENCE, list(sight.shown.values())[-1])
+    bases = {path: sight.bases[path] for path in sorted(seen & sight.bases.keys())}
+    return Cause(sight.version, bases, on, sight.after)
+
+
+def paths(parts: Parts) -> Iterable[str]:
+    """The paths that a change writes, as the merge names them; a create writes every one and lists none."""
+    if parts.do == "create":
+        return
+    if parts.do == "delete":
+        yield EXISTENCE
+    yield from parts.fields
+    for op in parts.ops:
+        yield op.path
+        if isinstance(op, Put):
+            for sub in msgspec.json.decode(op.values):
+                yield f"{op.path}/{sub}"
+    if parts.act is not None:
+        yield STATE
+    if parts.place is not None:
+        yield PLACE
+
+
+def _parts(change: Change) -> Parts:
+    return Parts(change.do, fields_of(change), change.ops, change.act, change.place)
+
+
+def _state(base: Base | None, record: str, kind: Kind) -> RecordState:
+    marks = Marks([Writer(0, 0, "", "")])
+    if base is None:
+        return RecordState(record, kind.name, 0, 0, "", {}, marks)
+    return RecordState(base.id, base.kind, base.version, 0, base.place, _copied(base.values), marks)
+
+
+def _write(state: RecordState, change: Change, kind: Kind, at: int) -> RecordState:
+    """The record with `change` in it; `at` orders the changes that lie over one base."""
+    if change.do == "create":
+        return born(change, fields_of(change), kind, Writer(at, at, change.id, ""))
+    unopposed = msgspec.structs.replace(change, base=_SEEN_ALL, bases={}, on={}, after=None)
+    fields = fields_of(change)
+    merge(state, unopposed, fields, kind, Arrival(at, at, "", _OWN_ROLE), History())
+    return state
+
+
+def _assign(values: Values, key: str, value: Any) -> None:
+    if value is None:
+        values.pop(key, None)
+    else:
+        values[key] = value
+
+
+def _copied(values: Values) -> Values:
+    """A copy down to the sub-fields of entries, which the merge writes in place."""
+    return {
+        name: {key: dict(inner) if isinstance(inner, dict) else inner for key, inner in value.items()}
+        if isinstance(value, dict)
+        else value
+        for name, value in values.items()
+    }
