@@ -47,6 +47,8 @@ from sync_protocol.state import (
 from sync_protocol.text import merge3
 
 SUM_MAX: Final = 2**53 - 1
+REVIVED: Final = ""
+"""The mark of an entry that an edit brought back: newer than all that it says."""
 
 
 @dataclass(slots=True)
@@ -230,7 +232,7 @@ def _put(case: _Case, op: Put, subs: dict[str, Field]) -> None:
     all_marks = case.marks.entries.setdefault(op.field, {})
     if gone is not None:
         del case.marks.removed[op.field][op.entry]
-        entries[op.entry], all_marks[op.entry] = gone.values, gone.marks
+        entries[op.entry], all_marks[op.entry] = gone.values, {**gone.marks, REVIVED: case.position}
         case.out.concurrent = True
         case.effect(op.path, None, dict(gone.values))
     if op.entry not in entries:

@@ -48,8 +48,8 @@ _COLUMNS: Final = (
 
 
 def _stored(row: Row[Any]) -> Stored:
-    fingerprint, payload, effects, verdict = map(bytes, row[-4:])
-    return Stored(*row[:-4], fingerprint, payload, effects, verdict)
+    values: list[Any] = list(row)
+    return Stored(*values[:-4], *map(bytes, values[-4:]))
 
 
 async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str]) -> dict[str, Stored]:

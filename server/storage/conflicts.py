@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.dialect import ID, among, insert_rows, many
@@ -43,9 +43,19 @@ _LIST: Final = text(
 )
 
 
-def _conflict(row: Row[Any]) -> Conflict:
-    conflict, n, record, path, rule, status, sides, opened_ms, decided_ms, decision = row
-    return Conflict(conflict, n, record, path, rule, status, _decode(sides), opened_ms, decided_ms, decision)
+def _conflict(row: Any) -> Conflict:
+    return Conflict(
+        row.conflict_id,
+        row.n,
+        row.record_id,
+        row.path,
+        row.rule,
+        row.status,
+        _decode(row.sides),
+        row.opened_ms,
+        row.decided_ms,
+        row.decision,
+    )
 
 
 async def undecided_of(connection: AsyncConnection, township: str, records: Sequence[str]) -> list[Conflict]:

@@ -47,6 +47,8 @@ class Upload(msgspec.Struct, frozen=True):
     epochs: dict[str, int] = {}
     lowest: int = 0
     tip: tuple[int, str] = (0, "")
+    known_only: bool = False
+    """Whether only changes that came before are answered: the request may be a replayed one."""
 
 
 class Own(msgspec.Struct, frozen=True):
@@ -91,9 +93,11 @@ class _Batch:
         return self.head
 
 
-async def push(connection: AsyncConnection, upload: Upload, kinds: Kinds, limits: Limits) -> Pushed:
-    """Takes a queue in, inside the caller's transaction; raises LookupError for a township never opened."""
-    batch, offer_above = await _open(connection, upload)
+async def push(
+    connection: AsyncConnection, township: Township, upload: Upload, kinds: Kinds, limits: Limits
+) -> Pushed:
+    """Takes a queue in, inside the caller's transaction, which holds the lock of `township`."""
+    batch, offer_above = await _open(connection, township, upload)
     for element, n in batch.ordered.take:
         _take(batch, element, n, kinds, limits)
     settled = await settle(
@@ -118,12 +122,10 @@ def _tell(pushed: Pushed, element: Item, verdict: Verdict) -> None:
         pushed.verdicts.append(verdict)
 
 
-async def _open(connection: AsyncConnection, upload: Upload) -> tuple[_Batch, int | None]:
-    """Locks the township and reads everything that the changes meet."""
-    township = await townships.lock(connection, upload.author.township)
-    if township is None:
-        message = f"township {upload.author.township} was never opened"
-        raise LookupError(message)
+async def _open(
+    connection: AsyncConnection, township: Township, upload: Upload
+) -> tuple[_Batch, int | None]:
+    """Reads everything that the changes meet, and notices a restore."""
     items = [item(index, change, upload.author.id) for index, change in enumerate(upload.changes)]
     named = {name for i in items if isinstance(i.change, Change) for name in i.change.predecessors}
     tip, tip_change = upload.tip
@@ -141,6 +143,8 @@ async def _open(connection: AsyncConnection, upload: Upload) -> tuple[_Batch, in
             township = await townships.open_epoch(connection, township)
     counter = upload.epochs.get(upload.epoch or "", 0)
     ordered = order(items, seen, counter, upload.lowest)
+    if upload.known_only:
+        ordered = Ordered(again=ordered.again, counter=counter)
     taken = _surviving(township, ordered)
     states = await records.by_ids(connection, township.id, sorted({c.record for c in taken}))
     histories, orphans = await _histories(connection, township.id, taken, states, seen)

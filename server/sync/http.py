@@ -1,0 +1,65 @@
+"""POST /v1/sync: who signed it, what it says, what is answered."""
+
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from litestar import Request, Response, post
+from litestar.datastructures import State
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.bodies import decompress, read_body, respond
+from server.problems import Problem
+from server.services import Services
+from server.storage import contact
+from server.storage.engine import snapshot
+from server.sync.service import Caller, UnknownDevice, sync
+from sync_protocol import codec, signing
+from sync_protocol.ids import is_id, place_level
+from sync_protocol.signing import Credentials
+from sync_protocol.versions import spoken
+
+PATH: Final = "/v1/sync"
+
+
+@post(PATH, status_code=200, summary="Queue up, verdicts and page down", tags=["devices"])
+async def sync_handler(request: Request[Any, Any, State], services: Services) -> Response[bytes]:
+    """The one exchange of a device, docs/protocol.md."""
+    body = await read_body(request, services.limits)
+    caller = await authenticate(services, request, body)
+    plain = decompress(body, request.headers.get("content-encoding"), services.limits)
+    message = codec.read_request(plain, services.limits)
+    if not spoken(message.protocol):
+        raise Problem("unsupported_protocol")
+    try:
+        answer = await sync(services, caller, message)
+    except UnknownDevice as error:
+        raise Problem("unauthorised") from error
+    return respond(request, codec.encode(answer))
+
+
+async def authenticate(services: Services, request: Request[Any, Any, State], body: bytes) -> Caller:
+    """The device that signed the request; the same answer for an unknown device as for a wrong signature."""
+    headers = request.headers
+    credentials = signing.read_headers(
+        headers.get(signing.DEVICE_HEADER), headers.get(signing.SERIAL_HEADER), headers.get(signing.SIGNATURE_HEADER)
+    )
+    if credentials is None or not is_id(credentials.device) or place_level(credentials.township) != "township":
+        raise Problem("unauthorised", "the request is not signed by a device")
+    key = await _public_key(services, credentials)
+    signed = signing.signed_bytes(request.method, request.url.path, credentials.serial, body)
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(credentials.signature, signed)
+    except InvalidSignature as error:
+        raise Problem("signature_invalid") from error
+    return Caller(credentials.township, credentials.device, credentials.serial)
+
+
+async def _public_key(services: Services, credentials: Credentials) -> bytes:
+    async def read(connection: AsyncConnection) -> bytes | None:
+        return await contact.public_key(connection, credentials.township, credentials.device)
+
+    key = await snapshot(services.engine, read)
+    if key is None:
+        raise Problem("signature_invalid")
+    return key

@@ -1,0 +1,151 @@
+"""One sync of one device: push, then pull, each in its own transaction, and the answer to both.
+
+The page is read after the push has committed, so an answer only ever tells what is durable (failures, 27).
+"""
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.devices.profile import profile
+from server.services import Services
+from server.storage import contact, townships
+from server.storage.contact import EPOCHS_MAX, Contact
+from server.storage.engine import snapshot, transact
+from server.sync.judge import Author
+from server.sync.pull import Reader, pull
+from server.sync.push import Pushed, Upload, push
+from sync_protocol.changes import Change
+from sync_protocol.clock import Reading
+from sync_protocol.codec import Unreadable, read_change
+from sync_protocol.cursor import Cursor, CursorInvalid, unseal
+from sync_protocol.messages import SyncAnswer, SyncRequest
+from sync_protocol.versions import CURRENT
+
+
+class UnknownDevice(LookupError):
+    """The device, or its township, does not exist."""
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """The device whose signature was checked, and the serial that it signed."""
+
+    township: str
+    device: str
+    serial: int
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    """What the push left for the pull."""
+
+    pushed: Pushed
+    contact: Contact
+    cursor: Cursor | None
+    cursor_refused: str | None
+
+
+async def sync(services: Services, caller: Caller, request: SyncRequest) -> SyncAnswer:
+    """Takes the queue in and reads the next page; raises UnknownDevice."""
+    changes = [read_change(raw, services.limits) for raw in request.changes]
+    await services.registry.ensure({(c.kind, c.version) for c in changes if isinstance(c, Change)})
+    now_ms = services.clock()
+
+    async def take(connection: AsyncConnection) -> _Taken:
+        return await _take(connection, services, caller, request, changes, now_ms)
+
+    taken = await transact(services.engine, take)
+    pushed, known = taken.pushed, taken.contact
+    old = caller.serial <= known.serial
+    answer = SyncAnswer(
+        protocol=CURRENT,
+        nonce=request.nonce,
+        server=pushed.township.server,
+        now=now_ms,
+        verdicts=pushed.verdicts,
+        unanswered=pushed.unanswered,
+        send_from=pushed.ordered.send_from,
+        fork=pushed.ordered.fork,
+        offer_above=pushed.offer_above,
+        serial=known.serial if old else None,
+        revoked=known.revoked,
+        cursor_refused=taken.cursor_refused,
+    )
+    return answer if old or known.revoked else await _with_page(services, caller, request, taken, answer)
+
+
+async def _take(
+    connection: AsyncConnection,
+    services: Services,
+    caller: Caller,
+    request: SyncRequest,
+    changes: list[Change | Unreadable],
+    now_ms: int,
+) -> _Taken:
+    """The push, and what the server remembers of the device after it."""
+    township = await townships.lock(connection, caller.township)
+    known = await contact.read(connection, caller.township, caller.device)
+    if township is None or known is None:
+        raise UnknownDevice
+    cursor, refused = _cursor(request, township.cursor_key, caller.device)
+    reading = Reading(request.now, now_ms, known.offset_ms)
+    upload = Upload(
+        Author(caller.device, caller.township, known.role, frozenset(known.grids), known.revoked),
+        changes,
+        reading,
+        request.epoch,
+        known.epochs,
+        request.lowest,
+        (cursor.tip, cursor.tip_change) if cursor is not None else (0, ""),
+        known_only=caller.serial <= known.serial,
+    )
+    pushed = await push(connection, township, upload, services.registry, services.limits)
+    if pushed.offer_above is not None:
+        cursor = None  # it belongs to another timeline: read from the beginning
+    if not upload.known_only:
+        await contact.write(connection, caller.township, caller.device, _remembered(caller, request, pushed, upload))
+    return _Taken(pushed, known, cursor, refused)
+
+
+def _cursor(request: SyncRequest, key: bytes, device: str) -> tuple[Cursor | None, str | None]:
+    """The request's cursor; one that this server did not give to this device is refused, and forgotten."""
+    if request.cursor is None:
+        return None, None
+    try:
+        return unseal(request.cursor, key, device), None
+    except CursorInvalid:
+        return None, "cursor_invalid"
+
+
+def _remembered(caller: Caller, request: SyncRequest, pushed: Pushed, upload: Upload) -> dict[str, object]:
+    others = {epoch: n for epoch, n in upload.epochs.items() if epoch != request.epoch}
+    kept = dict(list(others.items())[-(EPOCHS_MAX - 1) :])
+    answered = len(pushed.verdicts) + len(pushed.unanswered)
+    return {
+        "serial": caller.serial,
+        "epochs": {**kept, request.epoch: pushed.ordered.counter},
+        "contact_ms": upload.reading.server_ms,
+        "offset_ms": upload.reading.offset_ms,
+        "queued": max(request.queued - answered, 0),
+        "client": request.client.replace("\0", ""),
+    }
+
+
+async def _with_page(
+    services: Services, caller: Caller, request: SyncRequest, taken: _Taken, answer: SyncAnswer
+) -> SyncAnswer:
+    reader = Reader(
+        caller.township,
+        caller.device,
+        taken.contact.grids,
+        taken.cursor,
+        request.reread,
+        request.page_bytes,
+        taken.pushed.own,
+    )
+
+    async def read(connection: AsyncConnection) -> SyncAnswer:
+        township, page = await pull(connection, reader, services.limits)
+        own = await profile(connection, caller.township, caller.device, services.registry)
+        news = own if own.tag != request.profile else None
+        return msgspec.structs.replace(answer, server=township.server, page=page, profile=news)
+
+    return await snapshot(services.engine, read)
