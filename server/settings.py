@@ -1,0 +1,156 @@
+"""The settings: one frozen value, read once from the environment and the command line.
+
+Each field has a variable of its own, `ROUNDBOOK_` and its name in capitals (`ROUNDBOOK_PORT`), and so has
+each limit of the exchange (`ROUNDBOOK_CHANGES_MAX`). What the command line says outranks the environment.
+Worker processes get the value back from the environment that `environment` writes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from server.refused import RefusedError
+from sync_protocol.limits import DEFAULTS, Limits
+
+PREFIX: Final = "ROUNDBOOK_"
+_DRIVERS: Final = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+_TEXTS: Final = frozenset({"data", "database", "host"})
+_RANGES: Final = {
+    "port": (0, 65_535),
+    "workers": (1, 256),
+    "pool_size": (1, 1_000),
+    "code_minutes": (1, 1_440),
+    "failures_per_address": (1, 10**6),
+    "failures_total": (1, 10**6),
+}
+_LIMIT_MAX: Final = 2**40
+_FORMS: Final = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
+    """Everything that an operator can choose. Sizes in bytes, times in the unit of their names."""
+
+    data: str = "data"
+    """The data folder: the embedded database and what belongs to it."""
+    database: str = ""
+    """A URL with an asynchronous driver; it may hold a password, so show it with `shown_database` only."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    pool_size: int = 8
+    """Database connections of one worker process."""
+    code_minutes: int = 10
+    """How long a one-time code for a device is valid."""
+    failures_per_address: int = 20
+    """Wrong one-time codes that one address may send in a minute, to one worker process."""
+    failures_total: int = 120
+    """The same for all addresses together."""
+    limits: Limits = DEFAULTS
+
+    def __repr__(self) -> str:
+        return f"Settings(data={self.data!r}, database={shown_database(self)!r}, port={self.port})"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is a file of this server's own."""
+        return self.database.startswith("sqlite")
+
+    @property
+    def file(self) -> Path:
+        """The embedded database's file; raises RefusedError when there is none."""
+        path = make_url(self.database).database if self.embedded else None
+        if path is None:
+            message = "This works on an embedded database only, and the settings name a PostgreSQL."
+            raise RefusedError(message)
+        return Path(path)
+
+
+def read(environ: Mapping[str, str], **options: Any) -> Settings:
+    """The settings of an environment, with `options` that are not None above it.
+
+    Without a database it is SQLite in the file `roundbook.db` of the data folder. Raises RefusedError that
+    names the variable or option, what it takes and what came.
+    """
+    given: dict[str, Any] = _from_environment(environ, Settings)
+    given.update((name, value) for name, value in options.items() if value is not None)
+    limits = _from_environment(environ, Limits)
+    for name, value in (given | limits).items():
+        low, high = _RANGES.get(name, (1, _LIMIT_MAX))
+        if name not in _TEXTS and not (
+            str(value).isascii() and str(value).isdigit() and low <= int(value) <= high
+        ):
+            message = (
+                f"{PREFIX}{name.upper()} takes a whole number from {low} to {high}, got {str(value)[:40]!r}."
+            )
+            raise RefusedError(message)
+    settings = msgspec.convert({**given, "limits": limits}, Settings, strict=False)
+    folder = Path(settings.data).expanduser().absolute()
+    default = URL.create("sqlite", database=str(folder / "roundbook.db"))
+    return msgspec.structs.replace(
+        settings, data=str(folder), database=async_url(settings.database or default)
+    )
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables from which `read` makes the same settings in another process."""
+    plain = {name: getattr(settings, name) for name in Settings.__struct_fields__ if name != "limits"}
+    limits = msgspec.structs.asdict(settings.limits)
+    return {f"{PREFIX}{name.upper()}": str(value) for name, value in (plain | limits).items()}
+
+
+def async_url(database: str | URL) -> str:
+    """A database URL with the driver that Roundbook uses; raises RefusedError for what it cannot use."""
+    try:
+        url = make_url(database)
+    except (ArgumentError, ValueError) as error:
+        # The text is not shown: what was mistyped may hold a password.
+        message = f"The database is named by a URL such as {_FORMS}."
+        raise RefusedError(message) from error
+    driver = _DRIVERS.get(url.drivername)
+    if driver is None:
+        message = f"Data is kept in SQLite or PostgreSQL, not in {url.drivername}: write {_FORMS}."
+        raise RefusedError(message)
+    url = url.set(drivername=driver)
+    return (_file_url(url) if driver.startswith("sqlite") else _server_url(url)).render_as_string(
+        hide_password=False
+    )
+
+
+def shown_database(settings: Settings) -> str:
+    """The database's URL for people: without driver, password and parameters."""
+    url = make_url(settings.database)
+    if settings.embedded:
+        return str(url.database)
+    plain = url.set(drivername="postgresql", query={})
+    return plain.render_as_string(hide_password=True)
+
+
+def _file_url(url: URL) -> URL:
+    if url.database in {None, "", ":memory:"}:
+        message = "An embedded database is a file, because several processes share it: write sqlite:///FILE."
+        raise RefusedError(message)
+    return url.set(database=str(Path(str(url.database)).expanduser().absolute()))
+
+
+def _server_url(url: URL) -> URL:
+    if not url.database:
+        message = "The PostgreSQL URL names no database: end it with /DATABASE."
+        raise RefusedError(message)
+    mode = url.query.get("sslmode")
+    # libpq's word, which people copy from elsewhere; asyncpg calls it ssl.
+    return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode}) if mode else url
+
+
+def _from_environment(environ: Mapping[str, str], struct: type[msgspec.Struct]) -> dict[str, Any]:
+    found = {name: environ.get(f"{PREFIX}{name.upper()}", "").strip() for name in struct.__struct_fields__}
+    return {name: value for name, value in found.items() if value}
