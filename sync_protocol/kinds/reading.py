@@ -55,7 +55,7 @@ def shown(value: object) -> str:
 
 def did_you_mean(name: str, known: Collection[str]) -> Title:
     """The nearest known name, else all of them."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     names = near or sorted(known)
     listed = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
     if near:

@@ -144,20 +144,19 @@ def _judge(field: Field, value: Any, path: str, *, required: bool) -> Iterator[I
         if field.required:
             yield _missing(path)
         return
-    if _has_bad_text(value):
+    if field.type == "entries" and isinstance(value, dict):
+        yield from _judge_entries(field, value, path, required=required)
+    elif _has_bad_text(value):
         yield _invalid(
             path,
             Title(
                 "含有 NUL 或不成对的代理码位", "it holds a NUL, a lone surrogate or bytes that are not UTF-8"
             ),
         )
-        return
-    if field.type == "text" and isinstance(value, str):
+    elif field.type == "text" and isinstance(value, str):
         yield from _judge_text(field, value, path)
     elif field.type in {"choice", "choices"}:
         yield from _judge_codes(field, value, path)
-    elif field.type == "entries" and isinstance(value, dict):
-        yield from _judge_entries(field, value, path, required=required)
     elif not _fits(field, value):
         yield _invalid(path, _expected(_expectation(field), value))
     size = len(msgspec.json.encode(value))

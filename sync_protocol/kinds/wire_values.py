@@ -32,8 +32,8 @@ def to_wire(values: Mapping[str, Any]) -> bytes:
             raise InvalidField(name, error.reason, "invalid_field") from None
         except (ValueError, OverflowError, RecursionError):
             reason = Title(
-                "无法写成 JSON：含有不成对的代理码位、数过大或嵌套过深",
-                "it cannot be written as JSON: a lone surrogate, a number past 64 bits, or nested too deeply",
+                "无法写成 JSON：含有不成对的代理码位，或嵌套过深",
+                "it cannot be written as JSON: it holds a lone surrogate, or is nested too deeply",
             )
             raise InvalidField(name, reason, "invalid_field") from None
     return msgspec.json.encode(plain)
