@@ -1,0 +1,40 @@
+"""The profile: everything that a device needs to know to work offline."""
+
+import hashlib
+from typing import Final
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.kinds.registry import Registry
+from server.storage import devices, directory
+from sync_protocol.messages import Grid, Person, Profile
+
+_TAG_CHARS: Final = 16
+_encode: Final = msgspec.json.Encoder().encode
+
+
+async def profile(connection: AsyncConnection, township: str, device: str, registry: Registry) -> Profile:
+    """The profile of a device as this transaction sees it; raises LookupError when there is none such.
+
+    Its tag is a hash of its content, the kinds standing in it by the registry's generation: two profiles of
+    a device are equal when their tags are.
+    """
+    owner = await devices.owner(connection, township, device)
+    if owner is None:
+        message = "no such device"
+        raise LookupError(message)
+    rows = await directory.grids_of(connection, township, owner.grids)
+    found = Profile(
+        tag="",
+        device=device,
+        township=township,
+        township_name=owner.township_name,
+        worker=Person(owner.staff_id, owner.name, owner.role),
+        grids=tuple(Grid(row.grid, row.name, row.village_name) for row in rows),
+        kinds=(),
+        duty_phone=owner.duty_phone,
+    )
+    content = _encode(found) + registry.generation.encode()
+    tag = hashlib.sha256(content).hexdigest()[:_TAG_CHARS]
+    return msgspec.structs.replace(found, tag=tag, kinds=registry.current())

@@ -1,0 +1,1 @@
+"""The kinds that this server knows: shipped ones, and those an administrator installed."""
