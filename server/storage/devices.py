@@ -1,13 +1,15 @@
-"""Devices and the one-time codes that make them. What a sync reads and writes of a device is in contact.py."""
+"""Devices, and the one-time codes that make them. What a sync reads and writes of one is in contact.py."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import Row, Select, and_, delete, insert, select, update
+from sqlalchemy import Select, and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.tables import devices, enrolment_routes, enrolments, staff, townships
+
+Rows = TypeVar("Rows", bound=msgspec.Struct)
 
 
 class Enrolment(msgspec.Struct, frozen=True):
@@ -89,7 +91,7 @@ async def enrolment(connection: AsyncConnection, township: str, code_hash: str) 
         enrolments.c.device_id,
     ).where(enrolments.c.township_id == township, enrolments.c.code_hash == code_hash)
     row = (await connection.execute(found)).one_or_none()
-    return None if row is None else Enrolment(*row[:2], tuple(row.grids), *row[3:])
+    return None if row is None else _as(Enrolment, row)
 
 
 async def add_device(
@@ -133,37 +135,21 @@ async def public_key(connection: AsyncConnection, township: str, device: str) ->
 
 async def owner(connection: AsyncConnection, township: str, device: str) -> Owner | None:
     """Whose device it is, and where it works; None for one that does not exist."""
-    joined = _with_staff(
-        select(
-            staff.c.staff_id,
-            staff.c.name,
-            staff.c.role,
-            devices.c.grids,
-            townships.c.name.label("township_name"),
-            townships.c.duty_phone,
-        )
-    ).join(townships, townships.c.township_id == devices.c.township_id)
-    found = joined.where(
-        devices.c.township_id == township,
-        staff.c.township_id == township,
-        townships.c.township_id == township,
-        devices.c.device_id == device,
-    )
-    row = (await connection.execute(found)).one_or_none()
-    return None if row is None else Owner(*row[:3], tuple(row.grids), *row[4:])
+    row = (await connection.execute(_OWNER, {"t": township, "device": device})).one_or_none()
+    return None if row is None else _as(Owner, row)
 
 
 async def listed(connection: AsyncConnection, township: str | None = None) -> list[DeviceRow]:
     """The devices of one township or of all, in the order in which they were enrolled."""
     found = _LISTED if township is None else _LISTED.where(devices.c.township_id == township)
     rows = await connection.execute(found.order_by(devices.c.township_id, devices.c.enrolled_ms))
-    return [_device(row) for row in rows]
+    return [_as(DeviceRow, row) for row in rows]
 
 
 async def find(connection: AsyncConnection, device: str) -> DeviceRow | None:
     """A device of any township; None when there is no such."""
     row = (await connection.execute(_LISTED.where(devices.c.device_id == device))).one_or_none()
-    return None if row is None else _device(row)
+    return None if row is None else _as(DeviceRow, row)
 
 
 async def set_revoked(connection: AsyncConnection, township: str, device: str, revoked_ms: int) -> None:
@@ -186,6 +172,26 @@ def _with_staff(columns: Select[Any]) -> Select[Any]:
     return columns.select_from(devices).join(staff, same)
 
 
+_OWNER: Final = (
+    _with_staff(
+        select(
+            staff.c.staff_id,
+            staff.c.name,
+            staff.c.role,
+            devices.c.grids,
+            townships.c.name.label("township_name"),
+            townships.c.duty_phone,
+        )
+    )
+    .join(townships, townships.c.township_id == devices.c.township_id)
+    .where(
+        devices.c.township_id == bindparam("t"),
+        staff.c.township_id == bindparam("t"),
+        townships.c.township_id == bindparam("t"),
+        devices.c.device_id == bindparam("device"),
+    )
+)
+
 _LISTED: Final = _with_staff(
     select(
         devices.c.township_id,
@@ -202,5 +208,6 @@ _LISTED: Final = _with_staff(
 )
 
 
-def _device(row: Row[Any]) -> DeviceRow:
-    return DeviceRow(*row[:4], tuple(row.grids), *row[5:])
+def _as(struct: type[Rows], row: Sequence[Any]) -> Rows:
+    """A row whose columns stand in the order of the struct's fields; lists become tuples."""
+    return msgspec.convert(dict(zip(struct.__struct_fields__, row, strict=True)), struct)

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.tables import staff
@@ -62,5 +62,5 @@ async def set_disabled(connection: AsyncConnection, row: StaffRow, disabled_ms: 
     await connection.execute(changed.values(disabled_ms=disabled_ms))
 
 
-def _row(row: Row[Any]) -> StaffRow:
+def _row(row: Any) -> StaffRow:
     return StaffRow(*row)
