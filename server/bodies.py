@@ -52,7 +52,9 @@ def decompress(body: bytes, encoding: str | None, limits: Limits) -> bytes:
 
 def respond(request: Request[Any, Any, Any], body: bytes) -> Response[bytes]:
     """JSON in the best compression that the caller accepts."""
-    accepted = {part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")}
+    accepted = {
+        part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")
+    }
     if len(body) < _PLAIN_BYTES or not accepted & {"zstd", "gzip"}:
         return Response(body, media_type=JSON_TYPE)
     if "zstd" in accepted:

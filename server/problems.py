@@ -58,7 +58,9 @@ def problem_response(problem: Problem) -> Response[bytes]:
         **problem.extra,
     }
     headers = {"retry-after": str(RETRY_AFTER_S)} if code.status in {429, 503} else {}
-    return Response(msgspec.json.encode(body), status_code=code.status, media_type=PROBLEM_TYPE, headers=headers)
+    return Response(
+        msgspec.json.encode(body), status_code=code.status, media_type=PROBLEM_TYPE, headers=headers
+    )
 
 
 def _on_problem(_: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
@@ -81,7 +83,9 @@ def _on_unavailable(_: Request[Any, Any, Any], error: Unavailable) -> Response[b
 
 def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     # The type only: a driver's text may quote what a citizen said.
-    _log.error("internal", method=request.method, path=request.url.path, error=type(error).__name__, exc_info=True)
+    _log.error(
+        "internal", method=request.method, path=request.url.path, error=type(error).__name__, exc_info=True
+    )
     return problem_response(Problem("internal"))
 
 

@@ -33,13 +33,14 @@ _OWN_ROLE: Final = "clerk"
 
 
 class Base(msgspec.Struct, frozen=True):
-    """A record as the pages left it. `values` as in state.py, the state of the workflow included."""
+    """A record as the pages left it; `values` as in state.py."""
 
     id: str
     kind: str
     place: str
     version: int
     values: Values
+    state: str | None = None
     number: str | None = None
 
 
@@ -69,6 +70,7 @@ class View(msgspec.Struct, frozen=True):
     kind: str
     place: str
     values: Values
+    state: str | None
     number: str | None
     deleted: bool
     whole: bool
@@ -117,7 +119,9 @@ def lay(base: Base | None, laid: Sequence[Laid], kind: Kind, record: str) -> Vie
     sight = Sight(version, {path: n for path, n in bases.items() if n > version}, shown, after)
     number = base.number if base is not None else None
     whole = base is not None or after is not None
-    return View(record, kind.name, state.place, state.values, number, state.deleted, whole, sight)
+    return View(
+        record, kind.name, state.place, state.values, state.state, number, state.deleted, whole, sight
+    )
 
 
 def apply_page_record(
@@ -142,8 +146,9 @@ def apply_page_record(
     for field, entries in page.entries.items():
         merged = {**(values.get(field) or {}), **entries}
         _assign(values, field, {entry: subs for entry, subs in merged.items() if subs is not None} or None)
-    number = page.number or (base.number if base is not None else None)
-    return Base(page.id, page.kind or name, page.place or place, page.n, values, number)
+    known = (base.state, base.number) if base is not None else (None, None)
+    state_now, number = page.state or known[0], page.number or known[1]
+    return Base(page.id, page.kind or name, page.place or place, page.n, values, state_now, number)
 
 
 def cause(sight: Sight, parts: Parts) -> Cause:
@@ -189,7 +194,9 @@ def _state(base: Base | None, record: str, kind: Kind) -> RecordState:
     marks = Marks([Writer(0, 0, "", "")])
     if base is None:
         return RecordState(record, kind.name, 0, 0, "", {}, marks)
-    return RecordState(base.id, base.kind, base.version, 0, base.place, _copied(base.values), marks)
+    return RecordState(
+        base.id, base.kind, base.version, 0, base.place, _copied(base.values), marks, base.state
+    )
 
 
 def _write(state: RecordState, change: Change, kind: Kind, at: int) -> RecordState:

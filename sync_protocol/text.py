@@ -8,9 +8,10 @@ Diff3", 2007) over sentences instead of lines, with adjacent changes counted as 
 
 import re
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import Final, NamedTuple
 
-_SENTENCE: Final = re.compile(r"[^。！？；\n]*[。！？；\n]+|[^。！？；\n]+")  # noqa: RUF001 (full-width marks)
+_SENTENCE: Final = re.compile(r"[^。！？；\n]*[。！？；\n]+|[^。！？；\n]+")
 SENTENCES_MAX: Final = 2_000
 """Beyond this many sentences on a side the comparison would cost seconds; a person decides instead."""
 
@@ -38,7 +39,7 @@ def merge3(base: str, standing: str, other: str) -> str | None:
     if max(len(parts), len(ours), len(theirs)) > SENTENCES_MAX:
         return None
     edits = sorted({*_edits(parts, ours), *_edits(parts, theirs)})
-    if any(left.end >= right.start for left, right in zip(edits, edits[1:], strict=False)):
+    if any(left.end >= right.start for left, right in pairwise(edits)):
         return None
     merged: list[str] = []
     at = 0

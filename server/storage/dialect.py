@@ -26,7 +26,7 @@ TEXT: Final = "text"
 def among(connection: AsyncConnection, column: str, name: str, kind: str) -> str:
     """The condition that `column` is one of the values bound as `name`."""
     if is_sqlite(connection):
-        return f"{column} IN (SELECT value FROM json_each(:{name}))"
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"  # noqa: S608 (names from this code)
     return f"{column} = ANY(CAST(:{name} AS {kind}[]))"
 
 
@@ -76,7 +76,7 @@ def _insert(table: Table, columns: tuple[str, ...], replace: tuple[str, ...], sq
         key = ", ".join(column.name for column in table.primary_key)
         updates = ", ".join(f"{column} = excluded.{column}" for column in replace)
         conflict = f" ON CONFLICT ({key}) DO UPDATE SET {updates}"
-    return text(f"INSERT INTO {table.name} (township_id, {names}) {source}{conflict}")  # noqa: S608
+    return text(f"INSERT INTO {table.name} (township_id, {names}) {source}{conflict}")
 
 
 def _array_of(table: Table, column: str) -> str:

@@ -12,8 +12,10 @@ from server.storage.tables import records
 from sync_protocol.canonical import Digest, canonical, halves, total
 from sync_protocol.state import RecordState
 
-_COLUMNS: Final = "CAST(record_id AS text) AS record_id, version, placed, kind, place, state, number, deleted, closed, body, marks"
-_REPLACED: Final = (
+_COLUMNS: Final = (
+    "CAST(record_id AS text) AS record_id, version, placed, kind, place, state, number, deleted, closed, "
+    "body, marks"
+)_REPLACED: Final = (
     "version",
     "placed",
     "place",

@@ -6,17 +6,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from litestar import Request, Response, post
 from litestar.datastructures import State
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.bodies import decompress, read_body, respond
 from server.problems import Problem
 from server.services import Services
-from server.storage import contact
-from server.storage.engine import snapshot
-from server.sync.service import Caller, UnknownDevice, sync
+from server.sync.service import Caller, UnknownDevice, public_key, sync
 from sync_protocol import codec, signing
 from sync_protocol.ids import is_id, place_level
-from sync_protocol.signing import Credentials
 from sync_protocol.versions import spoken
 
 PATH: Final = "/v1/sync"
@@ -42,24 +38,22 @@ async def authenticate(services: Services, request: Request[Any, Any, State], bo
     """The device that signed the request; the same answer for an unknown device as for a wrong signature."""
     headers = request.headers
     credentials = signing.read_headers(
-        headers.get(signing.DEVICE_HEADER), headers.get(signing.SERIAL_HEADER), headers.get(signing.SIGNATURE_HEADER)
+        headers.get(signing.DEVICE_HEADER),
+        headers.get(signing.SERIAL_HEADER),
+        headers.get(signing.SIGNATURE_HEADER),
     )
-    if credentials is None or not is_id(credentials.device) or place_level(credentials.township) != "township":
+    if (
+        credentials is None
+        or not is_id(credentials.device)
+        or place_level(credentials.township) != "township"
+    ):
         raise Problem("unauthorised", "the request is not signed by a device")
-    key = await _public_key(services, credentials)
+    key = await public_key(services, credentials.township, credentials.device)
+    if key is None:
+        raise Problem("signature_invalid")
     signed = signing.signed_bytes(request.method, request.url.path, credentials.serial, body)
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(credentials.signature, signed)
     except InvalidSignature as error:
         raise Problem("signature_invalid") from error
     return Caller(credentials.township, credentials.device, credentials.serial)
-
-
-async def _public_key(services: Services, credentials: Credentials) -> bytes:
-    async def read(connection: AsyncConnection) -> bytes | None:
-        return await contact.public_key(connection, credentials.township, credentials.device)
-
-    key = await snapshot(services.engine, read)
-    if key is None:
-        raise Problem("signature_invalid")
-    return key

@@ -96,6 +96,8 @@ def _in_scope(change: Change, author: Author, state: RecordState | None) -> bool
 
 
 def _create(change: Change, author: Author, shape: Shape) -> Accepted | Refusal:
+    if shape.kind.roles and author.role not in shape.kind.roles:
+        return Refusal("not_permitted", "kind", f"the role {author.role} makes no records of this kind")
     body = shape.check_create(change.fields)
     if change.act is not None:
         workflow = shape.kind.workflow
@@ -109,6 +111,26 @@ def _create(change: Change, author: Author, shape: Shape) -> Accepted | Refusal:
 def _edit(
     change: Change, author: Author, state: RecordState, shape: Shape, limits: Limits
 ) -> Accepted | Refusal:
+    refused = _rights(change, author, state)
+    if refused is not None:
+        return refused
+    if change.do == "delete":
+        return Accepted(shape)
+    fields = shape.check_values(change.fields)
+    for name in fields:
+        rule = shape.kind.fields[name].merge
+        if rule not in SINGLE_RULES:
+            return Refusal("invalid_field", name, f"fields of rule {rule} are changed by operations")
+    if _past_entries(change, state, limits):
+        return Refusal("too_many_entries", None, f"at most {limits.entries_max} entries a list")
+    ops = tuple(_checked(op, shape, state) for op in change.ops)
+    given = {*state.values, *fields, *(op.field for op in ops)}
+    step = _step(change, change.act, author, shape, given) if change.act is not None else None
+    return step or Accepted(shape, fields=fields, ops=ops)
+
+
+def _rights(change: Change, author: Author, state: RecordState) -> Refusal | None:
+    """Why this author may not do this sort of thing to this record; None when they may."""
     if change.do == "create":
         return Refusal("record_exists")
     if change.kind != state.kind:
@@ -117,24 +139,9 @@ def _edit(
         return Refusal("not_permitted", "place", "only the office moves records and decides")
     if change.place is not None and township_of(change.place) != author.township:
         return Refusal("unknown_place", "place", "a record's township never changes")
-    if change.do == "delete":
-        numbered = state.number is not None
-        return Refusal("not_permitted", None, "numbered records are voided") if numbered else Accepted(shape)
-    fields = shape.check_values(change.fields)
-    for name in fields:
-        if shape.kind.fields[name].merge not in SINGLE_RULES:
-            reason = f"fields of rule {shape.kind.fields[name].merge} are changed by operations"
-            return Refusal("invalid_field", name, reason)
-    if _past_entries(change, state, limits):
-        reason = f"at most {limits.entries_max} entries a list"
-        return Refusal("too_many_entries", None, reason)
-    ops = tuple(_checked(op, shape, state) for op in change.ops)
-    if change.act is not None:
-        given = {*state.values, *fields, *(op.field for op in ops)}
-        refused = _step(change, change.act, author, shape, given)
-        if refused is not None:
-            return refused
-    return Accepted(shape, fields=fields, ops=ops)
+    if change.do == "delete" and state.number is not None:
+        return Refusal("not_permitted", None, "numbered records are voided")
+    return None
 
 
 def _checked(op: Op, shape: Shape, state: RecordState) -> Op:

@@ -197,8 +197,8 @@ def page_record(state: RecordState, base: int, own: Own | None) -> PageRecord:
             state.version,
             state.kind,
             state.place,
-            True,
-            body,
+            whole=True,
+            fields=body,
             state=state.state,
             number=state.number,
         )

@@ -122,9 +122,7 @@ def _tell(pushed: Pushed, element: Item, verdict: Verdict) -> None:
         pushed.verdicts.append(verdict)
 
 
-async def _open(
-    connection: AsyncConnection, township: Township, upload: Upload
-) -> tuple[_Batch, int | None]:
+async def _open(connection: AsyncConnection, township: Township, upload: Upload) -> tuple[_Batch, int | None]:
     """Reads everything that the changes meet, and notices a restore."""
     items = [item(index, change, upload.author.id) for index, change in enumerate(upload.changes)]
     named = {name for i in items if isinstance(i.change, Change) for name in i.change.predecessors}
@@ -179,12 +177,8 @@ async def _histories(
     created = {c.record for c in taken if c.do == "create"}
     missing = {c.record for c in taken if c.record not in states} - created
     above = min((min([c.base, *c.bases.values()]) for c in taken if c.record in moved), default=0)
-    rows = await changes.of_records(connection, township, sorted(moved), above) if moved else []
-    orphans = (
-        {r.record_id for r in await changes.of_records(connection, township, sorted(missing))}
-        if missing
-        else set()
-    )
+    rows = await changes.of_records(connection, township, sorted(moved), above)
+    orphans = {row.record_id for row in await changes.of_records(connection, township, sorted(missing))}
     pasts: dict[str, list[Past]] = {record: [] for record in moved}
     for row in [*rows, *(s for s in seen.values() if s.n <= above or s.record_id not in moved)]:
         past = past_of(row)

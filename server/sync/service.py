@@ -22,7 +22,7 @@ from sync_protocol.messages import SyncAnswer, SyncRequest
 from sync_protocol.versions import CURRENT
 
 
-class UnknownDevice(LookupError):
+class UnknownDevice(LookupError):  # noqa: N818 (it is the device that is unknown)
     """The device, or its township, does not exist."""
 
 
@@ -41,6 +41,15 @@ class _Taken(msgspec.Struct, frozen=True):
     contact: Contact
     cursor: Cursor | None
     cursor_refused: str | None
+
+
+async def public_key(services: Services, township: str, device: str) -> bytes | None:
+    """The key that a device signs with; None for one that does not exist."""
+
+    async def read(connection: AsyncConnection) -> bytes | None:
+        return await contact.public_key(connection, township, device)
+
+    return await snapshot(services.engine, read)
 
 
 async def sync(services: Services, caller: Caller, request: SyncRequest) -> SyncAnswer:
@@ -101,7 +110,9 @@ async def _take(
     if pushed.offer_above is not None:
         cursor = None  # it belongs to another timeline: read from the beginning
     if not upload.known_only:
-        await contact.write(connection, caller.township, caller.device, _remembered(caller, request, pushed, upload))
+        await contact.write(
+            connection, caller.township, caller.device, _remembered(caller, request, pushed, upload)
+        )
     return _Taken(pushed, known, cursor, refused)
 
 
