@@ -1,0 +1,82 @@
+"""A server's answer, applied as one local transaction: verdicts, page and cursor, profile, and its orders.
+
+Verdicts come before the page, because the page is read after them: what it brings covers them.
+"""
+
+from collections.abc import Callable, Sequence
+
+from client_sdk.store import meta, news, pages, problems, queue
+from client_sdk.store.database import Tx
+from client_sdk.store.meta import Contact
+from client_sdk.store.store import Store
+from sync_protocol.messages import SyncAnswer, Verdict
+from sync_protocol.session_steps import Applied
+
+
+def apply_answer(
+    store: Store,
+    answer: SyncAnswer,
+    sent: Sequence[str],
+    device_ms: int,
+    through: int | None,
+    new_epoch: Callable[[], str],
+) -> Applied:
+    """Applies an answer to the request that carried the changes `sent`; durable on return, or nothing happened."""
+    with store.write() as tx:
+        meta.put_contact(tx, Contact(answer.now, device_ms))
+        if answer.serial is not None:
+            meta.put(tx, meta.SERIAL, max(answer.serial, meta.integer(tx, meta.SERIAL)))
+        offered = _offer(tx, answer)
+        _verdicts(tx, answer, sent)
+        if answer.cursor_refused is not None:
+            meta.forget(tx, meta.CURSOR)
+        if answer.profile is not None:
+            meta.put_profile(tx, answer.profile)
+        turned = pages.Turned()
+        if answer.page is not None:
+            turned = pages.apply_page(tx, answer.page, store.kinds(tx), answer.now)
+        if answer.fork or offered:
+            store.fork(tx, new_epoch())
+        elif answer.send_from is not None:
+            queue.again_from(tx, answer.send_from)
+        queue.expire(tx, answer.now)
+        left, _ = queue.waiting(tx, through)
+    return Applied(left, turned.received, turned.removed, tuple(turned.changed), turned.reread)
+
+
+def _offer(tx: Tx, answer: SyncAnswer) -> bool:
+    """After a restore of the server: what it had acknowledged waits again, before everything else.
+
+    It is numbered anew in an epoch of its own, because it has to go before what is queued already.
+    """
+    if answer.offer_above is None:
+        return False
+    now = {verdict.id for verdict in answer.verdicts}
+    return queue.offer(tx, answer.offer_above, now) > 0
+
+
+def _verdicts(tx: Tx, answer: SyncAnswer, sent: Sequence[str]) -> None:
+    for verdict in answer.verdicts:
+        _verdict(tx, verdict, answer.now)
+    for unread in answer.unanswered:
+        if 0 <= unread.index < len(sent):
+            _verdict(tx, Verdict(sent[unread.index], "quarantined", code=unread.code), answer.now)
+
+
+def _verdict(tx: Tx, verdict: Verdict, now_ms: int) -> None:
+    """Ends the entry of one change. A verdict for a change that is not in the queue says nothing new."""
+    found = queue.get(tx, verdict.id)
+    if found is None or found[1] != queue.QUEUED:
+        return
+    change = found[0]
+    held = verdict.result == "quarantined"
+    status = queue.QUARANTINED if held else queue.ACKNOWLEDGED
+    lies = verdict.result != "erased"
+    queue.answered(tx, verdict.id, status, verdict.result, verdict.n, now_ms, lies=lies)
+    if held:
+        problems.quarantined(tx, change, verdict, now_ms)
+    if verdict.result == "conflict":
+        problems.differs(tx, change, now_ms)
+    if verdict.number is not None:
+        news.watch(tx, change.record, change.kind)
+        news.numbered(tx, change.record, verdict.number, now_ms)

@@ -1,0 +1,119 @@
+"""What a device knows of itself, each under its name in the table `meta`."""
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from client_sdk.store.database import Tx
+from sync_protocol.kinds import Kind, from_json, to_json
+from sync_protocol.messages import Profile
+
+Value = TypeVar("Value")
+
+EPOCH: Final = "epoch"
+COUNTER: Final = "counter"
+"""The last counter given out in the present epoch."""
+SERIAL: Final = "serial"
+"""The last serial that signed a request."""
+CURSOR: Final = "cursor"
+RECEIPTS: Final = "receipts"
+"""The number of the last receipt that was taken in."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Which device this is, of which server."""
+
+    url: str
+    server: str
+    """The server's identity, without its epoch."""
+    device: str
+    township: str
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """The last time that the server answered: both clocks, in milliseconds since 1970."""
+
+    server_ms: int
+    device_ms: int
+
+
+def integer(tx: Tx, name: str) -> int:
+    """A number, 0 when it was never set."""
+    return _get(tx, name, int) or 0
+
+
+def text(tx: Tx, name: str) -> str | None:
+    """A text, None when it was never set."""
+    return _get(tx, name, str)
+
+
+def put(tx: Tx, name: str, value: int | str) -> None:
+    """Sets a number or a text."""
+    _put(tx, name, value)
+
+
+def forget(tx: Tx, name: str) -> None:
+    """Unsets a name."""
+    tx.run("DELETE FROM meta WHERE key = ?", name)
+
+
+def identity(tx: Tx) -> Identity | None:
+    """Which device this is; None before it was enrolled."""
+    return _get(tx, "identity", Identity)
+
+
+def put_identity(tx: Tx, value: Identity) -> None:
+    """Binds the store to a device."""
+    _put(tx, "identity", value)
+
+
+def private_key(tx: Tx) -> bytes | None:
+    """The Ed25519 seed of the device, 32 bytes. It exists before the device is enrolled."""
+    return _get(tx, "private_key", bytes)
+
+
+def put_private_key(tx: Tx, seed: bytes) -> None:
+    """Keeps the seed."""
+    _put(tx, "private_key", seed)
+
+
+def contact(tx: Tx) -> Contact | None:
+    """The last contact."""
+    return _get(tx, "contact", Contact)
+
+
+def put_contact(tx: Tx, value: Contact) -> None:
+    """Keeps the last contact."""
+    _put(tx, "contact", value)
+
+
+def profile(tx: Tx) -> Profile | None:
+    """Who the device is and its grids; its kinds are in a table of their own."""
+    return _get(tx, "profile", Profile)
+
+
+def put_profile(tx: Tx, value: Profile) -> None:
+    """Replaces the profile. Kinds of earlier profiles stay readable."""
+    _put(tx, "profile", msgspec.structs.replace(value, kinds=()))
+    for kind in value.kinds:
+        tx.run(
+            "INSERT OR REPLACE INTO kinds (name, version, declaration) VALUES (?, ?, ?)",
+            kind.name,
+            kind.version,
+            to_json(kind),
+        )
+
+
+def kinds(tx: Tx) -> dict[str, Kind]:
+    """The newest version of every kind that this device was ever told of, by name."""
+    rows = tx.rows("SELECT declaration FROM kinds ORDER BY name, version")
+    return {kind.name: kind for kind in map(from_json, (row[0] for row in rows))}
+
+
+def _get(tx: Tx, name: str, type_: type[Value]) -> Value | None:
+    row = tx.row("SELECT value FROM meta WHERE key = ?", name)
+    return msgspec.json.decode(row[0], type=type_) if row is not None else None
+
+
+def _put(tx: Tx, name: str, value: object) -> None:
+    tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", name, msgspec.json.encode(value))

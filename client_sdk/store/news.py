@@ -1,0 +1,98 @@
+"""News: what became of the worker's own records, until seen.
+
+numbered    registered, with the number         state       moved on, with the state before and after
+left        no longer on this device, and why   a receipt   replayed, kept, not_kept, superseded, discarded
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from client_sdk.store.database import Tx
+from sync_protocol.messages import Exit, Receipt
+from sync_protocol.overlay import Base
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One piece of news, in order of arrival."""
+
+    id: int
+    record: str
+    what: str
+    detail: dict[str, Any]
+    at_ms: int
+    """The server's clock."""
+
+
+def watch(tx: Tx, record: str, kind: str) -> None:
+    """A record was created here: its author wants to hear of it."""
+    tx.run("INSERT OR IGNORE INTO reports (record, kind) VALUES (?, ?)", record, kind)
+
+
+def unwatch(tx: Tx, record: str) -> None:
+    """A draft was torn up."""
+    tx.run("DELETE FROM reports WHERE record = ?", record)
+
+
+def watched(tx: Tx, record: str) -> bool:
+    """Whether the record was created here."""
+    return tx.row("SELECT 1 FROM reports WHERE record = ?", record) is not None
+
+
+def number_of(tx: Tx, record: str) -> str | None:
+    """The registration number that a verdict told, before a page brings it."""
+    row = tx.row("SELECT number FROM reports WHERE record = ?", record)
+    return row[0] if row is not None else None
+
+
+def numbered(tx: Tx, record: str, number: str, at_ms: int) -> None:
+    """The record was registered; told once."""
+    if tx.run("UPDATE reports SET number = ? WHERE record = ? AND number IS NULL", number, record):
+        _add(tx, record, "numbered", {"number": number}, at_ms)
+
+
+def moved(tx: Tx, fresh: Base, shown: str | None, at_ms: int) -> None:
+    """A page brought an own record: its number, and a state other than the one shown before."""
+    if fresh.number is not None:
+        numbered(tx, fresh.id, fresh.number, at_ms)
+    if fresh.state is not None and shown is not None and fresh.state != shown:
+        _add(tx, fresh.id, "state", {"from": shown, "to": fresh.state, "number": fresh.number}, at_ms)
+
+
+def left(tx: Tx, exit_: Exit, at_ms: int) -> None:
+    """An own record left this device."""
+    if not watched(tx, exit_.id):
+        return
+    if exit_.number is not None:
+        numbered(tx, exit_.id, exit_.number, at_ms)
+    _add(tx, exit_.id, "left", {"why": exit_.why, "state": exit_.state, "number": exit_.number}, at_ms)
+
+
+def receipt(tx: Tx, one: Receipt) -> None:
+    """What became of an own change."""
+    detail = {"change": one.change, "path": one.path, "by": one.by, "reason": one.reason}
+    _add(tx, one.record or "", one.outcome, detail, one.at)
+
+
+def unseen(tx: Tx) -> Iterator[Item]:
+    """What has not been seen, oldest first."""
+    for id_, record, what, detail, at_ms in tx.rows(
+        "SELECT id, record, what, detail, at_ms FROM news WHERE NOT seen ORDER BY id"
+    ):
+        yield Item(id_, record, what, msgspec.json.decode(detail), at_ms)
+
+
+def seen(tx: Tx, last: int) -> None:
+    """Everything up to an item was shown."""
+    tx.run("UPDATE news SET seen = 1 WHERE id <= ?", last)
+
+
+def _add(tx: Tx, record: str, what: str, detail: dict[str, Any], at_ms: int) -> None:
+    tx.run(
+        "INSERT INTO news (record, what, detail, at_ms) VALUES (?, ?, ?, ?)",
+        record,
+        what,
+        msgspec.json.encode(detail),
+        at_ms,
+    )

@@ -1,0 +1,108 @@
+"""One page of the server's stream, applied in the caller's transaction together with its cursor.
+
+The order matters: grids that come again are marked first, then what left goes, then what came is written,
+then receipts, then what came again and was not in it goes. Only then the digests are compared.
+"""
+
+from dataclasses import dataclass, field
+
+from client_sdk.store import meta, news, problems, queue, records
+from client_sdk.store.database import Tx
+from sync_protocol.canonical import Digest
+from sync_protocol.kinds import Kind
+from sync_protocol.messages import Exit, Page, PageRecord, Receipt
+from sync_protocol.overlay import apply_page_record
+
+_NOTHING = Digest(0, "0" * 16)
+
+
+@dataclass(slots=True)
+class Turned:
+    """What a page did."""
+
+    received: int = 0
+    removed: int = 0
+    changed: dict[str, None] = field(default_factory=dict)
+    reread: tuple[str, ...] = ()
+
+    def gone(self, record: str) -> None:
+        """A record left this device."""
+        self.removed += 1
+        self.changed[record] = None
+
+
+def apply_page(tx: Tx, page: Page, kinds: dict[str, Kind], now_ms: int) -> Turned:
+    """Applies a page. `now_ms` is the server's clock, for the news."""
+    turned = Turned()
+    for grid in page.restart:
+        records.mark_stale(tx, grid)
+    for grid in page.drop:
+        for record in records.in_grid(tx, grid):
+            _leave(tx, record, turned)
+    coming = {row.id: row.n for row in page.records}
+    for left in page.exits:
+        _exit(tx, left, turned)
+        if coming.get(left.id, 0) <= left.n:  # else it only moved to another grid of this device
+            news.left(tx, left, now_ms)
+    for row in page.records:
+        _record(tx, row, kinds, turned, now_ms)
+    for receipt in page.receipts:
+        _receipt(tx, receipt)
+    for grid in page.fresh:
+        for record in records.in_grid(tx, grid, stale_only=True):
+            _leave(tx, record, turned)
+    meta.put(tx, meta.CURSOR, page.cursor)
+    queue.cover(tx)
+    if page.complete:
+        queue.cover_all(tx)
+        turned.reread = _differing(tx, page.digests)
+    problems.settle(tx)
+    return turned
+
+
+def _leave(tx: Tx, record: str, turned: Turned) -> None:
+    """A record that this device holds no longer; unsent changes stay."""
+    records.remove(tx, record)
+    queue.cover_record(tx, record)
+    turned.gone(record)
+
+
+def _exit(tx: Tx, left: Exit, turned: Turned) -> None:
+    queue.cover_record(tx, left.id, left.n)
+    if records.drop(tx, left.id, left.n):
+        turned.gone(left.id)
+
+
+def _record(tx: Tx, row: PageRecord, kinds: dict[str, Kind], turned: Turned, now_ms: int) -> None:
+    held = records.base(tx, row.id)
+    known = records.version(tx, row.id)
+    stale = known is not None and known[1]
+    if held is not None and row.n <= held.version and not stale:
+        return
+    own = [found[0] for name in row.own if (found := queue.get(tx, name)) is not None]
+    kind = kinds.get(row.kind or (held.kind if held is not None else own[0].kind if own else ""))
+    before = records.view(tx, row.id, kinds) if news.watched(tx, row.id) else None
+    fresh = apply_page_record(held, row, own, kind)
+    if fresh is None:
+        return  # nothing to apply it to; the digest of the complete page will differ and bring it whole
+    records.put(tx, fresh, stale=stale and not row.whole)
+    turned.received += 1
+    turned.changed[row.id] = None
+    if before is not None:
+        news.moved(tx, fresh, before.state, now_ms)
+
+
+def _receipt(tx: Tx, receipt: Receipt) -> None:
+    """What later became of an own change; each counts once, by its number."""
+    if receipt.n <= meta.integer(tx, meta.RECEIPTS):
+        return
+    meta.put(tx, meta.RECEIPTS, receipt.n)
+    queue.out_of_quarantine(tx, receipt.change, receipt.n)
+    problems.answered(tx, receipt)
+    news.receipt(tx, receipt)
+
+
+def _differing(tx: Tx, digests: dict[str, Digest]) -> tuple[str, ...]:
+    """The grids that do not hold what the server holds of them."""
+    own = records.digests(tx)
+    return tuple(sorted(grid for grid, theirs in digests.items() if own.get(grid, _NOTHING) != theirs))

@@ -1,0 +1,280 @@
+"""Own changes: drafts, the queue, and what was answered.
+
+    draft -> queued -> acknowledged            the edges: `release`, a verdict,
+                    -> quarantined -> acknowledged                     a receipt
+    acknowledged, quarantined -> queued        the server asks again (`again_from`, `offer`)
+
+A change leaves the queue by its id alone (failures, row 15): what was saved while a sync ran stays. What
+was answered is kept for KEPT_DAYS, because a server restored from a backup may need it again.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from client_sdk.store import meta
+from client_sdk.store.database import Tx
+from sync_protocol.changes import Change, decode, encode
+from sync_protocol.overlay import Laid
+
+KEPT_DAYS: Final = 30
+_DAY_MS: Final = 24 * 3600 * 1000
+
+DRAFT, QUEUED, ACKNOWLEDGED, QUARANTINED = "draft", "queued", "acknowledged", "quarantined"
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """The next changes of the queue, as they travel."""
+
+    ids: tuple[str, ...]
+    changes: tuple[msgspec.Raw, ...]
+    counter: int
+    """The counter of the last one, 0 when there is none."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One change that the server has not answered finally: a line of the queue."""
+
+    id: str
+    record: str
+    kind: str
+    do: str
+    status: str
+    saved_ms: int
+    bytes: int
+
+
+def append(tx: Tx, change: Change, *, draft: bool) -> None:
+    """Puts a change at the end of the queue, or holds it as a draft."""
+    tx.run(
+        "INSERT INTO changes (place, id, record, kind, n, status, payload, saved_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        _last_place(tx) + 1,
+        change.id,
+        change.record,
+        change.kind,
+        None if draft else _next_counter(tx),
+        DRAFT if draft else QUEUED,
+        encode(msgspec.structs.replace(change, n=0)),
+        change.at,
+    )
+
+
+def held_back(tx: Tx, record: str) -> bool:
+    """Whether the record is a draft, so that its edits are held back with it."""
+    return tx.row("SELECT 1 FROM changes WHERE record = ? AND status = 'draft'", record) is not None
+
+
+def release(tx: Tx, record: str) -> None:
+    """Sends a draft on its way: its changes go to the end of the queue, in their order."""
+    for (place,) in tx.rows(
+        "SELECT place FROM changes WHERE record = ? AND status = 'draft' ORDER BY place", record
+    ):
+        tx.run(
+            "UPDATE changes SET place = ?, n = ?, status = 'queued' WHERE place = ?",
+            _last_place(tx) + 1,
+            _next_counter(tx),
+            place,
+        )
+
+
+def tear_up(tx: Tx, record: str) -> None:
+    """Forgets a draft that was never sent."""
+    tx.run("DELETE FROM changes WHERE record = ? AND status = 'draft'", record)
+
+
+def batch(tx: Tx, changes_max: int, bytes_max: int) -> Batch:
+    """The next changes within the limits, at least one if any waits."""
+    ids: list[str] = []
+    changes: list[msgspec.Raw] = []
+    size, counter = 0, 0
+    rows = tx.rows(
+        "SELECT id, n, payload FROM changes WHERE status = 'queued' ORDER BY place LIMIT ?", changes_max
+    )
+    for id_, n, payload in rows:
+        if ids and size + len(payload) > bytes_max:
+            break
+        ids.append(id_)
+        changes.append(msgspec.Raw(encode(msgspec.structs.replace(decode(payload), n=n))))
+        size, counter = size + len(payload), n
+    return Batch(tuple(ids), tuple(changes), counter)
+
+
+def waiting(tx: Tx, through: int | None = None) -> tuple[int, int]:
+    """How many changes wait, and their bytes: all, or those up to a place."""
+    row = tx.row(
+        "SELECT count(*), coalesce(sum(length(payload)), 0) FROM changes"
+        " WHERE status = 'queued' AND place <= ?",
+        _last_place(tx) if through is None else through,
+    )
+    return (int(row[0]), int(row[1])) if row is not None else (0, 0)
+
+
+def unsent(tx: Tx) -> int:
+    """Changes that would be lost with the store: drafts and the queue."""
+    row = tx.row("SELECT count(*) FROM changes WHERE status IN ('draft', 'queued')")
+    return int(row[0]) if row is not None else 0
+
+
+def last_place(tx: Tx) -> int:
+    """The place of the last change."""
+    return _last_place(tx)
+
+
+def lowest(tx: Tx) -> int:
+    """The lowest counter of the present epoch that is still kept; the next one when none is."""
+    row = tx.row("SELECT min(n) FROM changes WHERE n IS NOT NULL")
+    return int(row[0]) if row is not None and row[0] is not None else meta.integer(tx, meta.COUNTER) + 1
+
+
+def entries(tx: Tx) -> Iterator[Entry]:
+    """Drafts, the queue, and what is in quarantine, in the order of saving."""
+    rows = tx.rows(
+        "SELECT id, record, kind, status, payload, saved_ms FROM changes"
+        " WHERE status IN ('draft', 'queued', 'quarantined') ORDER BY place"
+    )
+    for id_, record, kind, status, payload, saved_ms in rows:
+        yield Entry(id_, record, kind, decode(payload).do, status, saved_ms, len(payload))
+
+
+def get(tx: Tx, change: str) -> tuple[Change, str] | None:
+    """A change and its status."""
+    row = tx.row("SELECT payload, status FROM changes WHERE id = ?", change)
+    return (decode(row[0]), row[1]) if row is not None else None
+
+
+def laid(tx: Tx, record: str) -> list[Laid]:
+    """The own changes that lie over the base of a record."""
+    rows = tx.rows(
+        "SELECT payload, status, result, number FROM changes WHERE record = ? AND laid ORDER BY place", record
+    )
+    return [one for row in rows if (one := _laid(*row)) is not None]
+
+
+def all_laid(tx: Tx) -> dict[str, tuple[str, list[Laid]]]:
+    """The same for every record that has any: its kind, and its changes."""
+    found: dict[str, tuple[str, list[Laid]]] = {}
+    for record, kind, *row in tx.rows(
+        "SELECT record, kind, payload, status, result, number FROM changes WHERE laid ORDER BY place"
+    ):
+        own = found.setdefault(record, (kind, []))[1]
+        one = _laid(*row)
+        if one is not None:
+            own.append(one)
+    return found
+
+
+def statuses(tx: Tx) -> dict[str, set[str]]:
+    """Record to the statuses of its changes that are not finally answered."""
+    found: dict[str, set[str]] = {}
+    for record, status in tx.rows(
+        "SELECT DISTINCT record, status FROM changes WHERE status IN ('draft', 'queued', 'quarantined')"
+    ):
+        found.setdefault(record, set()).add(status)
+    return found
+
+
+def answered(tx: Tx, change: str, status: str, result: str, number: int, at_ms: int, *, lies: bool) -> bool:
+    """Takes a verdict; False when the change is not in the queue (any more)."""
+    return bool(
+        tx.run(
+            "UPDATE changes SET status = ?, result = ?, number = ?, answered_ms = ?, laid = ?"
+            " WHERE id = ? AND status = 'queued'",
+            status,
+            result,
+            number,
+            at_ms,
+            int(lies),
+            change,
+        )
+    )
+
+
+def out_of_quarantine(tx: Tx, change: str, number: int) -> None:
+    """A receipt ended the quarantine; the overlay ends when a page has brought what became of it."""
+    tx.run(
+        "UPDATE changes SET status = 'acknowledged', result = 'merged', number = ?"
+        " WHERE id = ? AND status = 'quarantined'",
+        number,
+        change,
+    )
+
+
+def cover(tx: Tx) -> None:
+    """Ends the overlay of what the base has reached."""
+    tx.run(
+        "UPDATE changes SET laid = 0 WHERE laid AND status = 'acknowledged'"
+        " AND number <= (SELECT version FROM records WHERE records.id = changes.record)"
+    )
+
+
+def cover_all(tx: Tx) -> None:
+    """Ends the overlay of everything acknowledged: a complete page has brought all that was made of it."""
+    tx.run("UPDATE changes SET laid = 0 WHERE laid AND status = 'acknowledged'")
+
+
+def cover_record(tx: Tx, record: str, number: int | None = None) -> None:
+    """Ends the overlay of a record that left, up to a number."""
+    tx.run(
+        "UPDATE changes SET laid = 0 WHERE record = ? AND laid AND status = 'acknowledged'"
+        " AND (? IS NULL OR number <= ?)",
+        record,
+        number,
+        number,
+    )
+
+
+def again_from(tx: Tx, counter: int) -> None:
+    """A gap: what is kept from `counter` on goes into the queue again, as it was numbered."""
+    tx.run(
+        "UPDATE changes SET status = 'queued', laid = 1 WHERE n >= ? AND status NOT IN ('draft', 'queued')",
+        counter,
+    )
+
+
+def offer(tx: Tx, above: int, but: Collection[str]) -> int:
+    """The server was restored: what it acknowledged above that number waits again. How many that are."""
+    rows = tx.rows(
+        "SELECT id FROM changes WHERE status IN ('acknowledged', 'quarantined') AND number > ?", above
+    )
+    offered = [id_ for (id_,) in rows if id_ not in but]
+    for id_ in offered:
+        tx.run("UPDATE changes SET status = 'queued', laid = 1 WHERE id = ?", id_)
+    return len(offered)
+
+
+def renumber(tx: Tx) -> None:
+    """A new epoch: the queue is counted from 1, in its order; the ids stay, so nothing counts twice."""
+    tx.run("UPDATE changes SET n = NULL")
+    rows: list[tuple[Any, ...]] = tx.rows("SELECT place FROM changes WHERE status = 'queued' ORDER BY place")
+    for n, (place,) in enumerate(rows, 1):
+        tx.run("UPDATE changes SET n = ? WHERE place = ?", n, place)
+    meta.put(tx, meta.COUNTER, len(rows))
+
+
+def expire(tx: Tx, now_ms: int) -> None:
+    """Forgets what was acknowledged KEPT_DAYS ago, by the server's clock."""
+    tx.run(
+        "DELETE FROM changes WHERE status = 'acknowledged' AND NOT laid AND answered_ms < ?",
+        now_ms - KEPT_DAYS * _DAY_MS,
+    )
+
+
+def _laid(payload: bytes, status: str, result: str | None, number: int) -> Laid | None:
+    """How a change lies over its base. A removal that the server would not take hides nothing."""
+    change = decode(payload)
+    if status == QUARANTINED and change.do == "delete":
+        return None
+    return Laid(change, number if result == "applied" and status == ACKNOWLEDGED else 0)
+
+
+def _last_place(tx: Tx) -> int:
+    row = tx.row("SELECT max(place) FROM changes")
+    return int(row[0] or 0) if row is not None else 0
+
+
+def _next_counter(tx: Tx) -> int:
+    counter = meta.integer(tx, meta.COUNTER) + 1
+    meta.put(tx, meta.COUNTER, counter)
+    return counter
