@@ -15,7 +15,8 @@ from sync_protocol.state import RecordState
 _COLUMNS: Final = (
     "CAST(record_id AS text) AS record_id, version, placed, kind, place, state, number, deleted, closed, "
     "body, marks"
-)_REPLACED: Final = (
+)
+_REPLACED: Final = (
     "version",
     "placed",
     "place",
