@@ -1,4 +1,4 @@
-"""Reads a list of divisions from CSV. Pure: bytes in, rows and refusals out.
+"""Reads a list of divisions from CSV. Pure: text in, rows and refusals out.
 
 The columns are those of the shipped list, in any order, with others beside them ignored. A row that cannot
 be used is refused by itself with its line and the reason; only a file that cannot be read at all, or lacks a
@@ -31,7 +31,6 @@ LEVELS: Final = (("province", 2), ("city", 4), ("county", 6), ("town", 9), ("vil
 NAME_CHARS_MAX: Final = 60
 ROWS_MAX: Final = 1_000_000
 """The whole country has about 620,000 villages and communities."""
-FILE_BYTES_MAX: Final = 256 * 2**20
 _SHOWN_CHARS: Final = 30
 
 
@@ -65,25 +64,6 @@ class Listed(msgspec.Struct, frozen=True):
     refused: list[RowRefusal]
 
 
-def decode(data: bytes, encoding: str | None = None) -> str:
-    """The text of a file, UTF-8 unless `encoding` says otherwise; a byte order mark is taken off.
-
-    Raises RefusedError that says what the file seems to be written in.
-    """
-    if len(data) > FILE_BYTES_MAX:
-        message = (
-            f"A list has at most {FILE_BYTES_MAX >> 20} MiB, this file has {len(data) >> 20}: divide it."
-        )
-        raise RefusedError(message)
-    try:
-        return data.decode(encoding or "utf-8").removeprefix("\ufeff")
-    except LookupError as error:
-        message = f"There is no encoding {encoding!r}: write --encoding utf-8 or --encoding gb18030."
-        raise RefusedError(message) from error
-    except UnicodeDecodeError as error:
-        raise RefusedError(_other_encoding(data, encoding)) from error
-
-
 def read(text: str) -> Listed:
     """The rows of a list; raises RefusedError when the header or the quoting is not what it must be."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -106,18 +86,6 @@ def read(text: str) -> Listed:
         )
         raise RefusedError(message) from error
     return Listed(rows, refused)
-
-
-def _other_encoding(data: bytes, encoding: str | None) -> str:
-    if encoding is not None:
-        return f"The file is not written in {encoding}."
-    if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        return "The file is written in UTF-16: save it as CSV UTF-8, or add --encoding utf-16."
-    try:
-        data.decode("gb18030")
-    except UnicodeDecodeError:
-        return "The file is not text in UTF-8: save it as CSV UTF-8."
-    return "The file seems to be written in GBK, not UTF-8: save it as CSV UTF-8, or add --encoding gb18030."
 
 
 def _header(cells: list[str]) -> dict[str, int]:

@@ -1,0 +1,143 @@
+"""Adds, lists, disables people. A person is named by a name that is unique in the township, or by an id."""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from server.directory.working import locked
+from server.refused import RefusedError
+from server.staff.roles import TITLES, role_of
+from server.storage import staff
+from server.storage.engine import snapshot, transact
+from server.storage.staff import StaffRow
+from sync_protocol.ids import RANDOM_BYTES, is_id, township_of, uuid7
+
+Random = Callable[[int], bytes]
+NAME_CHARS_MAX: Final = 50
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A person to be added, and the line of the file where they stand (0: no file)."""
+
+    name: str
+    role: str
+    township: str
+    line: int = 0
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A line of a file that was left out, and why."""
+
+    line: int
+    reason: str
+
+
+async def add(engine: AsyncEngine, candidate: Candidate, *, now_ms: int, random: Random) -> StaffRow:
+    """Adds one person; raises RefusedError for a name that is taken, an unknown role or township."""
+    staff_id = uuid7(now_ms, random(RANDOM_BYTES))
+
+    async def work(connection: AsyncConnection) -> StaffRow:
+        return await _add(connection, candidate, staff_id, now_ms)
+
+    return await transact(engine, work)
+
+
+async def add_all(
+    engine: AsyncEngine,
+    candidates: Sequence[Candidate],
+    *,
+    now_ms: int,
+    random: Random,
+    progress: Callable[[int], None] = lambda _: None,
+) -> tuple[list[StaffRow], list[Refused]]:
+    """Adds many, each by itself: whom it added, and which were refused. `progress` hears how many are done."""
+    added: list[StaffRow] = []
+    refused: list[Refused] = []
+    for done, candidate in enumerate(candidates, 1):
+        try:
+            added.append(await add(engine, candidate, now_ms=now_ms, random=random))
+        except RefusedError as error:
+            refused.append(Refused(candidate.line, str(error)))
+        progress(done)
+    return added, refused
+
+
+async def listed(engine: AsyncEngine, township: str | None = None) -> list[StaffRow]:
+    """The people of one township, or of all."""
+
+    async def work(connection: AsyncConnection) -> list[StaffRow]:
+        return await staff.listed(connection, township)
+
+    return await snapshot(engine, work)
+
+
+async def set_enabled(
+    engine: AsyncEngine, who: str, township: str | None, *, enabled: bool, now_ms: int
+) -> StaffRow:
+    """Lets a person work, or not any more: then their devices hand in what they hold, and read nothing.
+
+    Raises RefusedError when nobody has this name or id, or several people have.
+    """
+
+    async def find(connection: AsyncConnection) -> StaffRow:
+        return one(await staff.find(connection, who, township), who)
+
+    found = await snapshot(engine, find)
+
+    async def work(connection: AsyncConnection) -> StaffRow:
+        await locked(connection, found.township)
+        disabled_ms = None if enabled else found.disabled_ms or now_ms
+        await staff.set_disabled(connection, found, disabled_ms)
+        return msgspec.structs.replace(found, disabled_ms=disabled_ms)
+
+    return await transact(engine, work)
+
+
+def one(found: Sequence[StaffRow], who: str) -> StaffRow:
+    """The one person of a name or id; raises RefusedError for none and for several."""
+    shown = who[:NAME_CHARS_MAX]
+    if not found:
+        message = f"Nobody is called {shown!r}: see `roundbook staff list`."
+        raise RefusedError(message)
+    if len(found) > 1:
+        where = ", ".join(row.township for row in found)
+        message = f"{shown!r} is the name of {len(found)} people, in {where}: add --township, or name the id."
+        raise RefusedError(message)
+    return found[0]
+
+
+async def _add(connection: AsyncConnection, candidate: Candidate, staff_id: str, now_ms: int) -> StaffRow:
+    name, role = _name(candidate.name), role_of(candidate.role.strip())
+    if role is None:
+        message = f"There is no role {candidate.role[:NAME_CHARS_MAX]!r}: write one of {', '.join(TITLES)}."
+        raise RefusedError(message)
+    await locked(connection, candidate.township)
+    there = await staff.find(connection, name, candidate.township)
+    if there:
+        state = "" if there[0].disabled_ms is None else " (disabled; `roundbook staff enable` undoes that)"
+        message = (
+            f"{name} is the name of somebody in {candidate.township} already{state}: "
+            "tell them apart, such as 王芳（潘元）."
+        )
+        raise RefusedError(message)
+    row = StaffRow(township_of(candidate.township), staff_id, name, role, now_ms, None)
+    await staff.add(connection, row)
+    return row
+
+
+def _name(given: str) -> str:
+    """A name as it is kept; raises RefusedError for what is none."""
+    name = unicodedata.normalize("NFC", " ".join(given.split()))
+    if not name:
+        message = "The name is empty: write the person's name."
+        raise RefusedError(message)
+    if len(name) > NAME_CHARS_MAX:
+        message = f"A name takes {NAME_CHARS_MAX} characters, got {len(name)}."
+        raise RefusedError(message)
+    if is_id(name) or any(unicodedata.category(c) in {"Cc", "Cs", "Cn", "Co"} for c in name):
+        message = "A name is not an id, and holds no control characters."
+        raise RefusedError(message)
+    return name
