@@ -142,7 +142,7 @@ class _Layout:
             value = self._decode(raw)
             self.finish(value)
             canonical = _encode(value)
-        except (ValueError, OverflowError, RecursionError) as error:
+        except (ValueError, OverflowError) as error:
             raise explain(self.fields, bytes(raw), error, required=not self.partial, within=within) from None
         if len(canonical) > FIELD_BYTES_MAX or _NUL in canonical:
             found = fault(self.fields, canonical, required=not self.partial, within=within)

@@ -55,9 +55,13 @@ REFUSED = {
         "Write 1 to"),
     "entries required": ('"entries"\nprivacy', '"entries"\nrequired = true\nprivacy', 28,
         "fields.repairs.required", "may become empty", "Drop required"),
-    "sub-field sums": ('privacy = "narrative"\ntitle = { zh = "内容"',
-        'merge = "max"\nprivacy = "narrative"\ntitle = { zh = "内容"', 33, "fields.repairs.of.text.merge",
-        "does not fit", "latest, review, text"),
+    "entries of rule latest": ('type = "entries"\nmerge = "entries"', 'type = "entries"\nmerge = "latest"', 27,
+        "fields.repairs.merge", "does not fit", "entries"),
+    "no choices": (
+        '\n    { code = "clear", zh = "清", en = "Clear" },\n    { code = "brown", zh = "浑", en = "Brown" },\n]',
+        "]", 20, "fields.colour.choices", "there are 0", "Write 1 to 500"),
+    "set required": ('"choice"\nmerge = "latest"', '"choices"\nmerge = "union"\nrequired = true', 18,
+        "fields.colour.required", "may become empty", "Drop required"),
 }
 # fmt: on
 
@@ -150,6 +154,22 @@ def test_entries_need_sub_fields_and_hold_no_entries() -> None:
     assert any("cannot hold entries" in finding.problem.en for finding in findings(nested))
 
 
+def test_a_sub_field_neither_sums_nor_unites() -> None:
+    text = WELL.replace("max_length = 300\n", "").replace('type = "text"', 'type = "integer"\nmerge = "sum"')
+    finding = only(text)
+    assert (finding.key, finding.line) == ("fields.repairs.of.text.merge", 33)
+    assert "does not fit the type integer" in finding.problem.en
+    assert finding.write_instead.en == "Write one of: latest, review"
+
+
+def test_the_limit_of_a_whole_number_is_whole() -> None:
+    text = WELL.replace('type = "number"', 'type = "integer"')
+    assert repr(parse(text, "w").fields["depth"].minimum) == "0"
+    finding = only(text.replace("minimum = 0.0", "minimum = 0.5"))
+    assert finding.key == "fields.depth.minimum"
+    assert "cannot be a limit" in finding.problem.en
+
+
 def test_a_reference_names_a_kind() -> None:
     text = WELL.replace('type = "number"', 'type = "reference"').replace("minimum = 0.0\n", "")
     text = text.replace('unit = "m"', 'of = "matter"')
@@ -227,6 +247,7 @@ PERSONAL = [
     ("depth", "号码", "ID number", "identity"),
     ("depth", "护照号", "No", "identity"),
     ("ethnic_group", "某", "X", "ethnicity"),
+    ("depth", "某", "ＩＤ card", "identity"),
     ("depth", "民族", "X", "ethnicity"),
     ("religion", "某", "X", "religion"),
     ("depth", "宗教信仰", "X", "religion"),

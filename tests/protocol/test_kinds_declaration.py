@@ -4,7 +4,7 @@ import tomllib
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sync_protocol.kinds import Choice, KindError, dump, from_json, parse, parse_table, shipped, to_json
@@ -86,6 +86,13 @@ def test_a_transition_is_the_offices_when_nobody_else_may_do_it() -> None:
     assert not office('"application"')
 
 
+def test_a_kind_is_a_key_by_name_and_version() -> None:
+    kind = parse(WELL, "a")
+    assert hash(kind) == hash(parse(WELL, "b"))
+    assert hash(kind) != hash(parse(WELL.replace("version = 1", "version = 2"), "c"))
+    assert {kind: "found"}[parse(WELL, "d")] == "found"
+
+
 @pytest.mark.parametrize("text", [WELL, FLOW], ids=["plain", "workflow"])
 def test_a_declaration_survives_json_and_toml(text: str) -> None:
     kind = parse(text, "well.toml")
@@ -102,6 +109,8 @@ def test_an_older_device_reads_a_declaration_with_keys_it_does_not_know() -> Non
 
 
 @given(st.text(min_size=1, max_size=30).filter(lambda text: text.strip() != ""))
+@example("\x7f")
+@example('"\\')
 def test_any_title_survives_toml(title: str) -> None:
     kind = parse(WELL, "well.toml")
     named = msgspec.structs.replace(kind, title=msgspec.structs.replace(kind.title, zh=title))
@@ -148,6 +157,8 @@ def test_the_lines_of_keys_are_found_everywhere_toml_allows_them() -> None:
         "list = [1, # ]\n"
         "  { k = '#]', l = 2 },\n"
         "]\n"
+        "d.e = 1\n"
+        "d.f = 2\n"
         "[[rows]]\n"
         "n = 1\n"
         "[[rows]]\n"
@@ -164,7 +175,8 @@ def test_the_lines_of_keys_are_found_everywhere_toml_allows_them() -> None:
     assert found[("list",)] == 5
     assert found[("list", 0)] == 5
     assert found[("list", 1, "l")] == 6
-    assert found[("rows", 0, "n")] == 9
-    assert found[("rows", 1, "n")] == 11
-    assert found[("rows", 1, "sub")] == 12
-    assert found[("rows", 1, "sub", "last")] == 15
+    assert found[("rows", 0, "n")] == 11
+    assert (found[("d",)], found[("d", "f")]) == (8, 9)
+    assert found[("rows", 1, "n")] == 13
+    assert found[("rows", 1, "sub")] == 14
+    assert found[("rows", 1, "sub", "last")] == 17

@@ -80,6 +80,15 @@ def test_a_list_holds_500_entries() -> None:
     assert "at most 500 entries, got 501" in error.reason_en
 
 
+SUB_NOTE = """
+[fields.repairs.of.NAME]
+type = "text"
+privacy = "narrative"
+title = { zh = "备注", en = "Note" }
+max_length = 21845
+"""
+
+
 # --- operations -----------------------------------------------------------------------------------
 
 
@@ -113,7 +122,17 @@ def test_only_lists_of_entries_take_entries(name: str) -> None:
     assert caught.value.field == name
 
 
-def test_an_entry_holds_64_kib_together() -> None:
+def test_the_sub_fields_of_an_entry_hold_64_kib_together() -> None:
+    more = SUB_NOTE.replace("NAME", "more") + SUB_NOTE.replace("NAME", "rest")
+    wide = shape(parse(WELL + more, "w"))
+    raw = msgspec.json.encode({"more": "巡" * 16_000, "rest": "记" * 16_000})
+    with pytest.raises(InvalidField) as caught:
+        wide.check_entry("repairs", raw, partial=True)
+    assert (caught.value.path, caught.value.code) == ("repairs", "too_long")
+    assert str(len(raw)) in caught.value.reason_en
+
+
+def test_a_sub_field_holds_64_kib() -> None:
     wide = parse(WELL.replace("max_length = 300", "max_length = 21845"), "w")
     raw = msgspec.json.encode({"text": '"' * 20_000 + "巡" * 1_845})
     assert shape(wide).check_entry("repairs", raw, partial=False)

@@ -68,7 +68,7 @@ def test_a_number_is_always_written_with_a_fraction(json_value: bytes, stored: b
 
 def test_numbers_inside_points_and_entries_are_canonical_too() -> None:
     raw = (
-        b'{"spot":{"lon":-0.0,"accuracy_m":-0.0,"lat":-0},'
+        b'{"spot":{"lon":-0.0,"accuracy_m":-0.0,"lat":-0.0},'
         b'"rows":{"%s":{"words":"x","cost":-0.0}},"needed":"x"}'
     )
     assert of_all().check_create(raw % ID.format(1).encode()) == (

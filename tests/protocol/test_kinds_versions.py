@@ -78,6 +78,50 @@ def test_a_new_version_takes_nothing_away(name: str) -> None:
     assert found[0].file == "new.toml"
 
 
+REFERENCE = """
+[fields.matter]
+type = "reference"
+merge = "latest"
+privacy = "plain"
+title = { zh = "事项", en = "Matter" }
+of = "matter"
+
+[fields.count]
+type = "integer"
+merge = "max"
+privacy = "plain"
+title = { zh = "数", en = "Count" }
+maximum = 9
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('of = "matter"', 'of = "task"', "fields.matter.of_kind"),
+        ("maximum = 9", "maximum = 8", "fields.count.maximum"),
+    ],
+)
+def test_where_a_reference_points_and_a_stated_maximum_stay(old: str, new: str, key: str) -> None:
+    found = compare(parse(WELL + REFERENCE, "w"), next_version(WELL + REFERENCE, (old, new)))
+    assert [finding.key for finding in found] == [key]
+    assert compare(parse(WELL + REFERENCE, "w"), next_version(WELL + REFERENCE, ("maximum = 9", ""))) == ()
+
+
+def test_a_transition_keeps_its_starts_and_a_workflow_its_initial_state() -> None:
+    back = (
+        '\n[workflow.transitions.redo]\ntitle = { zh = "重办", en = "Redo" }\nfrom = ["done"]\nto = "open"\n'
+        'roles = ["clerk"]\n'
+    )
+    old = FLOW + back
+    initial = compare(parse(old, "w"), next_version(old, ('initial = "open"', 'initial = "done"')))
+    assert [finding.key for finding in initial] == ["workflow.initial"]
+    wide = old.replace('from = ["open"]', 'from = ["open", "done"]')
+    assert compare(parse(old, "w"), next_version(wide)) == ()
+    narrow = compare(parse(wide, "w"), next_version(old))
+    assert [finding.key for finding in narrow] == ["workflow.transitions.finish"]
+
+
 def test_a_workflow_neither_appears_nor_disappears() -> None:
     plain, flow = parse(WELL, "w"), parse(FLOW, "w")
     assert [finding.key for finding in compare(plain, msgspec.structs.replace(flow, version=2))] == [
