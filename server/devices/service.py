@@ -216,7 +216,7 @@ async def _require_grids(connection: AsyncConnection, township: str, grids: Sequ
     missing = [grid for grid in grids if grid not in there]
     if missing:
         message = (
-            f"Township {township} has no grid {missing[0]}: see `roundbook township list --grids`, "
+            f"Township {township} has no grid {missing[0]}: see `roundbook township list {township}`, "
             "or add grids with `roundbook township open`."
         )
         raise RefusedError(message)

@@ -1,4 +1,4 @@
-"""The one question that every service about a township asks first: is work open there?"""
+"""Asked first by every service about a township: whether work is open there."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
