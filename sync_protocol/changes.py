@@ -21,6 +21,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from sync_protocol.json_parts import members
+
 EMPTY: Final = msgspec.Raw(b"{}")
 Do = Literal["create", "edit", "delete"]
 
@@ -134,8 +136,20 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return self.bases.get(path, self.base)
 
     def predecessor(self, path: str) -> str | None:
-        """The author's own earlier change whose value of `path` was on the screen, if any."""
+        """The author's own earlier change whose value of `path` was on the screen, if any.
+
+        What is named for an entry holds for its sub-fields, what is named for a field for all below it.
+        """
+        while path not in self.on and path:
+            path = path.rpartition("/")[0]
         return self.on.get(path, self.after)
+
+    def built_on(self, path: str) -> set[str]:
+        """The own earlier changes that were seen on `path` and on everything below it."""
+        if not path:
+            return self.predecessors
+        below = {name for key, name in self.on.items() if key.startswith(f"{path}/")}
+        return below | {name for name in (self.predecessor(path),) if name is not None}
 
     @property
     def predecessors(self) -> set[str]:
@@ -153,14 +167,29 @@ class Glimpse(msgspec.Struct, frozen=True):
 
 encode: Final = msgspec.json.Encoder().encode
 decode: Final = msgspec.json.Decoder(Change).decode
-_glimpse: Final = msgspec.json.Decoder(Glimpse).decode
 
 
 def glimpse(raw: bytes) -> Glimpse | None:
-    """The id, record and counter of an undecodable change; None when not even the id can be read."""
+    """The id, record and counter of an undecodable change; None when not even the id can be read.
+
+    Each member is read by itself, so that one bad member does not hide the others.
+    """
     try:
-        return _glimpse(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        parts = members(raw)
+    except ValueError:
+        return None
+    read = {name: _member(parts.get(name)) for name in ("id", "record", "n")}
+    if not isinstance(read["id"], str):
+        return None
+    record = read["record"] if isinstance(read["record"], str) else ""
+    n = read["n"] if isinstance(read["n"], int) and not isinstance(read["n"], bool) else 0
+    return Glimpse(read["id"], record, n)
+
+
+def _member(raw: bytes | None) -> Any:
+    try:
+        return msgspec.json.decode(raw) if raw is not None else None
+    except (ValueError, RecursionError):
         return None
 
 
@@ -173,7 +202,21 @@ def fingerprint(change: Change) -> bytes:
     return hashlib.sha256(encode(msgspec.structs.replace(change, n=0))).digest()
 
 
+def same_content(one: Change, other: Change) -> bool:
+    """Whether two changes say the same, however their values were spelt: key order, spaces, 3 and 3.0."""
+    plain = [msgspec.json.decode(encode(msgspec.structs.replace(change, n=0))) for change in (one, other)]
+    return bool(plain[0] == plain[1])
+
+
 def fields_of(change: Change) -> dict[str, Any]:
-    """The single values that the change sets, by field."""
-    fields: dict[str, Any] = msgspec.json.decode(change.fields)
-    return fields
+    """The values that the change sets, by field; nothing where they are no object (a quarantined change)."""
+    return object_of(change.fields)
+
+
+def object_of(raw: msgspec.Raw) -> dict[str, Any]:
+    """A JSON object as a dict, and an empty one for everything else: a stored change may say anything."""
+    try:
+        value = msgspec.json.decode(raw)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -53,5 +53,6 @@ def correct(at_ms: int, mark_ms: int, reading: Reading, seen_stamp_ms: int = 0) 
     earliest = min(max(mark_ms, 0), latest)
     estimate = at_ms + reading.offset_ms
     clamped = min(max(estimate, earliest), latest)
+    stamp = max(clamped, seen_stamp_ms + 1)
     uncertainty = LINK_MS + reading.drift_ms + abs(estimate - clamped)
-    return Corrected(max(clamped, seen_stamp_ms + 1), min(uncertainty, latest - earliest))
+    return Corrected(stamp, max(min(uncertainty, latest - earliest), stamp - clamped))

@@ -5,23 +5,25 @@ changes are read one by one, so that one bad change never takes the others with 
 is still kept by its id, as `Unreadable`.
 
 The fast reader leaves each change as the bytes that travelled. It stops at what is legal JSON but no legal
-text (a lone surrogate) or nested too deeply, and cannot say in which element. Then the frame is read by the
-standard library's reader, which is slower and more patient.
+text (a lone surrogate) or nested too deeply, and cannot say in which element. Then the changes are cut out of
+the frame without being read (json_parts.py), still as they travelled, so that a resend stays a resend.
 """
 
-import json
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from sync_protocol.changes import Change, glimpse
 from sync_protocol.changes import decode as decode_change
 from sync_protocol.ids import is_id
+from sync_protocol.json_parts import elements, members
 from sync_protocol.limits import DEFAULTS, Limits
 from sync_protocol.messages import EnrolAnswer, EnrolRequest, SyncAnswer, SyncRequest
 
 Message = TypeVar("Message")
-INTEGER_MAX: Final = 2**63 - 1
+INTEGER_MAX: Final = 2**53
+"""Exact in every reader of JSON, and far from where a database's 64 bits end."""
+VERSION_MAX: Final = 2**31 - 1
 _TEXT_MAX: Final = 200
 """Characters that a short text of the frame (nonce, epoch, client) may have."""
 
@@ -58,12 +60,12 @@ def read_request(body: bytes, limits: Limits = DEFAULTS) -> SyncRequest:
     if len(request.changes) > limits.changes_max:
         message = f"a request takes at most {limits.changes_max} changes, this one has {len(request.changes)}"
         raise Malformed(message)
-    short = (request.nonce, request.epoch, request.client, request.protocol, request.profile or "")
-    if not request.nonce or not is_id(request.epoch) or max(map(len, short)) > _TEXT_MAX:
-        message = f"the nonce is a text of 1 to {_TEXT_MAX} characters, the epoch a UUID"
+    texts = (request.nonce, request.client, request.protocol, request.profile or "", *request.reread)
+    if not request.nonce or not is_id(request.epoch) or not all(map(_is_short_text, texts)):
+        message = f"nonce and client are texts of 1 to {_TEXT_MAX} printable characters, the epoch a UUID"
         raise Malformed(message)
     if max(abs(request.now), abs(request.lowest), abs(request.queued), abs(request.page_bytes)) > INTEGER_MAX:
-        message = "numbers of the frame have at most 63 bits"
+        message = f"numbers of the frame lie within {INTEGER_MAX}"
         raise Malformed(message)
     return request
 
@@ -105,16 +107,26 @@ def _problem(change: Change, limits: Limits) -> str | None:
         return "ids are UUIDs in lower case"
     if len(change.ops) > limits.ops_max:
         return f"at most {limits.ops_max} operations a change, got {len(change.ops)}"
-    numbers = (change.n, change.at, change.mark, change.base, change.version, *change.bases.values())
-    if max(map(abs, numbers)) > INTEGER_MAX:
-        return "numbers have at most 63 bits"
+    numbers = (change.n, change.mark, change.base, *change.bases.values())
+    if change.n < 1 or min(numbers) < 0 or max(*numbers, abs(change.at)) > INTEGER_MAX:
+        return f"n is 1 or more, base and mark 0 or more, and no number above {INTEGER_MAX}"
+    if not 1 <= change.version <= VERSION_MAX:
+        return f"the kind's version is 1 to {VERSION_MAX}"
     if change.do == "create" and change.place is None:
         return "a create says where the record lies"
     if change.do == "create" and change.ops:
         return "a create has its values in fields, not in operations"
-    if "\0" in change.kind or "\0" in (change.place or "") or "\0" in (change.reason or ""):
+    if change.do == "delete" and (change.ops or change.act or change.place or bytes(change.fields) != b"{}"):
+        return "a delete says nothing else"
+    note = change.act.note if change.act is not None else None
+    texts = (change.kind, change.place, change.reason, note, *(op.field for op in change.ops))
+    if any("\0" in (text or "") for text in texts):
         return "no text has a NUL character"
     return None
+
+
+def _is_short_text(text: str) -> bool:
+    return len(text) <= _TEXT_MAX and text.isprintable()
 
 
 def _unreadable(data: bytes, code: str, reason: str) -> Unreadable:
@@ -139,17 +151,13 @@ def _read(decoder: msgspec.json.Decoder[Message], body: bytes) -> Message:
 
 
 def _patient(body: bytes) -> SyncRequest:
-    """The frame read by the patient reader; its changes are written again in plain ASCII."""
+    """The frame with its changes cut out as they travelled, each to be judged by itself."""
     try:
-        frame: dict[str, Any] = json.loads(body.decode("utf-8", "surrogateescape"), parse_constant=_refuse)
-        elements = [json.dumps(element).encode() for element in frame.pop("changes", [])]
-        request = msgspec.convert(frame, SyncRequest)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        parts = members(body)
+        changes = elements(parts.pop("changes", b"[]"))
+        frame = b",".join(b'"%s":%s' % (key.encode(), value) for key, value in parts.items())
+        request = _request.decode(b"{%s}" % frame)
+    except (ValueError, RecursionError) as error:
         message = "the body is not a sync request in JSON"
         raise Malformed(message) from error
-    return msgspec.structs.replace(request, changes=[msgspec.Raw(element) for element in elements])
-
-
-def _refuse(constant: str) -> NoReturn:
-    message = f"{constant} is not JSON"
-    raise ValueError(message)
+    return msgspec.structs.replace(request, changes=[msgspec.Raw(change) for change in changes])

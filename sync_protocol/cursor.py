@@ -66,7 +66,10 @@ def unseal(text: str, key: bytes, reader: str) -> Cursor:
     tag, body = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
     if not hmac.compare_digest(tag, _tag(body, key)):
         raise CursorInvalid
-    cursor = _decode(body)
+    try:
+        cursor = _decode(body)
+    except msgspec.MsgspecError as error:  # of another version of this code
+        raise CursorInvalid from error
     if cursor.reader != reader:
         raise CursorInvalid
     return cursor

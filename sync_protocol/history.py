@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sync_protocol.changes import Add, Change, Put, Remove, fields_of
+from sync_protocol.changes import Add, Change, Drop, Op, Put, Remove, fields_of, object_of
 
 
 class Absent:
@@ -18,7 +18,9 @@ class Absent:
 ABSENT: Final = Absent()
 REMOVED: Final = None
 EXISTENCE: Final = ""
-"""The path of the record itself: deleted or not."""
+"""The path of the record itself, whose values are these two."""
+KEPT: Final = "kept"
+DELETED: Final = "deleted"
 STATE: Final = "state"
 PLACE: Final = "place"
 NUMBER: Final = "number"
@@ -51,73 +53,148 @@ class History:
 
     def __init__(self, pasts: list[Past] | None = None) -> None:
         """Starts with what the server has stored."""
-        self._pasts = sorted(pasts or [], key=lambda past: past.n)
-        self._by_id = {past.change.id: past for past in self._pasts}
+        self._pasts: list[Past] = []
+        self._by_id: dict[str, Past] = {}
+        self._built_on: set[str] = set()
+        self._fields: dict[str, dict[str, Any]] = {}
+        for past in sorted(pasts or [], key=lambda past: past.n):
+            self.add(past)
 
     def add(self, past: Past) -> None:
-        """Appends what has just been merged."""
+        """Appends what has just been merged. A replay takes the place of the quarantined past it replays."""
         self._pasts.append(past)
         self._by_id[past.change.id] = past
+        self._built_on |= past.change.predecessors
 
-    def get(self, change_id: str | None) -> Past | None:
-        """A past by its change id."""
-        return self._by_id.get(change_id or "")
+    def own(self, change_id: str | None, by: str) -> Past | None:
+        """A named predecessor, if it is known and really its author's own."""
+        past = self._by_id.get(change_id or "")
+        return past if past is not None and past.by == by else None
 
-    def value_at(self, path: str, base: int, standing: Any) -> Any:
+    def base_of(self, change: Change, by: str, path: str) -> int:
+        """The version of `path` under the author's own unsent work: what a whole chain was begun on.
+
+        A page that came while the chain was pending lies below it on the screen, unseen.
+        """
+        base, links = change.base_of(path), {change.id}
+        past = self.own(change.predecessor(path), by)
+        while past is not None and past.change.id not in links:
+            base = min(base, past.change.base_of(path))
+            links.add(past.change.id)
+            past = self.own(past.change.predecessor(path), by)
+        return base
+
+    def base_value(self, change: Change, by: str, path: str) -> Any:
+        """What the author's edit of `path` started from, as far as the record ever said it.
+
+        An own earlier value that is still in quarantine is no base: what it says is part of the edit.
+        """
+        past = self.own(change.predecessor(path), by)
+        while past is not None and past.quarantined:
+            past = self.own(past.change.predecessor(path), by)
+        if past is not None and not isinstance(value := self.submitted(past, path), Absent):
+            return value
+        return self.value_at(path, self.base_of(change, by, path))
+
+    def value_at(self, path: str, base: int) -> Any:
         """What `path` said at version `base`: what the first later effect on it found there."""
         for past in self._pasts:
             if past.n > base:
                 for effect in past.effects:
                     if effect.path == path:
                         return effect.before
-        return standing
+        return None
 
-    def submitted(self, change_id: str | None, path: str) -> Any:
-        """What a change wanted `path` to be, ABSENT when it is unknown or did not touch it."""
-        past = self.get(change_id)
-        return ABSENT if past is None else submitted(past.change, path)
+    def submitted(self, past: Past, path: str) -> Any:
+        """What a past wanted `path` to be, ABSENT when it did not touch it."""
+        fields = self._fields.get(past.change.id)
+        if fields is None:
+            fields = self._fields[past.change.id] = fields_of(past.change)
+        return submitted(past.change, fields, path)
 
     def overtaken(self, change: Change, path: str) -> bool:
         """Whether a later change of the same chain has written `path` already (failures, row 32).
 
         True when a stored change names `change`, directly or through others, as what its author saw there.
         """
+        if change.id not in self._built_on:
+            return False
         chain = {change.id}
         for past in self._pasts:
-            if past.change.predecessor(path) in chain and _wrote(past, path):
+            if past.change.built_on(path) & chain and past.change.id not in chain and self._wrote(past, path):
                 if not past.quarantined:
                     return True
                 chain.add(past.change.id)
         return False
 
+    def edited_by_others(self, change: Change, by: str, path: str) -> bool:
+        """Whether anybody, outside the change's own chain and unseen by it, has edited anything below `path`."""
+        base, chain = self.base_of(change, by, path), self._chain(change, by)
+        return any(
+            past.n > base
+            and not past.quarantined
+            and past.change.id not in chain
+            and edits(past.change, path)
+            for past in self._pasts
+        )
 
-def submitted(change: Change, path: str) -> Any:
-    """What `change` wanted `path` to be; ABSENT when it did not touch it. A create touched every field."""
-    field, _, below = path.partition("/")
-    if path == STATE and change.act is not None:
-        return change.act.to
+    def _chain(self, change: Change, by: str) -> set[str]:
+        chain: set[str] = {change.id}
+        waiting = [change]
+        while waiting:
+            for name in waiting.pop().predecessors - chain:
+                chain.add(name)
+                past = self.own(name, by)
+                if past is not None:
+                    waiting.append(past.change)
+        return chain
+
+    def _wrote(self, past: Past, path: str) -> bool:
+        below = any(op.path == path or op.path.startswith(f"{path}/") for op in past.change.ops)
+        return below or not isinstance(self.submitted(past, path), Absent)
+
+
+def edits(change: Change, path: str) -> bool:
+    """Whether a change edits the record (path ""), or the entry that `path` names."""
+    if not path:
+        return change.do != "delete"
+    return any(isinstance(op, Put) and op.path == path for op in change.ops)
+
+
+def submitted(change: Change, fields: dict[str, Any], path: str) -> Any:
+    """What `change`, which sets `fields`, wanted `path` to be; ABSENT when it did not touch it or cannot say.
+
+    A create touched every field, a delete everything.
+    """
+    if change.do == "delete":
+        return DELETED if path == EXISTENCE else REMOVED
+    if path == STATE:
+        return change.act.to if change.act is not None else ABSENT
     if path == PLACE:
         return change.place if change.place is not None else ABSENT
+    field, _, below = path.partition("/")
     entry, _, sub = below.partition("/")
     for op in reversed(change.ops):
         if op.field == field:
             found = _submitted_by(op, below, entry, sub)
             if not isinstance(found, Absent):
                 return found
-    fields = fields_of(change)
-    if field in fields or change.do == "create":
+    if field in fields or (change.do == "create" and path):
         return _inside(fields.get(field), entry, sub)
     return ABSENT
 
 
-def _submitted_by(op: Any, below: str, entry: str, sub: str) -> Any:
-    if isinstance(op, Add) and op.value == below:
-        return True
-    if isinstance(op, Remove) and op.value == below:
-        return REMOVED
-    if isinstance(op, Put) and op.entry == entry:
-        values = msgspec.json.decode(op.values)
-        return values.get(sub, ABSENT) if sub else values
+def _submitted_by(op: Op, below: str, entry: str, sub: str) -> Any:
+    match op:
+        case Add(value=value) if value == below:
+            return True
+        case Remove(value=value) if value == below:
+            return REMOVED
+        case Put(entry=known, values=raw) if known == entry:
+            values = object_of(raw)
+            return values.get(sub, ABSENT) if sub else values
+        case Drop(entry=known) if known == entry:
+            return REMOVED
     return ABSENT
 
 
@@ -126,9 +203,5 @@ def _inside(value: Any, entry: str, sub: str) -> Any:
         return value
     if isinstance(value, list):
         return True if entry in value else REMOVED
-    inner = value.get(entry)
-    return inner.get(sub) if sub and inner is not None else inner
-
-
-def _wrote(past: Past, path: str) -> bool:
-    return not isinstance(submitted(past.change, path), Absent)
+    inner = value.get(entry) if isinstance(value, dict) else None
+    return inner.get(sub) if sub and isinstance(inner, dict) else inner

@@ -4,10 +4,7 @@ In: the record as it stands, the change (already validated against its kind), ho
 record's history above the change's base. Out: the record changed in place, what was done to each path
 (`effects`), and where two people wrote the same path without having seen each other (`clashes`).
 
-Concurrency is judged per path. A path was changed concurrently when its standing version is newer than
-what the author saw, except when the standing value is exactly what the author's own named predecessor
-submitted. "Written by the same device" is not enough: that earlier change may have been merged with
-somebody else's since (failures, row 30). Nothing here may look at the author to decide concurrency.
+Whether a path was changed concurrently is judged in case.py; nothing here looks at the author to decide it.
 
 What each rule does with a concurrent write:
 
@@ -23,75 +20,41 @@ Against a value that the office decided and the author had not seen, `latest` ac
 that a later one of its own chain has overtaken (a replay from quarantine) leaves that path alone (row 32).
 """
 
-from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
+from sync_protocol.case import Case, equal
 from sync_protocol.changes import Add, Change, Drop, Increment, Op, Put, Remove
-from sync_protocol.history import ABSENT, EXISTENCE, PLACE, STATE, Absent, Effect, History
+from sync_protocol.history import (
+    ABSENT,
+    DELETED,
+    EXISTENCE,
+    KEPT,
+    PLACE,
+    STATE,
+    Absent,
+    History,
+)
 from sync_protocol.kinds import Field, Kind
-from sync_protocol.outcome import Arrival, Clash, Merged, Side
+from sync_protocol.kinds.declaration import TEXT_CHARS_DEFAULT
+from sync_protocol.outcome import Arrival, Merged, Side
 from sync_protocol.state import (
     CREATE,
     DECISION,
     FIELD,
     OFFICE,
-    Marks,
     RecordState,
     Removed,
     Writer,
     enter,
-    written,
 )
 from sync_protocol.text import merge3
 
 SUM_MAX: Final = 2**53 - 1
 REVIVED: Final = ""
 """The mark of an entry that an edit brought back: newer than all that it says."""
-
-
-@dataclass(slots=True)
-class _Case:
-    """Everything one merge looks at, and what it has found so far."""
-
-    state: RecordState
-    change: Change
-    history: History
-    writer: Writer
-    out: Merged = field(default_factory=Merged)
-
-    @property
-    def marks(self) -> Marks:
-        return self.state.marks
-
-    @property
-    def position(self) -> int:
-        """Where this change stands among the record's writers; it joins them at its first write."""
-        return self.marks.add_writer(self.writer)
-
-    def effect(self, path: str, before: Any, after: Any) -> None:
-        self.out.effects.append(Effect(path, before, after))
-
-    def base_value(self, path: str) -> Any:
-        """What the author had on the screen: an own earlier value, else what the history tells."""
-        base = self.history.submitted(self.change.predecessor(path), path)
-        if isinstance(base, Absent):
-            base = self.history.value_at(path, self.change.base_of(path), None)
-        return base
-
-    def clash(self, path: str, rule: str, standing: Side, other: Side, *, by_rule: bool) -> None:
-        self.out.clashes.append(Clash(path, rule, self.base_value(path), standing, other, by_rule))
-
-    def concurrent(self, path: str, writer: Writer, standing: Any) -> bool:
-        """Whether `path` was changed since the author looked; see the head of this file."""
-        if writer.n <= self.change.base_of(path) or writer.n == self.writer.n:
-            return False
-        predecessor = self.change.predecessor(path)
-        if predecessor is not None and equal(self.history.submitted(predecessor, path), standing):
-            return False
-        self.out.concurrent = True
-        return True
 
 
 def merge(
@@ -103,11 +66,11 @@ def merge(
     too; the caller has refused everything that the kind, the scope or the role does not allow.
     """
     rank = DECISION if change.decides is not None else arrival.rank
-    case = _Case(state, change, history, Writer(arrival.n, arrival.stamp, change.id, arrival.by, rank))
+    case = Case(state, change, history, Writer(arrival.n, arrival.stamp, change.id, arrival.by, rank))
     if change.do == "delete":
         _delete(case)
         return case.out
-    if state.deleted and not _revive(case):
+    if state.deleted and (not _says_something(change, fields) or not _revive(case)):
         return case.out
     for name, value in fields.items():
         _single(case, name, kind.fields[name], value, state.values, name, state.marks.fields)
@@ -120,13 +83,8 @@ def merge(
     return case.out
 
 
-def equal(one: Any, other: Any) -> bool:
-    """Equality of JSON values, where true is not 1."""
-    return type(one) is type(other) and bool(one == other)
-
-
 def _single(
-    case: _Case,
+    case: Case,
     path: str,
     declared: Field,
     value: Any,
@@ -135,10 +93,12 @@ def _single(
     marks: dict[str, int],
 ) -> None:
     """Writes a single value, of the record or of an entry, under the rule of its field."""
+    if case.overtaken(path):
+        return
     writer, standing = case.marks.writers[marks.get(key, CREATE)], values.get(key)
     concurrent = case.concurrent(path, writer, standing)
-    if declared.merge in {"max", "min"} and standing is not None and value is not None:
-        value = max(standing, value) if declared.merge == "max" else min(standing, value)
+    if declared.merge in {"max", "min"}:
+        value = _extreme(declared, standing, value, concurrent=concurrent)
     elif concurrent:
         value = _settle(case, path, declared, Side(standing, writer), value)
     if isinstance(value, Absent):
@@ -148,16 +108,26 @@ def _single(
     marks[key] = case.position
 
 
-def _settle(case: _Case, path: str, declared: Field, standing: Side, value: Any) -> Any:
+def _extreme(declared: Field, standing: Any, value: Any, *, concurrent: bool) -> Any:
+    """The greater or lesser; against a value that its author had not seen, clearing has no effect."""
+    if standing is None or value is None:
+        return standing if concurrent and value is None else value
+    key = datetime.fromisoformat if declared.type == "datetime" else None
+    return (max if declared.merge == "max" else min)(standing, value, key=key)
+
+
+def _settle(case: Case, path: str, declared: Field, standing: Side, value: Any) -> Any:
     """The value that a concurrent write leaves on `path`; ABSENT when what stands, stands."""
-    if equal(value, standing.value) or case.history.overtaken(case.change, path):
+    if equal(value, standing.value):
         return ABSENT
-    if declared.merge == "text":
-        merged = merge3(case.base_value(path) or "", standing.value or "", value or "")
-        if merged is not None and len(merged) <= (declared.max_length or len(merged)):
+    decided = standing.writer.rank == DECISION
+    if declared.merge == "text" and not decided:
+        base = case.history.base_value(case.change, case.writer.by, path)
+        merged = merge3(base or "", standing.value or "", value or "")
+        if merged is not None and len(merged) <= (declared.max_length or TEXT_CHARS_DEFAULT):
             return merged
     mine = Side(value, case.writer)
-    if declared.merge == "latest" and standing.writer.rank != DECISION:
+    if declared.merge == "latest" and not decided:
         later = (case.writer.stamp, case.writer.change) > (standing.writer.stamp, standing.writer.change)
         winner, loser = (mine, standing) if later else (standing, mine)
         case.clash(path, declared.merge, winner, loser, by_rule=True)
@@ -166,7 +136,7 @@ def _settle(case: _Case, path: str, declared: Field, standing: Side, value: Any)
     return ABSENT
 
 
-def _operation(case: _Case, op: Op, declared: Field) -> None:
+def _operation(case: Case, op: Op, declared: Field) -> None:
     match op:
         case Add():
             _add(case, op)
@@ -180,35 +150,34 @@ def _operation(case: _Case, op: Op, declared: Field) -> None:
             _drop(case, op)
 
 
-def _increment(case: _Case, op: Increment) -> None:
+def _increment(case: Case, op: Increment) -> None:
     standing = case.state.values.get(op.field)
     case.concurrent(op.field, case.marks.writer(op.field), standing)
-    total = min(max((standing or 0) + op.by, -SUM_MAX), SUM_MAX)
+    total = (standing or 0) + op.by
     case.effect(op.field, standing, total)
     case.state.values[op.field] = total
     case.marks.fields[op.field] = case.position
 
 
-def _add(case: _Case, op: Add) -> None:
+def _add(case: Case, op: Add) -> None:
     members: list[str] = case.state.values.get(op.field) or []
-    if op.value not in members and case.history.overtaken(case.change, op.path):
+    if case.overtaken(op.path):
         return
     additions = case.marks.members.setdefault(op.field, {})
     standing = additions.get(op.value, [CREATE]) if op.value in members else []
-    additions[op.value] = [*standing, case.position]
+    additions[op.value] = [*_unseen(case, op, standing), case.position]
     case.marks.sets[op.field] = case.position
     if op.value not in members:
         case.state.values[op.field] = sorted([*members, op.value])
         case.effect(op.path, None, after=True)
 
 
-def _remove(case: _Case, op: Remove) -> None:
+def _remove(case: Case, op: Remove) -> None:
     members: list[str] = case.state.values.get(op.field) or []
-    if op.value not in members:
+    if op.value not in members or case.overtaken(op.path):
         return
-    seen, own = case.change.base_of(op.path), case.change.predecessor(op.path)
     additions = case.marks.members.setdefault(op.field, {})
-    unseen = [at for at in additions.get(op.value, [CREATE]) if not _saw(case.marks.writers[at], seen, own)]
+    unseen = _unseen(case, op, additions.get(op.value, [CREATE]))
     if unseen:
         additions[op.value] = unseen
         case.out.concurrent = True
@@ -219,14 +188,17 @@ def _remove(case: _Case, op: Remove) -> None:
     _assign(case.state.values, op.field, [member for member in members if member != op.value] or None)
 
 
-def _saw(writer: Writer, base: int, own: str | None) -> bool:
-    return writer.n <= base or writer.change == own
+def _unseen(case: Case, op: Add | Remove, additions: list[int]) -> list[int]:
+    """The additions of a member that the author of `op` had not seen."""
+    base, own = case.change.base_of(op.path), case.change.predecessor(op.path)
+    writers = case.marks.writers
+    return [at for at in additions if writers[at].n > base and writers[at].change != own]
 
 
-def _put(case: _Case, op: Put, subs: dict[str, Field]) -> None:
+def _put(case: Case, op: Put, subs: dict[str, Field]) -> None:
     values: dict[str, Any] = msgspec.json.decode(op.values)
     gone = case.marks.removed.get(op.field, {}).get(op.entry)
-    if gone is not None and case.history.overtaken(case.change, op.path):
+    if gone is not None and case.overtaken(op.path):
         return
     entries: dict[str, dict[str, Any]] = case.state.values.setdefault(op.field, {})
     all_marks = case.marks.entries.setdefault(op.field, {})
@@ -245,18 +217,17 @@ def _put(case: _Case, op: Put, subs: dict[str, Field]) -> None:
         _single(case, f"{op.path}/{name}", subs[name], value, entries[op.entry], name, marks)
 
 
-def _drop(case: _Case, op: Drop) -> None:
+def _drop(case: Case, op: Drop) -> None:
     entries: dict[str, dict[str, Any]] = case.state.values.get(op.field) or {}
     if op.entry not in entries:
         return
+    if case.overtaken(op.path):
+        return
+    if case.history.edited_by_others(case.change, case.writer.by, op.path):
+        case.out.concurrent = True
+        return
     values = entries[op.entry]
     marks = case.marks.entries.get(op.field, {}).get(op.entry, {})
-    moved = [
-        case.concurrent(f"{op.path}/{name}", case.marks.writers[marks.get(name, CREATE)], values.get(name))
-        for name in {**values, **marks}
-    ]
-    if any(moved):
-        return
     case.effect(op.path, dict(values), None)
     case.marks.removed.setdefault(op.field, {})[op.entry] = Removed(case.position, values, marks)
     case.marks.entries.get(op.field, {}).pop(op.entry, None)
@@ -264,10 +235,12 @@ def _drop(case: _Case, op: Drop) -> None:
     _assign(case.state.values, op.field, kept or None)
 
 
-def _act(case: _Case, kind: Kind, from_: str, to: str) -> None:
+def _act(case: Case, kind: Kind, from_: str, to: str) -> None:
     writer, standing = case.marks.writer(STATE), case.state.state
+    if case.overtaken(STATE):
+        return
     if case.concurrent(STATE, writer, standing) or standing != from_:
-        if equal(to, standing) or case.history.overtaken(case.change, STATE):
+        if equal(to, standing):
             return
         mine, theirs = Side(to, case.writer), Side(standing, writer)
         if not (case.writer.rank >= OFFICE and writer.rank == FIELD):
@@ -279,7 +252,7 @@ def _act(case: _Case, kind: Kind, from_: str, to: str) -> None:
     case.effect(STATE, standing, to)
 
 
-def _move(case: _Case, place: str) -> None:
+def _move(case: Case, place: str) -> None:
     writer, standing = case.marks.writer(PLACE), case.state.place
     if case.concurrent(PLACE, writer, standing):
         case.clash(PLACE, "latest", Side(place, case.writer), Side(standing, writer), by_rule=True)
@@ -288,29 +261,34 @@ def _move(case: _Case, place: str) -> None:
     case.marks.fields[PLACE] = case.position
 
 
-def _delete(case: _Case) -> None:
+def _delete(case: Case) -> None:
     if case.state.deleted:
         return
-    moved = [writer for path, writer, value in written(case.state) if case.concurrent(path, writer, value)]
-    if moved:
-        case.clash(EXISTENCE, "delete", Side("kept", moved[-1]), Side("deleted", case.writer), by_rule=True)
+    if case.history.edited_by_others(case.change, case.writer.by, EXISTENCE):
+        case.out.concurrent = True
+        newest = max(case.marks.writers, key=lambda writer: writer.n)
+        case.clash(EXISTENCE, "delete", Side(KEPT, newest), Side(DELETED, case.writer), by_rule=True)
         return
     case.state.deleted = True
-    case.effect(EXISTENCE, "kept", "deleted")
+    case.effect(EXISTENCE, KEPT, DELETED)
     case.marks.fields[EXISTENCE] = case.position
 
 
-def _revive(case: _Case) -> bool:
+def _revive(case: Case) -> bool:
     """Brings a deleted record back, as an edit beats a removal; False when its own author removed it later."""
     deleter = case.marks.writer(EXISTENCE)
-    if case.history.overtaken(case.change, EXISTENCE):
+    if case.overtaken(EXISTENCE):
         return False
-    if case.concurrent(EXISTENCE, deleter, "deleted"):
-        case.clash(EXISTENCE, "delete", Side("kept", case.writer), Side("deleted", deleter), by_rule=True)
+    if case.concurrent(EXISTENCE, deleter, DELETED):
+        case.clash(EXISTENCE, "delete", Side(KEPT, case.writer), Side(DELETED, deleter), by_rule=True)
     case.state.deleted, case.state.placed = False, case.writer.n
-    case.effect(EXISTENCE, "deleted", "kept")
+    case.effect(EXISTENCE, DELETED, KEPT)
     case.marks.fields[EXISTENCE] = case.position
     return True
+
+
+def _says_something(change: Change, fields: dict[str, Any]) -> bool:
+    return bool(fields or change.ops or change.act is not None or change.place is not None)
 
 
 def _assign(values: dict[str, Any], key: str, value: Any) -> None:

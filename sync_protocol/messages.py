@@ -9,8 +9,6 @@ from typing import Any
 import msgspec
 
 from sync_protocol.canonical import Digest
-from sync_protocol.kinds import Kind
-from sync_protocol.outcome import Result
 
 
 class SyncRequest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,7 +40,8 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     """What became of one change. The first verdict is the verdict for ever; a resent change gets it again."""
 
     id: str
-    result: Result
+    result: str
+    """One of outcome.Result; a newer server may know more."""
     n: int = 0
     """The change's number. Its record is up to date once the base has reached it."""
     code: str | None = None
@@ -156,7 +155,8 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
     township_name: str
     worker: Person
     grids: tuple[Grid, ...]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[msgspec.Raw, ...]
+    """Declarations, each to be read by itself (kinds.from_json): an older device leaves out what it cannot read."""
     duty_phone: str | None = None
 
 

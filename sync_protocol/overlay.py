@@ -6,6 +6,7 @@ everything; so where nothing was concurrent, the screen already shows what the s
     lay(base, laid, kind)                 the record as shown, with what its author sees (`Sight`)
     apply_page_record(base, page, own)    the base after one record of a page
     cause(sight, parts)                   what an edit of that screen travels with: base, bases, on, after
+    writes(change)                        what a change wanted each path to be
 
 Bases move only by pages. A verdict `applied` moves nothing but the paths that its change wrote (`bases`),
 because only of these the device knows what stands. A create that was applied counts for every path.
@@ -19,7 +20,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sync_protocol.changes import Act, Change, Do, Drop, Op, Put, fields_of
+from sync_protocol.changes import Act, Add, Change, Do, Drop, Increment, Op, Put, Remove, fields_of
 from sync_protocol.history import EXISTENCE, PLACE, STATE, History
 from sync_protocol.kinds import Kind
 from sync_protocol.merge import merge
@@ -110,9 +111,11 @@ def lay(base: Base | None, laid: Sequence[Laid], kind: Kind, record: str) -> Vie
                 state = _write(state, change, kind, at + 1)
                 version, after = one.applied, change.id
             continue
+        edited = _edited_entries(change, state)
         state = _write(state, change, kind, at + 1)
         for path in paths(_parts(change)):
-            shown.pop(path, None)  # so that the last key is the latest change
+            if path in edited:
+                continue  # what is named for an entry holds for all of it, and this wrote but a part
             shown[path] = change.id
             if one.applied:
                 bases[path] = one.applied
@@ -162,8 +165,6 @@ def cause(sight: Sight, parts: Parts) -> Cause:
     elif below:
         seen |= {path for path in {*sight.shown, *sight.bases} if path.startswith(below)}
     on = {path: sight.shown[path] for path in sorted(seen & sight.shown.keys())}
-    if parts.do == "delete" and sight.shown:
-        on.setdefault(EXISTENCE, list(sight.shown.values())[-1])
     bases = {path: sight.bases[path] for path in sorted(seen & sight.bases.keys())}
     return Cause(sight.version, bases, on, sight.after)
 
@@ -184,6 +185,36 @@ def paths(parts: Parts) -> Iterable[str]:
         yield STATE
     if parts.place is not None:
         yield PLACE
+
+
+def writes(change: Change) -> dict[str, Any]:
+    """What a change wants each path to be, as far as that can differ from what stands: no increments."""
+    wanted: dict[str, Any] = fields_of(change)
+    if change.do == "delete":
+        wanted[EXISTENCE] = "deleted"
+    for op in change.ops:
+        match op:
+            case Add():
+                wanted[op.path] = True
+            case Remove() | Drop():
+                wanted[op.path] = None
+            case Put():
+                subs = msgspec.json.decode(op.values).items()
+                wanted |= {f"{op.path}/{name}": value for name, value in subs}
+            case Increment():
+                pass
+    if change.act is not None:
+        wanted[STATE] = change.act.to
+    if change.place is not None and change.do == "edit":
+        wanted[PLACE] = change.place
+    return wanted
+
+
+def _edited_entries(change: Change, state: RecordState) -> set[str]:
+    """The entries of which the change writes some sub-fields, as distinct from those that it adds."""
+    return {
+        op.path for op in change.ops if isinstance(op, Put) and op.entry in (state.values.get(op.field) or {})
+    }
 
 
 def _parts(change: Change) -> Parts:

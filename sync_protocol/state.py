@@ -8,14 +8,12 @@ writer 0, the create: a create counts as having set every field, the absent ones
 Both are stored as JSON bytes next to each other in one row, so a record is read and written whole.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from sync_protocol.changes import Change
-from sync_protocol.history import PLACE, STATE
 from sync_protocol.kinds import Kind, Workflow
 
 CREATE: Final = 0
@@ -152,28 +150,6 @@ def enter(state: RecordState, workflow: Workflow | None, to: str, n: int) -> Non
         state.placed = n
     state.closed = closed
     state.state = to
-
-
-def written(state: RecordState) -> Iterator[tuple[str, Writer, Any]]:
-    """Every path that somebody wrote after the create, with its writer and what stands there."""
-    writers = state.marks.writers
-    for name, at in state.marks.fields.items():
-        yield name, writers[at], standing(state, name)
-    for name, members in state.marks.members.items():
-        for member, ats in members.items():
-            yield f"{name}/{member}", writers[ats[-1]], True
-    for name, entries in state.marks.entries.items():
-        for entry, subs in entries.items():
-            for sub, at in subs.items():
-                values = (state.values.get(name) or {}).get(entry, {})
-                yield f"{name}/{entry}/{sub}", writers[at], values.get(sub)
-
-
-def standing(state: RecordState, name: str) -> Any:
-    """What stands on a path of one name: a field, the place, the state of the workflow."""
-    if name == PLACE:
-        return state.place
-    return state.state if name == STATE else state.values.get(name)
 
 
 encode_values: Final = msgspec.json.Encoder(order="sorted").encode

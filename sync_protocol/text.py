@@ -12,8 +12,9 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 _SENTENCE: Final = re.compile(r"[^。！？；\n]*[。！？；\n]+|[^。！？；\n]+")
-SENTENCES_MAX: Final = 2_000
-"""Beyond this many sentences on a side the comparison would cost seconds; a person decides instead."""
+SENTENCES_MAX: Final = 150
+"""How many sentences of a side may lie between the first and the last difference: comparing them takes time
+that grows with the cube, and it is taken while the township waits."""
 
 
 class Edit(NamedTuple):
@@ -36,9 +37,10 @@ def merge3(base: str, standing: str, other: str) -> str | None:
     """
     parts = sentences(base)
     ours, theirs = sentences(standing), sentences(other)
-    if max(len(parts), len(ours), len(theirs)) > SENTENCES_MAX:
+    mine, other_edits = _edits(parts, ours), _edits(parts, theirs)
+    if mine is None or other_edits is None:
         return None
-    edits = sorted({*_edits(parts, ours), *_edits(parts, theirs)})
+    edits = sorted({*mine, *other_edits})
     if any(left.end >= right.start for left, right in pairwise(edits)):
         return None
     merged: list[str] = []
@@ -49,8 +51,21 @@ def merge3(base: str, standing: str, other: str) -> str | None:
     return "".join(merged + parts[at:])
 
 
-def _edits(base: list[str], other: list[str]) -> list[Edit]:
-    matcher = SequenceMatcher(None, base, other, autojunk=False)
+def _edits(base: list[str], other: list[str]) -> list[Edit] | None:
+    """How `base` became `other`; None when too much lies between the first and the last difference."""
+    start = _common(base, other)
+    end = _common(base[start:][::-1], other[start:][::-1])
+    old, new = base[start : len(base) - end], other[start : len(other) - end]
+    if max(len(old), len(new)) > SENTENCES_MAX:
+        return None
+    changed = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     return [
-        Edit(i1, i2, tuple(other[j1:j2])) for tag, i1, i2, j1, j2 in matcher.get_opcodes() if tag != "equal"
+        Edit(start + i1, start + i2, tuple(new[j1:j2])) for tag, i1, i2, j1, j2 in changed if tag != "equal"
     ]
+
+
+def _common(one: list[str], other: list[str]) -> int:
+    """How many sentences both begin with."""
+    return next(
+        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )

@@ -37,4 +37,4 @@ async def profile(connection: AsyncConnection, township: str, device: str, regis
     )
     content = _encode(found) + registry.generation.encode()
     tag = hashlib.sha256(content).hexdigest()[:_TAG_CHARS]
-    return msgspec.structs.replace(found, tag=tag, kinds=registry.current())
+    return msgspec.structs.replace(found, tag=tag, kinds=registry.declarations())

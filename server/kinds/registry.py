@@ -10,12 +10,13 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Final
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.storage import kinds
 from server.storage.engine import snapshot
 from server.storage.kinds import Installed, Key
-from sync_protocol.kinds import Kind, Shape, from_json, shape
+from sync_protocol.kinds import Kind, Shape, from_json, shape, to_json
 
 RETRY_MS: Final = 2_000
 STALE_MS: Final = 30_000
@@ -51,6 +52,10 @@ class Registry:
     def current(self) -> tuple[Kind, ...]:
         """The newest version of every kind, by name."""
         return tuple(self._latest[name] for name in sorted(self._latest))
+
+    def declarations(self) -> tuple[msgspec.Raw, ...]:
+        """The same as they travel to devices."""
+        return tuple(msgspec.Raw(to_json(kind)) for kind in self.current())
 
     def known(self, name: str) -> bool:
         """Whether any version of a kind is installed."""

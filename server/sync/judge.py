@@ -14,9 +14,12 @@ from sync_protocol.codec import Unreadable
 from sync_protocol.ids import is_id, township_of
 from sync_protocol.kinds import InvalidField, Shape, Title
 from sync_protocol.limits import Limits
-from sync_protocol.state import RecordState
+from sync_protocol.state import RecordState, encode_values
 
 _ENTRY_ID: Final = Title("条目编号应为小写 UUID", "an entry id is a UUID in lower case")
+INCREMENT_MAX: Final = 2**31
+"""So that no number of them leaves 64 bits, and a sum never has to be cut off."""
+_INCREMENT: Final = Title("增量应在 ±2^31 以内", "an increment lies within ±2^31")
 SINGLE_RULES: Final = frozenset({"latest", "review", "text", "max", "min"})
 
 
@@ -46,6 +49,11 @@ class Accepted(msgspec.Struct, frozen=True):
     fields: dict[str, Any] = {}
     body: bytes = b""
     ops: tuple[Op, ...] = ()
+
+    def canonical(self, change: Change) -> Change:
+        """The change with its values in canonical form: 3 and 3.0 must not look like two opinions later."""
+        fields = msgspec.Raw(self.body or encode_values(self.fields))
+        return msgspec.structs.replace(change, fields=fields, ops=self.ops)
 
 
 class Kinds(Protocol):
@@ -150,7 +158,8 @@ def _checked(op: Op, shape: Shape, state: RecordState) -> Op:
         case Add() | Remove():
             shape.check_element(op.field, op.value)
         case Increment():
-            shape.check_increment(op.field, op.by)
+            if abs(shape.check_increment(op.field, op.by)) > INCREMENT_MAX:
+                raise InvalidField(op.field, _INCREMENT, "invalid_field")
         case Put():
             known = op.entry in (state.values.get(op.field) or {}) or _removed(state, op)
             values = shape.check_entry(op.field, op.values, partial=known)

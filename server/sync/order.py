@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from server.storage.changes import Stored
-from sync_protocol.changes import Change, fingerprint
+from sync_protocol.changes import Change, decode, fingerprint, same_content
 from sync_protocol.codec import Unreadable
 from sync_protocol.ids import uuid8
 
@@ -68,10 +68,23 @@ def under_other_id(reused: Item) -> Item:
     return Item(reused.index, key, unreadable, reused.fingerprint)
 
 
+def is_resend(element: Item, seen: dict[str, Stored]) -> bool:
+    """Whether an element says what was stored under its id, byte for byte or in other spelling."""
+    stored = seen.get(element.key)
+    if stored is None or stored.fingerprint == element.fingerprint:
+        return stored is not None
+    try:
+        first = decode(stored.payload)
+    except msgspec.MsgspecError:
+        return False
+    return isinstance(element.change, Change) and same_content(first, element.change)
+
+
 def order(items: list[Item], seen: dict[str, Stored], counter: int, lowest: int) -> Ordered:
     """Sorts the elements of a request out. `counter` is the epoch's last, `lowest` what the device still keeps."""
     out = Ordered(counter=counter)
-    known = {key: stored.fingerprint for key, stored in seen.items()}
+    known = {element.key: element.fingerprint for element in items if is_resend(element, seen)}
+    known = {key: stored.fingerprint for key, stored in seen.items()} | known
     for element in items:
         n = element.change.n or out.counter + 1
         current = element

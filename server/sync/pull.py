@@ -65,8 +65,9 @@ async def pull(connection: AsyncConnection, reader: Reader, limits: Limits) -> t
         raise LookupError(message)
     start, dropped, restarted = _start(reader, township)
     filling = _Filling(_budget(reader.page_bytes, limits))
-    await _receipts(connection, reader, start, filling)
     lanes = [await _lane(connection, reader, lane, township.counter, filling) for lane in start.lanes]
+    upto = min((lane.position for lane in lanes), default=township.counter)
+    await _receipts(connection, reader, start, upto, filling)
     receipts = filling.receipts[-1].n if filling.receipts else start.receipts
     tip, tip_change = await changes.last(connection, reader.township)
     cursor = Cursor(reader.device, tuple(lanes), receipts, tip, tip_change)
@@ -98,12 +99,17 @@ def _start(reader: Reader, township: Township) -> tuple[Cursor, tuple[str, ...],
     """Where the page starts, the grids that the device has lost, and those that begin anew with this page."""
     head = township.counter
     cursor, dropped = rescope(reader.cursor, reader.grids, reader.device, head)
-    stale = {grid for lane in cursor.lanes if 0 < lane.base < township.horizon for grid in lane.grids}
+    stale = {grid for lane in cursor.lanes if _behind(lane, township.horizon) for grid in lane.grids}
     again = tuple(sorted(stale.union(reader.reread).intersection(reader.grids)))
     if again:
         cursor = restart(cursor, again, head)
     restarted = tuple(sorted(grid for lane in cursor.lanes if lane.position == 0 for grid in lane.grids))
     return cursor, dropped, restarted
+
+
+def _behind(lane: Lane, horizon: int) -> bool:
+    """Whether exits that the lane would have to read may be gone."""
+    return max(lane.position, lane.exits_above) < horizon
 
 
 def _finished(start: Cursor, lanes: list[Lane], head: int) -> tuple[str, ...]:
@@ -114,12 +120,15 @@ def _finished(start: Cursor, lanes: list[Lane], head: int) -> tuple[str, ...]:
     )
 
 
-async def _receipts(connection: AsyncConnection, reader: Reader, start: Cursor, filling: _Filling) -> None:
+async def _receipts(
+    connection: AsyncConnection, reader: Reader, start: Cursor, upto: int, filling: _Filling
+) -> None:
+    """Receipts never run ahead of the records that they speak of."""
     found = await stream.receipts_of(
         connection, reader.township, reader.device, start.receipts, _RECEIPTS_MAX
     )
     for receipt in found:
-        if filling.full():
+        if filling.full() or receipt.n > upto:
             return
         filling.receipts.append(receipt)
         filling.budget -= len(msgspec.json.encode(receipt))

@@ -129,9 +129,7 @@ async def _open(connection: AsyncConnection, township: Township, upload: Upload)
     tip, tip_change = upload.tip
     wanted = {i.key for i in items} | named | ({tip_change} if tip else set())
     seen = await changes.by_ids(connection, township.id, sorted(wanted))
-    reused = [
-        under_other_id(i).key for i in items if i.key in seen and seen[i.key].fingerprint != i.fingerprint
-    ]
+    reused = [under_other_id(i).key for i in items if i.key in seen and not is_resend(i, seen)]
     seen |= await changes.by_ids(connection, township.id, reused)
     offer_above = None
     if tip and (tip_change not in seen or seen[tip_change].n != tip):
@@ -172,11 +170,16 @@ async def _histories(
     states: dict[str, RecordState],
     seen: dict[str, Stored],
 ) -> tuple[dict[str, History], set[str]]:
-    """The history of records that moved since their author looked, and the records whose create is quarantined."""
-    moved = {c.record for c in taken if c.record in states and states[c.record].version > c.base}
+    """The history of records that moved since their author looked, and the records whose create is quarantined.
+
+    A chain was begun on a page that only its first changes name, so with a predecessor all history counts.
+    """
+    chained = {c.record for c in taken if c.predecessors & seen.keys()}
+    moved = chained | {c.record for c in taken if c.record in states and states[c.record].version > c.base}
     created = {c.record for c in taken if c.do == "create"}
     missing = {c.record for c in taken if c.record not in states} - created
-    above = min((min([c.base, *c.bases.values()]) for c in taken if c.record in moved), default=0)
+    bases = (0 if c.predecessors else min([c.base, *c.bases.values()]) for c in taken if c.record in moved)
+    above = min(bases, default=0)
     rows = await changes.of_records(connection, township, sorted(moved), above)
     orphans = {row.record_id for row in await changes.of_records(connection, township, sorted(missing))}
     pasts: dict[str, list[Past]] = {record: [] for record in moved}
@@ -205,7 +208,7 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
     verdict = judge(change, author, state, kinds, limits, orphan=change.record in batch.orphans)
     n, reading = batch.number(), batch.upload.reading
     at, mark = (change.at, change.mark) if isinstance(change, Change) else (reading.device_ms, 0)
-    seen_stamp = max(_stamps(change, history), default=0)
+    seen_stamp = max(_stamps(change, history, author.id), default=0)
     corrected = correct(at, mark, reading, seen_stamp)
     draft = Draft(element, author, batch.upload.epoch, counter, n, at, reading, corrected)
     batch.drafts.append(draft)
@@ -217,15 +220,16 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
             history.add(Past(n, author.id, corrected.stamp_ms, change, quarantined=True))
         return
     arrival = Arrival(n, corrected.stamp_ms, author.id, author.role)
-    draft.merged = _apply(batch, change, verdict, arrival, history, draft)
-    history.add(Past(n, author.id, corrected.stamp_ms, change, tuple(draft.merged.effects)))
+    draft.said = verdict.canonical(change)
+    draft.merged = _apply(batch, draft.said, verdict, arrival, history, draft)
+    history.add(Past(n, author.id, corrected.stamp_ms, draft.said, tuple(draft.merged.effects)))
 
 
-def _stamps(change: Change | Unreadable, history: History) -> Iterator[int]:
+def _stamps(change: Change | Unreadable, history: History, by: str) -> Iterator[int]:
     """The stamps of the own earlier changes that a change was made on."""
     if isinstance(change, Change):
         for name in change.predecessors:
-            past = history.get(name)
+            past = history.own(name, by)
             if past is not None:
                 yield past.stamp
 
@@ -244,8 +248,7 @@ def _apply(
     else:
         batch.before.setdefault(change.record, state.version)
         draft.was = (state.place, state.held)
-        checked = msgspec.structs.replace(change, ops=accepted.ops)
-        merged = merge(state, checked, accepted.fields, kind, arrival, history)
+        merged = merge(state, change, accepted.fields, kind, arrival, history)
     draft.now, draft.entered = (state.place, state.held), state.state
     batch.written.setdefault(change.record, []).append(draft)
     return merged

@@ -16,6 +16,7 @@ from server.sync.judge import Author, Refusal
 from server.sync.order import Item
 from sync_protocol.changes import Change, encode
 from sync_protocol.clock import Corrected, Reading
+from sync_protocol.codec import Unreadable
 from sync_protocol.history import NUMBER, Effect
 from sync_protocol.ids import uuid8
 from sync_protocol.kinds import Kind
@@ -41,6 +42,8 @@ class Draft:
     at_ms: int
     reading: Reading
     corrected: Corrected
+    said: Change | None = None
+    """The change with canonical values; None for one that was refused."""
     refused: Refusal | None = None
     merged: Merged = field(default_factory=Merged)
     kind: Kind | None = None
@@ -86,10 +89,14 @@ class Draft:
             code=verdict.code,
             origin=None,
             fingerprint=self.element.fingerprint,
-            payload=encode(change) if isinstance(change, Change) else change.raw,
+            payload=_payload(self.said or change),
             effects=_encode(self.merged.effects),
             verdict=_encode(verdict),
         )
+
+
+def _payload(change: Change | Unreadable) -> bytes:
+    return encode(change) if isinstance(change, Change) else change.raw
 
 
 @dataclass(slots=True)
@@ -162,7 +169,9 @@ def _exit(settled: Settled, draft: Draft, state: RecordState) -> None:
     if not held or len(place) != _GRID_DIGITS or (still_held and new_place == place):
         return
     why = "moved" if new_place != place else "deleted" if state.deleted else "closed"
-    settled.exits.append((place, Exit(state.id, draft.n, why, state.state, state.number)))
+    # A device of the old grid may learn how a matter ended, but nothing of one that is elsewhere now.
+    final = (state.state, state.number) if why == "closed" else (None, None)
+    settled.exits.append((place, Exit(state.id, draft.n, why, *final)))
 
 
 def _conflicts(

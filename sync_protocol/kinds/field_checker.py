@@ -27,11 +27,10 @@ from sync_protocol.kinds.reading import Reader, did_you_mean, shown
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _CODE: Final = re.compile(r"[A-Za-z0-9_]{1,40}")
 _SINGLE: Final = frozenset({"latest", "review"})
-_NUMERIC: Final = frozenset({"sum", "max", "min"})
 RULES_OF: Final[Mapping[str, frozenset[str]]] = {
     "text": _SINGLE | {"text"},
-    "integer": _SINGLE | _NUMERIC,
-    "number": _SINGLE | _NUMERIC,
+    "integer": _SINGLE | {"sum", "max", "min"},
+    "number": _SINGLE | {"max", "min"},  # sums of fractions depend on the order of arrival
     "boolean": _SINGLE,
     "date": _SINGLE | {"max", "min"},
     "datetime": _SINGLE | {"max", "min"},

@@ -76,23 +76,18 @@ class Shape:
         codes: list[str] = self.check_values(to_wire({field: [value]}))[field]
         return codes[0]
 
-    def check_increment(self, field: str, n: object) -> int | float:
-        """How much is added to the sum `field`: a finite number of its type within ±2^53, negative too."""
+    def check_increment(self, field: str, n: object) -> int:
+        """How much is added to the sum `field`: a whole number within ±2^53, negative too."""
         declared = self._fields.get(field)
         if declared is None or declared.merge != "sum":
             raise self._wrong_rule(field, "sum")
-        whole = declared.type == "integer"
-        fits = isinstance(n, int if whole else int | float) and not isinstance(n, bool)
-        if not fits or not -INTEGER_MAX <= n <= INTEGER_MAX:  # type: ignore[operator]
+        if not isinstance(n, int) or isinstance(n, bool) or not -INTEGER_MAX <= n <= INTEGER_MAX:
             raise InvalidField(
                 field,
-                Title(
-                    "增量应为 ±2^53 以内、与字段类型相符的数",
-                    "an increment is a number of the field's type within ±2^53",
-                ),
+                Title("增量应为 ±2^53 以内的整数", "an increment is a whole number within ±2^53"),
                 "invalid_field",
             )
-        return n if whole else float(n) or 0.0  # type: ignore[arg-type,return-value]
+        return n
 
     def _wrong_rule(self, field: str, rule: str) -> InvalidField:
         """An operation that the field does not have."""

@@ -127,7 +127,7 @@ ALL = f'[kind]\nname = "all_types"\nversion = 1\n{TITLE}\n' + "".join(
         field("one", "choice", extra=CODES),
         field("some", "choices", "union", CODES),
         field("count", "integer", "sum"),
-        field("total", "number", "sum"),
+        field("total", "number", "max"),
         field("spot", "point"),
         field("other", "reference", extra='of = "matter"'),
         field("paper", "file"),

@@ -44,7 +44,7 @@ REFUSED = {
         "cannot be a limit", "2^53"),
     "text too long": ("max_length = 300", "max_length = 21846", 35, "fields.repairs.of.text.max_length",
         "range", "21845"),
-    "rule unfit": ('"latest"', '"union"', 8, "fields.depth.merge", "does not fit the type number", "sum"),
+    "rule unfit": ('"latest"', '"union"', 8, "fields.depth.merge", "does not fit the type number", "max"),
     "workflow declared": ('"latest"', '"workflow"', 8, "fields.depth.merge", "does not fit", "latest"),
     "choice twice": ('code = "brown"', 'code = "clear"', 22, "fields.colour.choices.1.code",
         "stands twice", "own"),

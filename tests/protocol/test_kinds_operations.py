@@ -163,8 +163,6 @@ def test_a_member_of_a_set_is_one_of_its_codes() -> None:
 
 def test_an_increment_is_a_number_of_the_fields_type() -> None:
     assert of_all().check_increment("count", -3) == -3
-    assert of_all().check_increment("total", 3) == 3.0
-    assert repr(of_all().check_increment("total", -0.0)) == "0.0"
     bad: list[tuple[str, object]] = [
         *[
             ("count", 1.5),
@@ -174,7 +172,7 @@ def test_an_increment_is_a_number_of_the_fields_type() -> None:
             ("count", 2**53 + 1),
             ("count", 2**70),
         ],
-        *[("total", float("nan")), ("total", float("inf")), ("total", False), ("total", 10**400)],
+        *[("total", 1), ("count", float("nan")), ("count", 10**400)],
         *[("whole", 1), ("words", 1), ("nothing", 1)],
     ]
     for name, n in bad:
