@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from client_sdk.store.database import Tx
-from sync_protocol.kinds import Kind, from_json, to_json
+from sync_protocol.kinds import Kind, from_json
 from sync_protocol.messages import Profile
 
 Value = TypeVar("Value")
@@ -68,13 +68,24 @@ def put_identity(tx: Tx, value: Identity) -> None:
 
 
 def private_key(tx: Tx) -> bytes | None:
-    """The Ed25519 seed of the device, 32 bytes. It exists before the device is enrolled."""
+    """The Ed25519 seed of the device, 32 bytes."""
     return _get(tx, "private_key", bytes)
 
 
-def put_private_key(tx: Tx, seed: bytes) -> None:
-    """Keeps the seed."""
-    _put(tx, "private_key", seed)
+def offered_key(tx: Tx) -> bytes | None:
+    """The seed that was drawn to enrol, and is kept until the server has bound it."""
+    return _get(tx, "offered_key", bytes)
+
+
+def put_offered_key(tx: Tx, seed: bytes) -> None:
+    """Keeps the seed before it is shown."""
+    _put(tx, "offered_key", seed)
+
+
+def bind_offered_key(tx: Tx) -> None:
+    """The server has bound the offered key: it is the device's now."""
+    tx.run("INSERT OR REPLACE INTO meta SELECT 'private_key', value FROM meta WHERE key = 'offered_key'")
+    forget(tx, "offered_key")
 
 
 def contact(tx: Tx) -> Contact | None:
@@ -95,12 +106,16 @@ def profile(tx: Tx) -> Profile | None:
 def put_profile(tx: Tx, value: Profile) -> None:
     """Replaces the profile. Kinds of earlier profiles stay readable."""
     _put(tx, "profile", msgspec.structs.replace(value, kinds=()))
-    for kind in value.kinds:
+    for raw in value.kinds:
+        try:
+            kind = from_json(bytes(raw))
+        except msgspec.MsgspecError:
+            continue  # declared in a way that only a newer program can read
         tx.run(
             "INSERT OR REPLACE INTO kinds (name, version, declaration) VALUES (?, ?, ?)",
             kind.name,
             kind.version,
-            to_json(kind),
+            bytes(raw),
         )
 
 

@@ -40,6 +40,12 @@ def watched(tx: Tx, record: str) -> bool:
     return tx.row("SELECT 1 FROM reports WHERE record = ?", record) is not None
 
 
+def kind_of(tx: Tx, record: str) -> str | None:
+    """The kind of a record that was created here."""
+    row = tx.row("SELECT kind FROM reports WHERE record = ?", record)
+    return row[0] if row is not None else None
+
+
 def number_of(tx: Tx, record: str) -> str | None:
     """The registration number that a verdict told, before a page brings it."""
     row = tx.row("SELECT number FROM reports WHERE record = ?", record)
@@ -73,6 +79,15 @@ def receipt(tx: Tx, one: Receipt) -> None:
     """What became of an own change."""
     detail = {"change": one.change, "path": one.path, "by": one.by, "reason": one.reason}
     _add(tx, one.record or "", one.outcome, detail, one.at)
+
+
+def reason(tx: Tx, record: str, what: str) -> str | None:
+    """The reason that came with the latest news of a sort about a record."""
+    row = tx.row(
+        "SELECT detail FROM news WHERE record = ? AND what = ? ORDER BY id DESC LIMIT 1", record, what
+    )
+    found = msgspec.json.decode(row[0]).get("reason") if row is not None else None
+    return found if isinstance(found, str) else None
 
 
 def unseen(tx: Tx) -> Iterator[Item]:

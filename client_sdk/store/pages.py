@@ -37,8 +37,7 @@ def apply_page(tx: Tx, page: Page, kinds: dict[str, Kind], now_ms: int) -> Turne
     for grid in page.restart:
         records.mark_stale(tx, grid)
     for grid in page.drop:
-        for record in records.in_grid(tx, grid):
-            _leave(tx, record, turned)
+        _leave(tx, records.in_grid(tx, grid), turned)
     coming = {row.id: row.n for row in page.records}
     for left in page.exits:
         _exit(tx, left, turned)
@@ -49,22 +48,27 @@ def apply_page(tx: Tx, page: Page, kinds: dict[str, Kind], now_ms: int) -> Turne
     for receipt in page.receipts:
         _receipt(tx, receipt)
     for grid in page.fresh:
-        for record in records.in_grid(tx, grid, stale_only=True):
-            _leave(tx, record, turned)
+        _leave(tx, records.in_grid(tx, grid, stale_only=True), turned)
     meta.put(tx, meta.CURSOR, page.cursor)
+    _cover(tx, page, turned)
+    return turned
+
+
+def _cover(tx: Tx, page: Page, turned: Turned) -> None:
+    """Ends the overlays that the page has reached, and compares digests when it is complete."""
     queue.cover(tx)
     if page.complete:
         queue.cover_all(tx)
         turned.reread = _differing(tx, page.digests)
     problems.settle(tx)
-    return turned
 
 
-def _leave(tx: Tx, record: str, turned: Turned) -> None:
-    """A record that this device holds no longer; unsent changes stay."""
-    records.remove(tx, record)
-    queue.cover_record(tx, record)
-    turned.gone(record)
+def _leave(tx: Tx, gone: list[str], turned: Turned) -> None:
+    """Records that this device holds no longer; unsent changes stay."""
+    for record in gone:
+        records.remove(tx, record)
+        queue.cover_record(tx, record)
+        turned.gone(record)
 
 
 def _exit(tx: Tx, left: Exit, turned: Turned) -> None:

@@ -12,11 +12,11 @@ import msgspec
 
 from client_sdk.store import records
 from client_sdk.store.database import Tx
-from sync_protocol.changes import Change, fields_of
-from sync_protocol.history import EXISTENCE, PLACE, STATE, Absent, submitted
-from sync_protocol.merge import equal
+from sync_protocol.case import equal
+from sync_protocol.changes import Change
+from sync_protocol.history import EXISTENCE, PLACE, STATE
 from sync_protocol.messages import Receipt, Verdict
-from sync_protocol.overlay import Base, Parts, paths
+from sync_protocol.overlay import Base, writes
 
 DIFFERS: Final = "differs"
 QUARANTINED: Final = "quarantined"
@@ -107,10 +107,6 @@ def standing(held: Base, path: str) -> Any:
 
 
 def _add(tx: Tx, change: Change, what: str, verdict: Verdict, at_ms: int) -> None:
-    parts = Parts(change.do, fields_of(change), change.ops, change.act, change.place)
-    written = paths(parts) if change.do != "create" else parts.fields
-    own = {path: submitted(change, path) for path in written}
-    known = {path: value for path, value in own.items() if not isinstance(value, Absent)}
     tx.run(
         "INSERT OR REPLACE INTO problems (change, record, what, code, field, reason, own, at_ms)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -120,7 +116,7 @@ def _add(tx: Tx, change: Change, what: str, verdict: Verdict, at_ms: int) -> Non
         verdict.code,
         verdict.field,
         verdict.reason,
-        msgspec.json.encode(known),
+        msgspec.json.encode(writes(change)),
         at_ms,
     )
 

@@ -175,6 +175,16 @@ def statuses(tx: Tx) -> dict[str, set[str]]:
     return found
 
 
+def statuses_of(tx: Tx, record: str) -> set[str]:
+    """The same of one record."""
+    rows = tx.rows(
+        "SELECT DISTINCT status FROM changes WHERE record = ? AND laid"
+        " AND status IN ('draft', 'queued', 'quarantined')",
+        record,
+    )
+    return {status for (status,) in rows}
+
+
 def answered(tx: Tx, change: str, status: str, result: str, number: int, at_ms: int, *, lies: bool) -> bool:
     """Takes a verdict; False when the change is not in the queue (any more)."""
     return bool(

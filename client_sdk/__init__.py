@@ -1,0 +1,84 @@
+"""The client SDK of Roundbook.
+
+    FieldClient, AsyncFieldClient    a device: records and queue in one encrypted file, synced when there is a link
+
+See README.md for twenty lines that work.
+"""
+
+from client_sdk.field import FieldClient
+from client_sdk.field_async import AsyncFieldClient
+from client_sdk.field_views import Me
+from client_sdk.points import Point
+from client_sdk.problem import AsyncProblem, Problem
+from client_sdk.reading import Differing
+from client_sdk.record import Record
+from client_sdk.store.queue import Entry
+from client_sdk.transport import (
+    AsyncHttpTransport,
+    AsyncTransport,
+    HttpTransport,
+    LinkBroken,
+    Response,
+    Transport,
+)
+from client_sdk.words import News
+from sync_protocol.errors import (
+    Busy,
+    CursorExpired,
+    Forbidden,
+    Incompatible,
+    InvalidRecord,
+    NotEnrolled,
+    NotFound,
+    Offline,
+    QueueNotEmpty,
+    Refused,
+    Revoked,
+    RoundbookError,
+    StoreDamaged,
+    StoreFull,
+    StoreLocked,
+    VersionConflict,
+    WrongPassphrase,
+)
+from sync_protocol.session import Policy
+from sync_protocol.session_report import Progress, SyncReport
+
+__all__ = [
+    "AsyncFieldClient",
+    "AsyncHttpTransport",
+    "AsyncProblem",
+    "AsyncTransport",
+    "Busy",
+    "CursorExpired",
+    "Differing",
+    "Entry",
+    "FieldClient",
+    "Forbidden",
+    "HttpTransport",
+    "Incompatible",
+    "InvalidRecord",
+    "LinkBroken",
+    "Me",
+    "News",
+    "NotEnrolled",
+    "NotFound",
+    "Offline",
+    "Point",
+    "Policy",
+    "Problem",
+    "Progress",
+    "QueueNotEmpty",
+    "Record",
+    "Refused",
+    "Response",
+    "Revoked",
+    "RoundbookError",
+    "StoreDamaged",
+    "StoreFull",
+    "StoreLocked",
+    "SyncReport",
+    "Transport",
+    "VersionConflict",
+    "WrongPassphrase",
+]

@@ -1,0 +1,179 @@
+"""FieldClient: a device, blocking. Everything but `enrol` and `sync` works without a network."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from client_sdk import enrolling, syncing
+from client_sdk.answering import answer_problem
+from client_sdk.field_edits import Edits
+from client_sdk.field_views import Views
+from client_sdk.problem import Answer, Problem, Told, told
+from client_sdk.reading import Reading
+from client_sdk.record import Record
+from client_sdk.saving import Saving
+from client_sdk.store import meta
+from client_sdk.store.store import Store, open_store
+from client_sdk.syncing import OnProgress, Steps
+from client_sdk.transport import HttpTransport, LinkBroken, Response, Transport
+from sync_protocol.ids import RANDOM_BYTES, uuid7
+from sync_protocol.session import Policy, SyncSession
+from sync_protocol.session_report import SyncReport
+
+Clock = Callable[[], int]
+Random = Callable[[int], bytes]
+
+
+def system_clock() -> int:
+    """The device's clock in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class FieldClient(Edits, Views):
+    """One device. Safe to use from any thread; saving is allowed while a sync runs."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock = system_clock,
+        random: Random = secrets.token_bytes,
+        transport: Transport | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """Use `FieldClient.open`."""
+        self._clock, self._random, self._sleep = clock, random, sleep
+        self._given = transport
+        self._connected: tuple[str, Transport] | None = None
+
+        def new_id() -> str:
+            return uuid7(clock(), random(RANDOM_BYTES))
+
+        Edits.__init__(self, Saving(store, clock, new_id), new_id)
+        Views.__init__(self, store)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        passphrase: str,
+        clock: Clock = system_clock,
+        random: Random = secrets.token_bytes,
+        transport: Transport | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> Self:
+        """Opens the device's store, or creates it. `transport` replaces HTTP, `clock` and `random` the system's.
+
+        Raises WrongPassphrase, StoreDamaged, StoreFull, StoreLocked or Incompatible.
+        """
+
+        def new_epoch() -> str:
+            return uuid7(clock(), random(RANDOM_BYTES))
+
+        store = open_store(Path(path), passphrase, new_epoch, random)
+        return cls(store, clock=clock, random=random, transport=transport, sleep=sleep)
+
+    def close(self) -> None:
+        """Closes the store and the connections; a transport that was handed in stays open."""
+        if self._connected is not None:
+            self._connected[1].close()
+            self._connected = None
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # With the server
+
+    def enrol(self, url: str, *, code: str) -> None:
+        """Makes this store a device of the server at `url`, by a one-time code.
+
+        Raises Offline, Refused (`server_code` code_invalid), or QueueNotEmpty when another device's changes
+        are unsent here. After Offline the same code may be tried again while it is valid.
+        """
+        body = self.ask_to_enrol(code)
+        try:
+            response = self._transport(url).exchange(
+                "POST", enrolling.ENROL_PATH, syncing.json_headers(), body
+            )
+        except LinkBroken as error:
+            raise syncing.failure("offline", error.reason) from error
+        self.enrolled(url, response)
+
+    def set_server(self, url: str) -> None:
+        """The server has another address; identity and queue stay."""
+        with self._store.write() as tx:
+            identity = meta.identity(tx)
+            if identity is None:
+                raise syncing.not_enrolled()
+            meta.put_identity(tx, msgspec.structs.replace(identity, url=url))
+
+    def sync(self, progress: OnProgress | None = None, *, policy: Policy | None = None) -> SyncReport:
+        """Sends the queue and reads what is new.
+
+        Raises Offline when nothing was exchanged, Busy when a sync runs already, Revoked after the queue was
+        handed in, NotEnrolled, Incompatible. When a link was cut after something had been exchanged, the
+        report says so: `complete` is False, and `stopped_by` names the cause.
+        """
+        with self.sync_lock():
+            steps = self.steps()
+            transport = self._transport(steps.url)
+            return syncing.run(SyncSession(policy), steps, transport, self._sleep, progress)
+
+    # What needs attention
+
+    def problems(self) -> Sequence[Problem]:
+        """What needs attention, each with its record and the next step."""
+        return [Problem(**told, _answer=self.answer) for told in self.troubles()]
+
+    def answer(
+        self, problem: Told, answer: Answer, note: str | None = None, fields: Mapping[str, Any] | None = None
+    ) -> Record | None:
+        """See Problem.answer."""
+        return answer_problem(self, self._store, problem, answer, note, dict(fields or {}))
+
+    def wipe(self) -> None:
+        """Removes the store from this device. Raises QueueNotEmpty while anything is unsent."""
+        self._store.wipe()
+
+    # What the two drivers share
+
+    def ask_to_enrol(self, code: str) -> bytes:
+        """The body of a request to be enrolled; see enrolling.py."""
+        return enrolling.prepare(self._store, code, self._random)
+
+    def enrolled(self, url: str, response: Response) -> None:
+        """Takes the answer to it in."""
+        enrolling.finish(self._store, url, response, self._clock, self._new_id())
+
+    def sync_lock(self) -> AbstractContextManager[None]:
+        """Held while a sync runs; raises Busy when another holds it."""
+        return self._store.sync_lock()
+
+    def steps(self) -> Steps:
+        """The device's part of one sync."""
+        return Steps(self._store, self._clock, self._random)
+
+    def troubles(self) -> list[dict[str, Any]]:
+        """The arguments of every problem."""
+        with self._store.read() as tx:
+            return [told(trouble) for trouble in Reading(tx, self._store).troubles()]
+
+    def _transport(self, url: str) -> Transport:
+        """The transport that was handed in, or connections to `url` that are kept."""
+        if self._given is not None:
+            return self._given
+        if self._connected is None or self._connected[0] != url:
+            if self._connected is not None:
+                self._connected[1].close()
+            self._connected = (url, HttpTransport(url))
+        return self._connected[1]

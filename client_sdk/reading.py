@@ -1,0 +1,128 @@
+"""Reads snapshots and problems from the store."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from client_sdk import editing
+from client_sdk.record import Delivery, Record, snapshot
+from client_sdk.store import meta, news, problems, queue, records
+from client_sdk.store.database import Tx
+from client_sdk.store.store import Store
+from sync_protocol.codes import CODES
+from sync_protocol.kinds import Kind
+from sync_protocol.overlay import Base, Laid, View, lay
+
+RETURNED = "returned"
+_NEXT = {
+    problems.DIFFERS: (
+        "请核对两处内容：保留现值，或重新填报我的内容",
+        "compare the two: keep what stands, or submit yours again",
+    ),
+    RETURNED: ("请按退回意见补正后重新上报", "correct what was asked for, then report it again"),
+}
+
+
+class Differing(msgspec.Struct, frozen=True):
+    """One path with two values."""
+
+    own: Any
+    """我填的: what this worker wrote."""
+    standing: Any
+    """What stands."""
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """What a Problem says, without the way to answer it."""
+
+    id: int
+    record: Record
+    what: str
+    values: dict[str, Differing]
+    code: str | None
+    reason: str | None
+    next_zh: str
+    next_en: str
+
+
+class Reading:
+    """Views of one transaction, with what they need read once."""
+
+    def __init__(self, tx: Tx, store: Store) -> None:
+        """Reads the kinds and the worker's role."""
+        self.tx = tx
+        self.kinds = store.kinds(tx)
+        profile = meta.profile(tx)
+        self.role = profile.worker.role if profile is not None else ""
+
+    def kind(self, name: str) -> Kind:
+        """The kind, or a stand-in for one that this device was never told of."""
+        return self.kinds.get(name) or records.unknown_kind(name)
+
+    def one(self, record: str) -> Record | None:
+        """A record as shown; None when it is not here or was deleted."""
+        view = records.view(self.tx, record, self.kinds)
+        if view is None or not view.whole or view.deleted:
+            return None
+        return self._snapshot(view, queue.statuses_of(self.tx, record), problems.troubled(self.tx))
+
+    def partly(self, record: str, seen: Record | None = None) -> Record | None:
+        """The same, also of a record that left while its changes wait: those over what was last seen of it."""
+        view = records.view(self.tx, record, self.kinds)
+        if view is None:
+            return None
+        if not view.whole and seen is not None:
+            base = Base(record, seen.kind, seen.grid, seen.version, seen.values, seen.state, seen.number)
+            own: list[Laid] = queue.laid(self.tx, record)
+            view = lay(base, own, self.kind(seen.kind), record)
+        return self._snapshot(view, queue.statuses_of(self.tx, record), problems.troubled(self.tx))
+
+    def every(self, kind: str | None, grid: str | None) -> Iterator[Record]:
+        """Every record as shown."""
+        statuses, troubled = queue.statuses(self.tx), problems.troubled(self.tx)
+        for view in records.views(self.tx, self.kinds, kind, grid):
+            yield self._snapshot(view, statuses.get(view.id, set()), troubled)
+
+    def troubles(self) -> Iterator[Trouble]:
+        """Problems, those of changes first, then records that were returned."""
+        for row in problems.every(self.tx):
+            record = self.partly(row.record) or self._held(row.record)
+            if record is not None:
+                yield self._trouble(row, record)
+        for record in self.every(None, None):
+            if editing.returned(self.kind(record.kind), record.state, self.role):
+                why = news.reason(self.tx, record.id, RETURNED)
+                yield Trouble(-1, record, RETURNED, {}, None, why, *_NEXT[RETURNED])
+
+    def _trouble(self, row: problems.Row, record: Record) -> Trouble:
+        held = records.base(self.tx, row.record)
+        values = {
+            path: Differing(own, problems.standing(held, path) if held is not None else None)
+            for path, own in row.own.items()
+        }
+        code = CODES.get(row.code or "")
+        reason = row.reason or (f"{code.zh} / {code.en}" if code is not None else None)
+        words = (code.next_zh, code.next_en) if code is not None else _NEXT[problems.DIFFERS]
+        return Trouble(row.id, record, row.what, values, row.code, reason, *words)
+
+    def _held(self, record: str) -> Record | None:
+        """The record as it stands; for a problem whose change is no longer over it."""
+        held = records.base(self.tx, record)
+        if held is None:
+            return None
+        return self._snapshot(lay(held, [], self.kind(held.kind), record), set(), {record})
+
+    def _snapshot(self, view: View, statuses: set[str], troubled: set[str]) -> Record:
+        kind = self.kind(view.kind)
+        number = None if view.number is not None else news.number_of(self.tx, view.id)
+        return snapshot(view, kind, self._delivery(view, kind, statuses, troubled), number)
+
+    def _delivery(self, view: View, kind: Kind, statuses: set[str], troubled: set[str]) -> Delivery:
+        if queue.DRAFT in statuses:
+            return "draft"
+        if queue.QUARANTINED in statuses or view.id in troubled:
+            return "attention"
+        if queue.QUEUED in statuses:
+            return "waiting"
+        return "attention" if editing.returned(kind, view.state, self.role) else "received"
