@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.directory.reading import Division, Listed, Row, RowRefusal
+from server.directory.working import required
 from server.refused import RefusedError
 from server.storage import directory, townships
 from server.storage.directory import GridRow, Opened, Place
@@ -189,3 +190,13 @@ _TAILS: Final = (
 async def opened(engine: AsyncEngine) -> list[Opened]:
     """Every township that works here."""
     return await snapshot(engine, directory.opened)
+
+
+async def grids(engine: AsyncEngine, township: str) -> list[GridRow]:
+    """The grids of a township that works here; raises RefusedError for any other."""
+
+    async def work(connection: AsyncConnection) -> list[GridRow]:
+        await required(connection, township)
+        return await directory.grids_of(connection, township)
+
+    return await snapshot(engine, work)

@@ -37,15 +37,19 @@ async def install_shipped(engine: AsyncEngine, now_ms: int) -> list[Kind]:
     return await transact(engine, work)
 
 
-async def check(engine: AsyncEngine | None, toml_text: str, origin: str) -> Kind:
+def checked(toml_text: str, origin: str) -> Kind:
+    """The kind that `toml_text` declares, by itself. Raises KindError with every finding."""
+    return parse(toml_text, origin)
+
+
+async def check(engine: AsyncEngine, toml_text: str, origin: str) -> Kind:
     """The kind that `toml_text` declares, when it may be installed beside what is there.
 
-    Without an engine the text alone is checked. Raises KindError with every finding.
+    Raises KindError with every finding.
     """
     kind = parse(toml_text, origin)
-    if engine is not None:
-        there = await installed(engine)
-        _compare(kind, [one.kind for one in there if one.kind.name == kind.name], origin)
+    there = await installed(engine)
+    _compare(kind, [one.kind for one in there if one.kind.name == kind.name], origin)
     return kind
 
 

@@ -1,0 +1,124 @@
+"""`roundbook`: every command of the server, and the one place that turns an error into a sentence.
+
+A command exits with 0, or says in one sentence what is wrong and what to do: 1 when what was asked for could
+not be done, 2 when the command line itself cannot be understood.
+"""
+
+import importlib.util
+import os
+import sys
+from importlib import import_module
+from typing import Annotated, NoReturn
+
+import typer
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from server.commands import database, output, serve
+from server.commands.application import application
+from server.commands.device import device
+from server.commands.directory import directory, township
+from server.commands.kinds import kinds
+from server.commands.staff import staff
+from server.refused import RefusedError
+from server.storage.engine import Unavailable
+
+app = typer.Typer(
+    name="roundbook",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def about() -> None:
+    """Roundbook 巡记: field records that are made offline, merged in one place."""
+
+
+app.command()(serve.serve)
+
+
+@app.command()
+def demo(
+    *,
+    seed: Annotated[int, typer.Option(help="Another seed, another round.")] = 1,
+    once: Annotated[bool, typer.Option("--once", help="End after the table.", show_default=False)] = False,
+) -> None:
+    """Play a village round against a fresh server.
+
+    Shows what became of it, then goes on serving.
+
+    Example: roundbook demo --seed 3 --once
+    """
+    if importlib.util.find_spec("demo") is None:
+        message = "The demo is not part of this installation: run it from a checkout of the project."
+        raise RefusedError(message)
+    import_module("demo.cli").run(seed=seed, once=once)
+
+
+app.command()(database.migrate)
+app.add_typer(directory, name="directory")
+app.add_typer(township, name="township")
+app.add_typer(kinds, name="kinds")
+app.add_typer(staff, name="staff")
+app.add_typer(device, name="device")
+app.add_typer(application, name="application")
+app.command()(database.doctor)
+app.command()(database.backup)
+app.command()(database.restore)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Runs one command line and exits."""
+    try:
+        sys.exit(app(arguments, prog_name="roundbook", standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        text = error.format_message()
+        # Asked for nothing: the help is the answer.
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.exit(0)
+        output.fail(f"{text.rstrip('.')}: see `{_path(error)} --help`.")
+        sys.exit(error.exit_code)
+    except (RefusedError, Unavailable, SQLAlchemyError, CommandError, OSError) as error:
+        output.fail(_sentence(error))
+        if os.environ.get("ROUNDBOOK_DEBUG"):
+            raise
+        sys.exit(1)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+
+
+def _path(error: typer.TyperException) -> str:
+    """The command that could not be understood."""
+    context = getattr(error, "ctx", None)
+    return context.command_path if context is not None else "roundbook"
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong for people. A driver's own text may hold what nobody should see, and is left out."""
+    if isinstance(error, RefusedError):
+        return str(error)
+    if isinstance(error, Unavailable | ConnectionError):
+        return "The database does not answer or is too busy: see `roundbook doctor`, and try again."
+    if isinstance(error, DBAPIError):
+        code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
+        return _DRIVER.get(str(code), f"The database refused this ({code or type(error).__name__}): {_SEE}")
+    return f"This failed ({type(error).__name__}): {_SEE}"
+
+
+_SEE = "see `roundbook doctor`; ROUNDBOOK_DEBUG=1 shows where."
+_DRIVER = {
+    "28P01": "PostgreSQL refuses the user or the password: correct the database's URL.",
+    "28000": "PostgreSQL does not let this user in from here: see its pg_hba.conf.",
+    "3D000": "PostgreSQL has no database of this name: make it with createdb, then `roundbook migrate`.",
+    "42501": "The role may not do this: give it rights on the database, or use the one that owns it.",
+    "53300": "PostgreSQL has no connection left: lower ROUNDBOOK_POOL_SIZE, or raise its max_connections.",
+    "SQLITE_FULL": "The disk is full: free some room; what was stored before is whole.",
+    "SQLITE_READONLY": "The database file cannot be written: run as the user whom it belongs to.",
+    "SQLITE_CANTOPEN": "The database file cannot be opened: see that the folder exists and may be written.",
+    "SQLITE_NOTADB": "The file is not a database of Roundbook: name another with --data or --database.",
+    "SQLITE_CORRUPT": "The database file is damaged: `roundbook restore` puts a backup in its place.",
+    "SQLITE_BUSY": "Another program keeps the database for itself: try again when it has finished.",
+}

@@ -1,0 +1,144 @@
+"""roundbook migrate, doctor, backup, restore."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from migrations.roles import set_role_defaults
+from migrations.run import current, head
+from server import backup as copies
+from server import doctor as looks
+from server.backup import Copied
+from server.commands import output
+from server.commands.opening import (
+    Data,
+    Database,
+    Json,
+    make_ready,
+    now_ms,
+    prepare_folder,
+    settings_of,
+    with_engine,
+)
+from server.commands.opening import migrate as bring_up_to_date
+from server.doctor import Check
+from server.refused import RefusedError
+from server.settings import Settings, shown_database
+
+Force = Annotated[bool, typer.Option("--force", show_default=False)]
+_MARKS = {"well": "ok", "note": "note", "bad": "BAD"}
+_MIB = 2**20
+
+
+def migrate(*, data: Data = None, database: Database = None, as_json: Json = False) -> None:
+    """Bring the database to the newest schema.
+
+    Installs the kinds that ship, too. May be repeated. On PostgreSQL, the role gets its time-outs where it
+    may give them to itself.
+
+    Example: roundbook migrate --database postgresql://roundbook@localhost/roundbook
+    """
+    settings = settings_of(data, database)
+    prepare_folder(settings)
+    before = current(settings.database)
+    bring_up_to_date(settings)
+    role = None if settings.embedded else set_role_defaults(settings.database)
+    after = current(settings.database)
+    if as_json:
+        output.json({"from": before, "to": after, "newest": head(), "role": role})
+        return
+    shown = shown_database(settings)
+    if before == after:
+        output.say(f"{shown} is at the newest schema already, {after}.")
+    else:
+        output.say(f"{shown} is at schema {after} now{f', and was at {before}' if before else ''}.")
+    if role is not None and role.refused:
+        output.hint(f"The role may not give itself {', '.join(role.refused)}: its administrator can.")
+
+
+def doctor(*, data: Data = None, database: Database = None, as_json: Json = False) -> None:
+    """Check settings, database, clock and disk.
+
+    Says what to do, and changes nothing.
+
+    Example: roundbook doctor
+    """
+    settings = settings_of(data, database)
+    checks = looks.look_at_disk(settings)
+    if settings.embedded and not settings.file.exists():
+        says = f"there is none at {settings.file} yet"
+        checks.append(Check("database", "note", says, "roundbook serve, or any other command, makes one"))
+    else:
+        checks += with_engine(settings, lambda engine: looks.look_at_database(engine, now_ms()))
+    bad = [check.name for check in checks if check.state == "bad"]
+    if as_json:
+        output.json({"ok": not bad, "checks": checks})
+    else:
+        rows = [(_MARKS[check.state], check.name, check.says, check.do or None) for check in checks]
+        output.table(("", "what", "it", "do this"), rows)
+    if bad:
+        message = f"The server cannot work like this: mend {', '.join(bad)}."
+        raise RefusedError(message)
+
+
+def backup(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
+    force: Force = False,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Copy an embedded database to a file.
+
+    The server may run meanwhile. --force writes over a file that exists.
+
+    Example: roundbook backup /media/usb/roundbook-monday.db
+    """
+    settings = _embedded(settings_of(data, database), "pg_dump --format=custom --file=FILE DATABASE")
+    with output.progress("Copying", 1, quiet=as_json) as step:
+        done = copies.back_up(
+            settings.file, file, force=force, progress=lambda n, total: step(n / (total or 1))
+        )
+    _show(done, "holds", as_json=as_json)
+
+
+def restore(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
+    force: Force = False,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Put a backup in the place of the database.
+
+    The server must not run. --force restores over a database, which is kept beside it. Devices notice by
+    themselves, and send again what the backup lacks.
+
+    Example: roundbook restore /media/usb/roundbook-monday.db --force
+    """
+    settings = _embedded(settings_of(data, database), "pg_restore --dbname=DATABASE FILE")
+    prepare_folder(settings)
+    stamp = datetime.fromtimestamp(now_ms() // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    done = copies.restore(file, settings.file, force=force, stamp=stamp)
+    make_ready(settings)
+    _show(done, "is restored, with", as_json=as_json)
+    if done.kept and not as_json:
+        output.hint(f"What stood there before is kept as {done.kept}.")
+
+
+def _embedded(settings: Settings, instead: str) -> Settings:
+    if not settings.embedded:
+        message = f"This copies an embedded database; PostgreSQL has a tool of its own: {instead}."
+        raise RefusedError(message)
+    return settings
+
+
+def _show(done: Copied, verb: str, *, as_json: bool) -> None:
+    if as_json:
+        output.json(done)
+    else:
+        output.say(f"{done.file} {verb} {done.size_bytes / _MIB:,.1f} MiB at schema {done.revision}.")

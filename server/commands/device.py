@@ -1,0 +1,140 @@
+"""roundbook device code, list, revoke, grids."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from server.commands import output
+from server.commands.opening import Data, Database, Json, now_ms, on_database, random, settings_of
+from server.devices import service
+from server.devices.service import NewCode
+from server.storage.devices import DeviceRow
+
+device = typer.Typer(no_args_is_help=True)
+_MINUTE_MS = 60_000
+Grids = Annotated[
+    list[str], typer.Option("--grid", metavar="CODE", help="15 digits; may be repeated.", show_default=False)
+]
+Id = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
+
+
+@device.callback()
+def about() -> None:
+    """The devices of grid workers."""
+
+
+@device.command()
+def code(
+    *,
+    worker: Annotated[str, typer.Option(metavar="NAME|ID", show_default=False)],
+    grid: Grids,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Make a one-time code that enrols one device of a grid worker. It is shown once.
+
+    Example: roundbook device code --worker 王芳 --grid 321283104203001 --grid 321283104203002
+    """
+    lifetime_ms = settings_of(data, database).code_minutes * _MINUTE_MS
+
+    async def work(engine: AsyncEngine) -> NewCode:
+        return await service.give_code(
+            engine, worker, grid, lifetime_ms=lifetime_ms, now_ms=now_ms(), random=random
+        )
+
+    made = on_database(data, database, work)
+    if as_json:
+        output.json(
+            {
+                "code": made.code,
+                "expires_at": output.moment(made.expires_ms),
+                "township": made.township,
+                "worker": made.worker.name,
+                "grids": made.grids,
+            }
+        )
+        return
+    output.facts(
+        (
+            ("code", made.code),
+            ("valid until", f"{output.clock_time(made.expires_ms)}, for one device"),
+            ("worker", made.worker.name),
+            ("grids", ", ".join(made.grids)),
+        )
+    )
+
+
+@device.command("list")
+def list_all(
+    *,
+    township: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Only of this township.", show_default=False)
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """List devices with what was last heard of them.
+
+    Example: roundbook device list --township 321283104
+    """
+    found = on_database(data, database, lambda engine: service.listed(engine, township))
+    if as_json:
+        output.json([_plain(row) for row in found])
+        return
+    rows = [
+        (row.worker, row.grids, _state(row), output.clock_time(row.contact_ms), row.queued, row.device_id)
+        for row in found
+    ]
+    unsent, grids, ids = output.number("unsent"), output.whole("grids"), output.whole("id")
+    columns = ("worker", grids, "state", "last heard", unsent, ids)
+    output.table(columns, rows, empty="No device yet: `roundbook device code` makes a code that enrols one.")
+
+
+@device.command()
+def revoke(*, device_id: Id, data: Data = None, database: Database = None, as_json: Json = False) -> None:
+    """Revoke a device for ever, because it was lost, say. What it had not sent is still taken in.
+
+    Example: roundbook device revoke 019a5f3c-5a10-7c1e-9b7a-2f6d0c4e8b11
+    """
+    done = on_database(data, database, lambda engine: service.revoke(engine, device_id, now_ms=now_ms()))
+    if as_json:
+        output.json(_plain(done))
+    else:
+        output.say(f"The device of {done.worker} was revoked {output.clock_time(done.revoked_ms)}.")
+
+
+@device.command("grids")
+def set_grids(
+    *, device_id: Id, grid: Grids, data: Data = None, database: Database = None, as_json: Json = False
+) -> None:
+    """Give a device other grids of its township, instead of those it has.
+
+    Example: roundbook device grids 019a5f3c-5a10-7c1e-9b7a-2f6d0c4e8b11 --grid 321283104203002
+    """
+    done = on_database(data, database, lambda engine: service.set_grids(engine, device_id, grid))
+    if as_json:
+        output.json(_plain(done))
+    else:
+        output.say(f"The device of {done.worker} works in {', '.join(done.grids)} from its next sync on.")
+
+
+def _state(row: DeviceRow) -> str:
+    return "works" if row.revoked_ms is None else f"revoked {output.day(row.revoked_ms)}"
+
+
+def _plain(row: DeviceRow) -> dict[str, object]:
+    return {
+        "id": row.device_id,
+        "township": row.township,
+        "worker": row.worker,
+        "worker_id": row.staff_id,
+        "grids": row.grids,
+        "enrolled_at": output.moment(row.enrolled_ms),
+        "revoked_at": output.moment(row.revoked_ms),
+        "last_heard_at": output.moment(row.contact_ms),
+        "unsent": row.queued,
+        "client": row.client,
+    }

@@ -1,0 +1,89 @@
+"""roundbook serve."""
+
+import contextlib
+import http.client
+import os
+import socket
+import time
+from threading import Thread
+from typing import Annotated, Final
+
+import typer
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from server.commands import output
+from server.commands.opening import Data, Database, add_shipped_kinds, make_ready, settings_of
+from server.refused import RefusedError
+from server.settings import Settings, environment, shown_database
+
+TARGET: Final = "server.serving:application"
+_ASK_S: Final = 0.1
+
+
+def serve(
+    *,
+    host: Annotated[str | None, typer.Option(help="[default: 127.0.0.1]", show_default=False)] = None,
+    port: Annotated[
+        int | None, typer.Option(help="0 takes a free one. [default: 8000]", show_default=False)
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes. [default: 1]", show_default=False)] = None,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Serve devices, applications and the console.
+
+    An embedded database is made and migrated by itself; a PostgreSQL has to be migrated before.
+
+    Example: roundbook serve --host 0.0.0.0 --port 8000 --workers 2
+    """
+    settings = settings_of(data, database, host=host, port=port, workers=workers)
+    make_ready(settings)
+    add_shipped_kinds(settings)
+    found = _free_port(settings)
+    os.environ.update(environment(settings))
+    server = Granian(
+        TARGET,
+        address=settings.host,
+        port=found,
+        workers=settings.workers,
+        interface=Interfaces.ASGI,
+        factory=True,
+        websockets=False,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+    )
+    # Granian says nothing when its workers answer, so a thread asks until they do.
+    server.on_startup(Thread(target=_greet, args=(settings, found), daemon=True).start)
+    server.serve()
+
+
+def _greet(settings: Settings, port: int) -> None:
+    """Says where the server is once it answers: who waits for the line may connect after it."""
+    where = f"[{settings.host}]" if ":" in settings.host else settings.host
+    asked = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(where, where)  # noqa: S104 (it is asked, not bound)
+    while True:
+        with contextlib.suppress(OSError):
+            connection = http.client.HTTPConnection(asked, port, timeout=1)
+            connection.request("GET", "/v1/health/live")
+            connection.getresponse()
+            break
+        time.sleep(_ASK_S)
+    processes = "1 process" if settings.workers == 1 else f"{settings.workers} processes"
+    output.say(f"Roundbook serves at http://{where}:{port} ({processes}, {shown_database(settings)}).")
+    output.hint("Ctrl+C stops it.")
+
+
+def _free_port(settings: Settings) -> int:
+    """The port that is listened on; raises RefusedError when something else listens there."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, settings.port))
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        message = f"{settings.host}:{settings.port} cannot be listened on ({reason}): choose another --port or --host."
+        raise RefusedError(message) from error

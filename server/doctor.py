@@ -1,0 +1,142 @@
+"""Looks at everything that a server needs, and says of each whether it is well and what to do."""
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from server.health.service import Readiness, readiness
+from server.settings import Settings, shown_database
+from server.storage import directory, kinds
+from server.storage.engine import is_sqlite, snapshot
+from sync_protocol.kinds import shipped
+
+State = Literal["well", "note", "bad"]
+DISK_BAD_BYTES: Final = 200 * 2**20
+DISK_NOTE_BYTES: Final = 2 * 2**30
+CLOCK_NOTE_MS: Final = 5_000
+_OTHERS: Final = 0o077
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One look: `note` is for somebody to know, `bad` keeps the server from its work."""
+
+    name: str
+    state: State
+    says: str
+    do: str = ""
+
+
+def look_at_disk(settings: Settings) -> list[Check]:
+    """What can be said before the database is opened: the settings, the folder, its disk, its rights."""
+    checks = [Check("settings", "well", f"data folder {settings.data}, database {shown_database(settings)}")]
+    if not settings.embedded:
+        return checks
+    folder = _nearest(settings.file.parent)
+    free = shutil.disk_usage(folder).free
+    says = f"{free / 2**30:,.1f} GiB free at {folder}"
+    if free < DISK_NOTE_BYTES:
+        state: State = "bad" if free < DISK_BAD_BYTES else "note"
+        checks.append(Check("disk", state, says, "free some room, or move the data folder"))
+    else:
+        checks.append(Check("disk", "well", says))
+    if settings.file.exists():
+        checks.append(_rights(settings.file))
+    return checks
+
+
+async def look_at_database(engine: AsyncEngine, now_ms: int) -> list[Check]:
+    """What the database says. Its content is looked at only when the schema fits."""
+    found = await readiness(engine)
+    checks = [_schema(found)]
+    if found.ready:
+        looks = (_whole, _kinds, _work, partial(_clock, now_ms=now_ms))
+        checks += [await snapshot(engine, look) for look in looks]
+    return checks
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+
+
+def _rights(file: Path) -> Check:
+    try:
+        with file.open("r+b"):
+            mode = file.stat().st_mode
+    except OSError as error:
+        says = f"{file} cannot be written: {(error.strerror or 'refused').lower()}"
+        return Check("file", "bad", says, "run as the user whom the file belongs to")
+    if mode & _OTHERS:
+        return Check("file", "note", "other users of this machine may read the records", f"chmod 600 {file}")
+    return Check("file", "well", "only its owner may read it")
+
+
+def _schema(found: Readiness) -> Check:
+    if not found.reachable:
+        return Check("database", "bad", "does not answer", "see that it runs, and that the URL names it")
+    if found.schema == "newer":
+        says = "the schema is newer than this version, which works"
+        return Check("database", "note", says, "upgrade this server when you can")
+    if not found.ready:
+        return Check("database", "bad", f"the schema is {found.schema}", "roundbook migrate")
+    return Check("database", "well", "answers, and its schema is current")
+
+
+async def _whole(connection: AsyncConnection) -> Check:
+    if not is_sqlite(connection):
+        timeout = (await connection.execute(text("SHOW statement_timeout"))).scalar_one()
+        if timeout == "0":
+            says = "the role has no time-outs: one bad statement could hold others up"
+            return Check("role", "note", says, "roundbook migrate, as a role that may alter itself")
+        return Check("role", "well", f"statements end after {timeout}")
+    found = (await connection.execute(text("PRAGMA quick_check"))).scalar_one()
+    if found != "ok":
+        return Check(
+            "content", "bad", "the file is damaged", "stop the server, and `roundbook restore` a backup"
+        )
+    return Check("content", "well", "the file is whole")
+
+
+async def _kinds(connection: AsyncConnection) -> Check:
+    there = await kinds.keys(connection)
+    missing = sorted(kind.name for kind in shipped().values() if kind.key not in there)
+    if missing:
+        return Check("kinds", "bad", f"not installed: {', '.join(missing)}", "roundbook migrate")
+    return Check("kinds", "well", f"{len({name for name, _ in there})} installed")
+
+
+async def _work(connection: AsyncConnection) -> Check:
+    places = await directory.count_divisions(connection)
+    open_ones = await directory.opened(connection)
+    if not places:
+        return Check("directory", "note", "is empty", "roundbook directory import FILE.csv")
+    says = f"{places:,} places, {len(open_ones):,} open {'township' if len(open_ones) == 1 else 'townships'}"
+    return Check(
+        "directory", *(("well", says) if open_ones else ("note", says, "roundbook township open CODE"))
+    )
+
+
+_NEWEST: Final = text(
+    "SELECT max(at) FROM (SELECT max(opened_ms) AS at FROM townships UNION ALL SELECT max(contact_ms) FROM devices) x"
+)
+
+
+async def _clock(connection: AsyncConnection, now_ms: int) -> Check:
+    """This machine's clock, against the database's and against what is already written down."""
+    newest = (await connection.execute(_NEWEST)).scalar() or 0
+    if now_ms < newest - CLOCK_NOTE_MS:
+        says = f"is {(newest - now_ms) // 1000:,} s behind what was written last"
+        return Check("clock", "bad", says, "set the clock, and let it be kept by NTP")
+    if not is_sqlite(connection):
+        epoch = (await connection.execute(text("SELECT extract(epoch FROM clock_timestamp())"))).scalar_one()
+        apart = abs(int(epoch * 1000) - now_ms)
+        if apart > CLOCK_NOTE_MS:
+            return Check(
+                "clock", "note", f"is {apart // 1000:,} s apart from the database's", "let NTP keep both"
+            )
+    return Check("clock", "well", "is not behind anything that is written down")
