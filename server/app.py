@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -10,8 +10,12 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
+from litestar.types import ControllerRouterHandler
 
 from server import problems
+from server.devices.failures import Failures
+from server.devices.http import enrol_handler
+from server.health.http import live_handler, ready_handler
 from server.kinds.registry import Registry
 from server.services import Services
 from server.settings import Settings
@@ -34,7 +38,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
             await given.engine.dispose()
 
     return Litestar(
-        route_handlers=[sync_handler],
+        route_handlers=_handlers(settings),
         dependencies={"services": Provide(lambda: given, sync_to_thread=False, use_cache=True)},
         exception_handlers=problems.HANDLERS,
         lifespan=[lifespan],
@@ -46,11 +50,15 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
     )
 
 
+def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
+    failures = Failures(settings.failures_per_address, settings.failures_total)
+    return [sync_handler, enrol_handler(failures), live_handler, ready_handler]
+
+
 def open_services(settings: Settings) -> Services:
     """The services of a real server: the system's clock and randomness."""
     engine = open_engine(settings.database, pool_size=settings.pool_size)
-    clock = _system_ms
-    return Services(engine, Registry(engine, clock), clock, secrets.token_bytes, settings.limits)
+    return Services(engine, Registry(engine, _system_ms), _system_ms, secrets.token_bytes, settings.limits)
 
 
 def _system_ms() -> int:
