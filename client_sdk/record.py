@@ -42,6 +42,9 @@ class Record:
     _values: Values = field(repr=False, compare=False)
     _sight: Sight = field(repr=False, compare=False)
 
+    def __hash__(self) -> int:
+        return hash((self.id, self.version))
+
     @property
     def values(self) -> Values:
         """The values as they travel. Not to be changed."""

@@ -71,6 +71,7 @@ def _verdict(tx: Tx, verdict: Verdict, now_ms: int) -> None:
     change = found[0]
     held = verdict.result == "quarantined"
     status = queue.QUARANTINED if held else queue.ACKNOWLEDGED
+    problems.forget(tx, verdict.id)  # of a change that was offered again after a restore
     lies = verdict.result != "erased"
     queue.answered(tx, verdict.id, status, verdict.result, verdict.n, now_ms, lies=lies)
     if held:

@@ -17,12 +17,9 @@ class EpochFile:
     def __init__(self, path: Path) -> None:
         """Reads the file; a damaged one counts as missing, which costs a fork and loses nothing."""
         self._path = path
-        try:
-            content = sidecar.read(path) or {}
-        except sidecar.SidecarDamaged:
-            content = {}
-        self.epoch: str | None = content.get("epoch")
-        self.counter: int = content.get("counter", 0)
+        self.epoch: str | None = None
+        self.counter = 0
+        self._read()
 
     @property
     def exists(self) -> bool:
@@ -39,6 +36,7 @@ class EpochFile:
 
     def reach(self, epoch: str, counter: int) -> None:
         """Counters up to `counter` are about to be used; durable on return."""
+        self._read()  # another process may have synced since
         if counter > self.counter or epoch != self.epoch:
             self._write(epoch, counter)
 
@@ -46,6 +44,13 @@ class EpochFile:
         """Forgets the copy, when the store is wiped."""
         self._path.unlink(missing_ok=True)
         self.epoch, self.counter = None, 0
+
+    def _read(self) -> None:
+        try:
+            content = sidecar.read(self._path) or {}
+        except sidecar.SidecarDamaged:
+            content = {}
+        self.epoch, self.counter = content.get("epoch"), content.get("counter", 0)
 
     def _write(self, epoch: str, counter: int) -> None:
         sidecar.write(self._path, {"epoch": epoch, "counter": counter})

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from client_sdk.store import meta, news, problems, queue, records
 from client_sdk.store.database import Tx
 from sync_protocol.canonical import Digest
+from sync_protocol.changes import EMPTY
 from sync_protocol.kinds import Kind
 from sync_protocol.messages import Exit, Page, PageRecord, Receipt
 from sync_protocol.overlay import apply_page_record
@@ -21,6 +22,7 @@ class Turned:
     """What a page did."""
 
     received: int = 0
+    """Records that brought something; what only confirms own changes is not counted."""
     removed: int = 0
     changed: dict[str, None] = field(default_factory=dict)
     reread: tuple[str, ...] = ()
@@ -90,7 +92,7 @@ def _record(tx: Tx, row: PageRecord, kinds: dict[str, Kind], turned: Turned, now
     if fresh is None:
         return  # nothing to apply it to; the digest of the complete page will differ and bring it whole
     records.put(tx, fresh, stale=stale and not row.whole)
-    turned.received += 1
+    turned.received += not (row.own and row.fields == EMPTY and not row.entries)
     turned.changed[row.id] = None
     if before is not None:
         news.moved(tx, fresh, before.state, now_ms)

@@ -67,6 +67,11 @@ def end(tx: Tx, problem: int) -> None:
     tx.run("DELETE FROM problems WHERE id = ?", problem)
 
 
+def forget(tx: Tx, change: str) -> None:
+    """What was said about a change is past."""
+    tx.run("DELETE FROM problems WHERE change = ?", change)
+
+
 def settle(tx: Tx) -> None:
     """Drops problems of values that do not differ (any more), once a page has brought what stands."""
     for row in _rows(tx, "what = 'differs' AND change NOT IN (SELECT id FROM changes WHERE laid)"):
