@@ -3,7 +3,7 @@
 from typing import Any
 
 from sync_protocol.history import DELETED, EXISTENCE, KEPT, PLACE, STATE
-from sync_protocol.state import CREATE, RecordState, Writer
+from sync_protocol.state import CREATE, Marks, RecordState, Writer
 
 
 def value_at(state: RecordState, path: str) -> Any:
@@ -27,20 +27,23 @@ def writer_at(state: RecordState, path: str) -> Writer:
     """Who wrote what stands on `path`; for a set or a list of entries, whoever wrote into it last."""
     marks = state.marks
     name, *below = path.split("/")
-    if not below:
-        return max((marks.writers[at] for at in _positions(state, name)), key=_number)
-    if below[0] in marks.removed.get(name, {}):
-        return marks.writers[marks.removed[name][below[0]].writer]
-    known = marks.entries.get(name, {}).get(below[0])
-    if known is not None and len(below) > 1:
-        return marks.writers[known.get(below[1], CREATE)]
-    members = marks.members.get(name, {}).get(below[0], [])
-    ats = [*members, *(known.values() if known is not None else ())] or [CREATE]
-    return max((marks.writers[at] for at in ats), key=_number)
+    positions = _inside(marks, name, below) if below else _of_field(marks, name)
+    return max((marks.writers[at] for at in positions), key=_number)
 
 
-def _positions(state: RecordState, name: str) -> set[int]:
-    marks = state.marks
+def _inside(marks: Marks, name: str, below: list[str]) -> set[int]:
+    """Positions of the writers of a member, an entry or a sub-field."""
+    gone = marks.removed.get(name, {}).get(below[0])
+    if gone is not None:
+        return {gone.writer}
+    known = marks.entries.get(name, {}).get(below[0], {})
+    if len(below) > 1:
+        return {known.get(below[1], CREATE)}
+    return {*marks.members.get(name, {}).get(below[0], ()), *known.values()} or {CREATE}
+
+
+def _of_field(marks: Marks, name: str) -> set[int]:
+    """Positions of everybody who wrote into a field."""
     found = {marks.fields.get(name, CREATE), marks.sets.get(name, CREATE)}
     for subs in marks.entries.get(name, {}).values():
         found.update(subs.values())

@@ -1,6 +1,6 @@
 """The one table of changes: idempotency, history, verdicts, quarantine and audit of merges. Append-only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -74,6 +74,15 @@ async def of_records(
     )
     parameters = {"t": township, "ids": many(connection, records), "above": above}
     return [_stored(row) for row in await connection.execute(text(statement), parameters)]
+
+
+async def selected(connection: AsyncConnection, rest: str, parameters: Mapping[str, Any]) -> list[Stored]:
+    """The stored changes that the rest of a statement finds, from WHERE on, over `changes c`; :t is the township.
+
+    For the other modules of this package; `rest` is their text, never a caller's.
+    """
+    statement = text(f"SELECT {_COLUMNS} FROM changes c {rest}")  # noqa: S608
+    return [_stored(row) for row in await connection.execute(statement, parameters)]
 
 
 async def append(connection: AsyncConnection, township: str, rows: Sequence[Stored]) -> None:

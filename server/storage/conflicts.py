@@ -37,9 +37,13 @@ _COLUMNS: Final = (
 )
 _decode: Final = msgspec.json.Decoder(Sides).decode
 _ONE: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id")  # noqa: S608
-_LIST: Final = text(
-    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND status = :status AND n > :above "  # noqa: S608
-    "ORDER BY n LIMIT :most"
+_AFTER: Final = (
+    "status = :status AND n >= :above AND (n > :above OR CAST(conflict_id AS text) > :id) "
+    "ORDER BY n, CAST(conflict_id AS text) LIMIT :most"
+)
+_LIST: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND {_AFTER}")  # noqa: S608
+_LIST_OF: Final = text(
+    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND record_id = :record AND {_AFTER}"  # noqa: S608
 )
 
 
@@ -75,11 +79,21 @@ async def by_id(connection: AsyncConnection, township: str, conflict: str) -> Co
 
 
 async def listed(
-    connection: AsyncConnection, township: str, status: str, above: int, most: int
+    connection: AsyncConnection,
+    township: str,
+    status: str,
+    after: tuple[int, str],
+    most: int,
+    record: str | None = None,
 ) -> list[Conflict]:
-    """Conflicts of a status, oldest first, opened by changes with numbers above `above`."""
-    parameters = {"t": township, "status": status, "above": above, "most": most}
-    return [_conflict(row) for row in await connection.execute(_LIST, parameters)]
+    """Conflicts of a status, oldest first, after that of number and id `after`; of one record if it is given.
+
+    One change may open several, so the number alone would not tell where a page ended.
+    """
+    parameters = {"t": township, "status": status, "above": after[0], "id": after[1], "most": most}
+    if record is None:
+        return [_conflict(row) for row in await connection.execute(_LIST, parameters)]
+    return [_conflict(row) for row in await connection.execute(_LIST_OF, {**parameters, "record": record})]
 
 
 async def write(connection: AsyncConnection, township: str, rows: Sequence[Conflict]) -> None:

@@ -1,6 +1,6 @@
 """Records: read by id for a push, written whole, paged by number for a pull."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -55,6 +55,17 @@ def state_of(row: Row[Any]) -> RecordState:
         bool(row.deleted),
         bool(row.closed),
     )
+
+
+async def selected(
+    connection: AsyncConnection, rest: str, parameters: Mapping[str, Any]
+) -> list[RecordState]:
+    """The records that the rest of a statement finds, from WHERE on; :t is the township.
+
+    For the other modules of this package; `rest` is their text, never a caller's.
+    """
+    statement = text(f"SELECT {_COLUMNS} FROM records {rest}")  # noqa: S608
+    return [state_of(row) for row in await connection.execute(statement, parameters)]
 
 
 async def write(

@@ -1,0 +1,1 @@
+"""What differs and waits for a person, and the decision."""

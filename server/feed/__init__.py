@@ -1,0 +1,1 @@
+"""The feed of changes: everything that happens to records, in order, for programs that follow."""

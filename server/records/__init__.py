@@ -1,0 +1,1 @@
+"""Records over HTTP: listed, read, created, edited and acted upon by applications."""
