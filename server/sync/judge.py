@@ -13,6 +13,7 @@ from sync_protocol.changes import Act, Add, Change, Drop, Increment, Op, Put, Re
 from sync_protocol.codec import Unreadable
 from sync_protocol.ids import is_id, township_of
 from sync_protocol.kinds import InvalidField, Shape, Title
+from sync_protocol.kinds.declaration import OFFICE_ROLES
 from sync_protocol.limits import Limits
 from sync_protocol.state import RecordState, encode_values
 
@@ -199,7 +200,10 @@ def _step(change: Change, act: Act, author: Author, shape: Shape, given: set[str
     transition = workflow.transition(act.name, act.from_) if workflow is not None else None
     if transition is None or transition.to != act.to:
         return Refusal("not_permitted", "state", f"{act.name} does not lead from {act.from_} to {act.to}")
-    if author.role not in transition.roles:
+    # Whoever may decide what differs may choose any state that the office could bring the record to.
+    decides = change.decides is not None and change.do == "edit" and author.grids is None
+    open_to_office = decides and not OFFICE_ROLES.isdisjoint(transition.roles)
+    if author.role not in transition.roles and not open_to_office:
         return Refusal("not_permitted", "state", f"{act.name} is not open to the role {author.role}")
     words = {"note": act.note, "reason": change.reason or act.note}
     missing = transition.missing({*given, *(word for word, said in words.items() if said)})

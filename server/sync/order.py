@@ -27,6 +27,8 @@ class Item(msgspec.Struct, frozen=True):
     key: str
     change: Change | Unreadable
     fingerprint: bytes
+    origin: str | None = None
+    """The quarantined change that this one is, taken in again under another id."""
 
     @property
     def answers_to(self) -> str | None:

@@ -20,11 +20,11 @@ from server.storage import changes, conflicts, records, stream, townships
 from server.storage.changes import Stored
 from server.storage.townships import Township
 from server.sync.judge import Accepted, Author, Kinds, Refusal, judge
-from server.sync.order import Item, Ordered, item, order, under_other_id
+from server.sync.order import Item, Ordered, is_resend, item, order, under_other_id
 from server.sync.settle import Draft, Settled, settle
 from sync_protocol.changes import Change
 from sync_protocol.changes import decode as decode_change
-from sync_protocol.clock import Reading, correct
+from sync_protocol.clock import Corrected, Reading, correct
 from sync_protocol.codec import Unreadable
 from sync_protocol.history import Effect, History, Past
 from sync_protocol.limits import Limits
@@ -35,6 +35,13 @@ from sync_protocol.state import RecordState, Writer, born
 
 _decode_effects = msgspec.json.Decoder(tuple[Effect, ...]).decode
 _decode_verdict = msgspec.json.Decoder(Verdict).decode
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """A quarantined change is taken in again: it keeps its own id and time, its row gets another id."""
+
+    key: str
+    corrected: Corrected
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -49,13 +56,15 @@ class Upload(msgspec.Struct, frozen=True):
     tip: tuple[int, str] = (0, "")
     known_only: bool = False
     """Whether only changes that came before are answered: the request may be a replayed one."""
+    replay: Replay | None = None
+    """Set when the one change of this upload was quarantined before."""
 
 
 class Own(msgspec.Struct, frozen=True):
-    """A record that only this request's changes have moved, from version `before` (0: new) to `version`."""
+    """A record that only this request's changes have moved from version `before` (0: new), as they left it."""
 
     before: int
-    version: int
+    state: RecordState
     changes: tuple[str, ...]
 
 
@@ -88,6 +97,12 @@ class _Batch:
     drafts: list[Draft] = field(default_factory=list)
     written: dict[str, list[Draft]] = field(default_factory=dict)
 
+    def history(self, record: str) -> History:
+        history = self.histories.get(record)
+        if history is None:
+            history = self.histories[record] = History()
+        return history
+
     def number(self) -> int:
         self.head += 1
         return self.head
@@ -107,8 +122,8 @@ async def push(
     await _write(connection, batch, settled)
     pushed = Pushed(batch.township, batch.ordered, offer_above=offer_above, own=own)
     for element, draft in zip((e for e, _ in batch.ordered.take), batch.drafts, strict=True):
-        _tell(pushed, element, draft.verdict)
-    drafted = {draft.stored_id: draft.verdict for draft in batch.drafts}
+        _tell(pushed, element, draft.judged())
+    drafted = {draft.stored_id: draft.judged() for draft in batch.drafts}
     for element, key in batch.ordered.again:
         first = drafted.get(key) or _decode_verdict(batch.seen[key].verdict)
         _tell(pushed, element, msgspec.structs.replace(first, duplicate=True))
@@ -125,6 +140,8 @@ def _tell(pushed: Pushed, element: Item, verdict: Verdict) -> None:
 async def _open(connection: AsyncConnection, township: Township, upload: Upload) -> tuple[_Batch, int | None]:
     """Reads everything that the changes meet, and notices a restore."""
     items = [item(index, change, upload.author.id) for index, change in enumerate(upload.changes)]
+    if upload.replay is not None:
+        items = [msgspec.structs.replace(i, key=upload.replay.key, origin=i.key) for i in items]
     named = {name for i in items if isinstance(i.change, Change) for name in i.change.predecessors}
     tip, tip_change = upload.tip
     wanted = {i.key for i in items} | named | ({tip_change} if tip else set())
@@ -204,12 +221,13 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
     """Judges and merges one new change."""
     change, author = element.change, batch.upload.author
     state = batch.records.get(change.record)
-    history = batch.histories.setdefault(change.record, History())
+    history = batch.history(change.record)
     verdict = judge(change, author, state, kinds, limits, orphan=change.record in batch.orphans)
     n, reading = batch.number(), batch.upload.reading
     at, mark = (change.at, change.mark) if isinstance(change, Change) else (reading.device_ms, 0)
     seen_stamp = max(_stamps(change, history, author.id), default=0)
-    corrected = correct(at, mark, reading, seen_stamp)
+    replay = batch.upload.replay
+    corrected = correct(at, mark, reading, seen_stamp) if replay is None else replay.corrected
     draft = Draft(element, author, batch.upload.epoch, counter, n, at, reading, corrected)
     batch.drafts.append(draft)
     if isinstance(verdict, Refusal) or isinstance(change, Unreadable):
@@ -259,9 +277,9 @@ def _number_records(batch: _Batch) -> dict[str, Own]:
     own = {}
     for record, drafts in batch.written.items():
         batch.records[record].version = batch.number()
-        if all(draft.verdict.result == "applied" for draft in drafts):
+        if all(draft.merged.result == "applied" for draft in drafts):
             ids = tuple(draft.stored_id for draft in drafts)
-            own[record] = Own(batch.before[record], batch.records[record].version, ids)
+            own[record] = Own(batch.before[record], batch.records[record], ids)
     return own
 
 
@@ -273,8 +291,9 @@ async def _write(connection: AsyncConnection, batch: _Batch, settled: Settled) -
     await stream.write_exits(connection, township, settled.exits)
     receipts = [(device, msgspec.structs.replace(r, n=batch.number())) for device, r in settled.receipts]
     await stream.write_receipts(connection, township, receipts)
-    if batch.head != batch.township.counter:
-        await townships.bump(connection, township, batch.head)
+    if batch.drafts:
+        newest = batch.drafts[-1]
+        await townships.bump(connection, township, batch.head, newest.n, newest.stored_id)
     gap = batch.ordered.gap
     if gap is not None and batch.upload.epoch is not None:
         author, epoch = batch.upload.author.id, batch.upload.epoch

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +14,7 @@ from server.storage.changes import Stored
 from server.storage.conflicts import BY_RULE, DECIDED, OPEN, Conflict
 from server.sync.judge import Author, Refusal
 from server.sync.order import Item
+from sync_protocol.case import equal
 from sync_protocol.changes import Change, encode
 from sync_protocol.clock import Corrected, Reading
 from sync_protocol.codec import Unreadable
@@ -22,6 +23,7 @@ from sync_protocol.ids import uuid8
 from sync_protocol.kinds import Kind
 from sync_protocol.messages import Exit, Receipt, Verdict
 from sync_protocol.outcome import Clash, Merged, Sides
+from sync_protocol.standing import value_at
 from sync_protocol.state import FIELD, RecordState, Writer
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -60,9 +62,8 @@ class Draft:
         """The id under which the change is stored."""
         return self.element.key
 
-    @property
-    def verdict(self) -> Verdict:
-        """The first verdict, which is the verdict for ever."""
+    def judged(self) -> Verdict:
+        """The first verdict, which is the verdict for ever; final once `settle` has given numbers."""
         answered = self.element.answers_to or self.stored_id
         if self.refused is not None:
             code, where, reason = self.refused.code, self.refused.field, self.refused.reason
@@ -71,7 +72,7 @@ class Draft:
 
     def stored(self) -> Stored:
         """The row of the table of changes."""
-        change, verdict = self.element.change, self.verdict
+        change, verdict = self.element.change, self.judged()
         return Stored(
             change_id=self.stored_id,
             n=self.n,
@@ -87,7 +88,7 @@ class Draft:
             received_ms=self.reading.server_ms,
             result=verdict.result,
             code=verdict.code,
-            origin=None,
+            origin=self.element.origin,
             fingerprint=self.element.fingerprint,
             payload=_payload(self.said or change),
             effects=_encode(self.merged.effects),
@@ -132,7 +133,7 @@ async def settle(
         known = {
             (c.record_id, c.path): c for c in await conflicts.undecided_of(connection, township, touched)
         }
-        settled.conflicts = _conflicts(settled, clashing, deciding, known, now_ms)
+        settled.conflicts = _conflicts(settled, clashing, deciding, known, records, now_ms)
     return settled
 
 
@@ -179,6 +180,7 @@ def _conflicts(
     clashing: Sequence[Draft],
     deciding: Sequence[Draft],
     known: dict[tuple[str, str], Conflict],
+    records: dict[str, RecordState],
     now_ms: int,
 ) -> list[Conflict]:
     """The conflict rows to write: new ones, joined ones, decided ones."""
@@ -198,7 +200,7 @@ def _conflicts(
                     conflict, status=DECIDED, decided_ms=now_ms, decision=draft.stored_id
                 )
                 written[key] = decided
-                _tell_sides(settled, draft, decided, change)
+                _tell_sides(settled, draft, decided, value_at(records[key[0]], key[1]))
     return list(written.values())
 
 
@@ -223,12 +225,16 @@ def _tell_displaced(settled: Settled, draft: Draft, clash: Clash) -> None:
         _receipt(settled, loser, draft, clash.path, "not_kept", None)
 
 
-def _tell_sides(settled: Settled, draft: Draft, conflict: Conflict, change: Change) -> None:
-    """Every author of a value is told whether theirs stands now, and why."""
-    stands = [effect.after for effect in draft.merged.effects if effect.path == conflict.path]
+def _tell_sides(settled: Settled, draft: Draft, conflict: Conflict, stands: Any) -> None:
+    """Every author of a value is told whether theirs stands now, and why.
+
+    A decision for what stood already changes nothing, so the record is asked, not the decision's effects.
+    """
+    change = draft.element.change
+    reason = change.reason if isinstance(change, Change) and change.reason else None
     for side in conflict.sides.values:
-        outcome = "kept" if stands and side.value == stands[0] else "not_kept"
-        _receipt(settled, side.writer, draft, conflict.path, outcome, change.reason)
+        outcome = "kept" if equal(side.value, stands) else "not_kept"
+        _receipt(settled, side.writer, draft, conflict.path, outcome, reason)
 
 
 def _receipt(
