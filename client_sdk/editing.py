@@ -5,6 +5,7 @@ snapshot goes into them: sets become additions and removals, sums become increme
 with field and reason, for what the kind does not allow.
 """
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -52,7 +53,7 @@ def update(kind: Kind, record: Record, values: Mapping[str, Any], new_id: NewId)
         checked = _checked(shape(kind).check_values, _checked(to_wire, {name: value}))[name]
         if declared.merge == "union":
             ops += _members(name, record.values.get(name) or [], checked or [])
-        elif not equal(checked, record.values.get(name)):
+        elif _differs(declared, checked, record.values.get(name)):
             fields[name] = checked
     return Parts(fields=fields, ops=tuple(ops)) if fields or ops else None
 
@@ -221,6 +222,14 @@ def _entry(kind: Kind, field: str, values: Mapping[str, Any], *, partial: bool) 
         for name, value in values.items()
     }
     return _checked(shape(kind).check_entry, field, _checked(to_wire, given), partial=partial)
+
+
+def _differs(declared: Field, value: Any, standing: Any) -> bool:
+    """Whether a value would change what is shown; one that a greatest or least value outdoes would not."""
+    if declared.merge in {"max", "min"} and value is not None and standing is not None:
+        key = dt.datetime.fromisoformat if declared.type == "datetime" else None
+        value = (max if declared.merge == "max" else min)(standing, value, key=key)
+    return not equal(value, standing)
 
 
 def _members(field: str, standing: list[str], wanted: list[str]) -> list[Op]:

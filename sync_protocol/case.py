@@ -59,11 +59,23 @@ class Case:
         return True
 
     def _is_what(self, past: Past, path: str, writer: Writer, standing: Any) -> bool:
-        """Whether the standing value is exactly what the named predecessor submitted."""
-        submitted = self.history.submitted(past, path)
-        if isinstance(submitted, Absent):  # it cannot be compared: a create's first state, an increment
-            return writer.change == past.change.id
-        return equal(submitted, standing) and (writer.change == past.change.id or writer.rank != DECISION)
+        """Whether the standing value is exactly what the named predecessor submitted.
+
+        One that is named for a whole entry may have left this sub-field of it alone: then what showed there
+        is what that one was made on itself.
+        """
+        link: Past | None = past
+        while link is not None:
+            submitted = self.history.submitted(link, path)
+            if not isinstance(submitted, Absent):
+                return equal(submitted, standing) and (
+                    writer.change == link.change.id or writer.rank != DECISION
+                )
+            if writer.change == link.change.id:  # it cannot be compared: a create's first state, an increment
+                return True
+            before = self.history.own(link.change.predecessor(path), self.writer.by)
+            link = before if before is not None and before.n < link.n else None
+        return False
 
 
 def equal(one: Any, other: Any) -> bool:
