@@ -19,7 +19,18 @@ from sync_protocol.kinds import Kind, parse
 HERE: Final = Path(__file__).parent
 SHARED: Final = Path(os.environ.get("ROUNDBOOK_SHARED", HERE.parent.parent / "shared"))
 TOWNSHIP: Final = "321283104"
-_TAGS: Final = ["道路", "水利", "夜间", "雨季", "跨村", "需联合调处", "已普法", "紧急", "公共设施", "历史遗留"]
+_TAGS: Final = [
+    "道路",
+    "水利",
+    "夜间",
+    "雨季",
+    "跨村",
+    "需联合调处",
+    "已普法",
+    "紧急",
+    "公共设施",
+    "历史遗留",
+]
 
 
 def workload() -> ModuleType:
@@ -48,20 +59,24 @@ def new_id() -> str:
 
 def fields_of(record: dict[str, Any]) -> dict[str, Any]:
     """One record of the workload as the fields of the kind: the same text, entries keyed by id."""
-    fields = {name: value for name, value in record.items() if name not in {"id", "grid", "state", "worker_id"}}
+    fields = {
+        name: value for name, value in record.items() if name not in {"id", "grid", "state", "worker_id"}
+    }
     fields["stage"], fields["worker_code"] = record["state"], record["worker_id"]
     fields["parties"] = {new_id(): party for party in record["parties"]}
     fields["tags"] = [f"t{_TAGS.index(tag)}" for tag in record["tags"]]
     return {name: value for name, value in fields.items() if value not in (None, "", [])}
 
 
-def creates(records: list[dict[str, Any]], grid: str | None = None) -> list[bytes]:
-    """Each record as an encoded create; counters from 1."""
+def creates(records: list[dict[str, Any]], grids: list[str]) -> list[bytes]:
+    """Each record as an encoded create, the grids in turn; counters from 1."""
     out = []
     for n, record in enumerate(records, 1):
         body = json.dumps(fields_of(record), ensure_ascii=False, separators=(",", ":")).encode()
-        place = grid or record["grid"]
+        place = grids[n % len(grids)]
         now = time.time_ns() // 1_000_000
-        change = Change(new_id(), new_id(), kind().name, 1, n, now, "create", place=place, fields=msgspec.Raw(body))
+        change = Change(
+            new_id(), new_id(), kind().name, 1, n, now, "create", place=place, fields=msgspec.Raw(body)
+        )
         out.append(encode(change))
     return out

@@ -1,12 +1,27 @@
 """What every feature of the server is given: the database, the kinds, the clock, the limits."""
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.kinds.registry import Registry
+from server.memory import Memory
 from sync_protocol.limits import Limits
+from sync_protocol.messages import Profile
+
+DEVICES_MAX: Final = 20_000
+"""Devices that one process remembers the key and the profile of; a county has 6,000."""
+PROFILE_MS: Final = 30_000
+
+
+def _keys() -> Memory[bytes]:
+    return Memory(DEVICES_MAX)
+
+
+def _profiles() -> Memory[Profile]:
+    return Memory(DEVICES_MAX, PROFILE_MS)
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -19,3 +34,6 @@ class Services(msgspec.Struct, frozen=True):
     random: Callable[[int], bytes]
     """So many random bytes, fit for keys."""
     limits: Limits
+    keys: Memory[bytes] = msgspec.field(default_factory=_keys)
+    """Public keys of devices, by township and device."""
+    profiles: Memory[Profile] = msgspec.field(default_factory=_profiles)

@@ -154,6 +154,8 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     @property
     def predecessors(self) -> set[str]:
         """Every own earlier change that this one names."""
+        if not self.on and self.after is None:
+            return set()
         return {*self.on.values(), self.after} - {None}  # type: ignore[return-value]  # mypy keeps the None
 
 

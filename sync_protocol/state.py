@@ -160,6 +160,8 @@ decode_marks: Final = msgspec.json.Decoder(Marks).decode
 
 def live_writers(marks: Marks) -> Marks:
     """The same marks with writers that no path refers to any more left out; the create keeps its place."""
+    if len(marks.writers) == 1:
+        return marks
     used = sorted(_references(marks) | {CREATE})
     if len(used) == len(marks.writers):
         return marks

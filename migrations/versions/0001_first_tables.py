@@ -96,6 +96,8 @@ def _townships() -> None:
         Column("counter", BigInteger, nullable=False),
         Column("horizon", BigInteger, nullable=False),
         Column("cursor_key", LargeBinary, nullable=False),
+        Column("tip", BigInteger),
+        Column("tip_change", ID),
         Column("lost_spans", SMALL, nullable=False),
         Column("duty_phone", String(40)),
         Column("opened_ms", BigInteger, nullable=False),

@@ -88,14 +88,3 @@ async def selected(connection: AsyncConnection, rest: str, parameters: Mapping[s
 async def append(connection: AsyncConnection, township: str, rows: Sequence[Stored]) -> None:
     """Appends changes in one statement."""
     await insert_rows(connection, changes, township, [msgspec.structs.asdict(row) for row in rows])
-
-
-_LAST: Final = text(
-    "SELECT n, CAST(change_id AS text) AS change_id FROM changes WHERE township_id = :t ORDER BY n DESC LIMIT 1"
-)
-
-
-async def last(connection: AsyncConnection, township: str) -> tuple[int, str]:
-    """Number and id of the township's newest change: the tip of its timeline."""
-    row = (await connection.execute(_LAST, {"t": township})).one_or_none()
-    return (0, "") if row is None else (row.n, row.change_id)

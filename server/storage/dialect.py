@@ -45,31 +45,43 @@ async def insert_rows(
 ) -> None:
     """Inserts rows of one township in one statement; `replace` names the columns that make an existing row new.
 
-    Each row maps every column but `township_id`; all rows have the same keys.
+    Each row maps every column but `township_id`; all rows have the same keys. A column in which all rows agree
+    travels once: encoding arrays element by element is a third of a push.
     """
     if not rows:
         return
     columns = tuple(rows[0])
-    statement = _insert(table, columns, replace, is_sqlite(connection))
     if is_sqlite(connection):
+        statement = _insert(table, columns, (), replace, sqlite=True)
         await connection.execute(statement, [{**row, "township_id": township} for row in rows])
         return
     by_column = {column: [row[column] for row in rows] for column in columns}
-    await connection.execute(statement, {**by_column, "township_id": township})
+    same = tuple(
+        c for c, values in by_column.items() if len(rows) > 1 and values.count(values[0]) == len(values)
+    )
+    bound = {column: values[0] if column in same else values for column, values in by_column.items()}
+    statement = _insert(table, columns, same, replace, sqlite=False)
+    await connection.execute(statement, {**bound, "township_id": township})
 
 
-@lru_cache(maxsize=256)
-def _insert(table: Table, columns: tuple[str, ...], replace: tuple[str, ...], sqlite: bool) -> TextClause:  # noqa: FBT001
+@lru_cache(maxsize=1_024)
+def _insert(
+    table: Table, columns: tuple[str, ...], same: tuple[str, ...], replace: tuple[str, ...], *, sqlite: bool
+) -> TextClause:
     names = ", ".join(columns)
     if sqlite:
         values = ", ".join(f":{column}" for column in columns)
         source = f"VALUES (:township_id, {values})"
     else:
-        arrays = ", ".join(f"CAST(:{column} AS {_array_of(table, column)}[])" for column in columns)
-        chosen = ", ".join(f"x.{column}" for column in columns)
+        types = {column: _type_of(table, column) for column in columns}
+        listed = [column for column in columns if column not in same]
+        arrays = ", ".join(f"CAST(:{column} AS {types[column]}[])" for column in listed)
+        chosen = ", ".join(
+            f"CAST(:{column} AS {types[column]})" if column in same else f"x.{column}" for column in columns
+        )
         source = (
-            f"SELECT t.township_id, {chosen} FROM townships t CROSS JOIN unnest({arrays}) AS x({names}) "
-            "WHERE t.township_id = :township_id"
+            f"SELECT t.township_id, {chosen} FROM townships t CROSS JOIN unnest({arrays}) "  # noqa: S608
+            f"AS x({', '.join(listed)}) WHERE t.township_id = :township_id"
         )
     conflict = ""
     if replace:
@@ -79,7 +91,7 @@ def _insert(table: Table, columns: tuple[str, ...], replace: tuple[str, ...], sq
     return text(f"INSERT INTO {table.name} (township_id, {names}) {source}{conflict}")
 
 
-def _array_of(table: Table, column: str) -> str:
+def _type_of(table: Table, column: str) -> str:
     kind = table.c[column].type
     if kind is Id:
         return ID

@@ -1,10 +1,11 @@
 """Records: read by id for a push, written whole, paged by number for a pull."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.dialect import ID, TEXT, among, insert_rows, many
@@ -99,30 +100,44 @@ def _row(state: RecordState, received_ms: int) -> dict[str, Any]:
     }
 
 
-_PAGE: Final = text(
-    f"SELECT {_COLUMNS} FROM records WHERE township_id = :t AND place = :grid AND version > :above "  # noqa: S608
-    "AND NOT deleted AND NOT closed ORDER BY version LIMIT :most"
-)
-
-
 async def page(
-    connection: AsyncConnection, township: str, grid: str, above: int, most: int
+    connection: AsyncConnection,
+    township: str,
+    grids: Sequence[str],
+    above: int,
+    most: int,
+    skip: tuple[int, int] = (0, 0),
 ) -> list[RecordState]:
-    """The records that devices of a grid hold, with versions above `above`, in order of version."""
-    rows = await connection.execute(_PAGE, {"t": township, "grid": grid, "above": above, "most": most})
+    """Of each grid, what its devices hold: up to `most` records with versions above `above`, the lowest first.
+
+    Versions from `skip[0]` to `skip[1]` are left out.
+    """
+    parameters = {"t": township, "above": above, "most": most, "first": skip[0], "last": skip[1]}
+    named = {f"grid{at}": grid for at, grid in enumerate(grids)}
+    rows = await connection.execute(_page(len(grids)), {**parameters, **named})
     return [state_of(row) for row in rows]
 
 
-_COUNT: Final = text(
-    "SELECT count(*) FROM records WHERE township_id = :t AND place = :grid AND version > :above "
-    "AND NOT deleted AND NOT closed"
-)
+@lru_cache(maxsize=64)
+def _page(grids: int) -> TextClause:
+    """One statement for all grids, each with a limit of its own, so that each is read from its index."""
+    parts = (
+        f"SELECT * FROM (SELECT {_COLUMNS} FROM records WHERE township_id = :t AND place = :grid{at} "  # noqa: S608
+        "AND version > :above AND version NOT BETWEEN :first AND :last AND NOT deleted AND NOT closed "
+        f"ORDER BY version LIMIT :most) AS part{at}"
+        for at in range(grids)
+    )
+    return text(" UNION ALL ".join(parts))
 
 
-async def count_above(connection: AsyncConnection, township: str, grid: str, above: int) -> int:
-    """How many records `page` has still to bring of a grid."""
-    found = await connection.scalar(_COUNT, {"t": township, "grid": grid, "above": above})
-    return int(found or 0)
+async def count_above(connection: AsyncConnection, township: str, grids: Sequence[str], above: int) -> int:
+    """How many records `page` has still to bring of these grids."""
+    statement = (
+        f"SELECT count(*) FROM records WHERE township_id = :t AND {among(connection, 'place', 'grids', TEXT)} "  # noqa: S608
+        "AND version > :above AND NOT deleted AND NOT closed"
+    )
+    parameters = {"t": township, "grids": many(connection, grids), "above": above}
+    return int(await connection.scalar(text(statement), parameters) or 0)
 
 
 async def digests(connection: AsyncConnection, township: str, grids: Sequence[str]) -> dict[str, Digest]:

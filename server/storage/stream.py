@@ -7,14 +7,10 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage.dialect import insert_rows
+from server.storage.dialect import TEXT, among, insert_rows, many
 from server.storage.tables import exits, gaps, receipts
 from sync_protocol.messages import Exit, Receipt
 
-_EXITS: Final = text(
-    "SELECT n, CAST(record_id AS text) AS record_id, why, state, number FROM exits "
-    "WHERE township_id = :t AND grid = :grid AND n > :above ORDER BY n LIMIT :most"
-)
 _RECEIPTS: Final = text(
     "SELECT n, body FROM receipts WHERE township_id = :t AND device_id = :device AND n > :above ORDER BY n LIMIT :most"
 )
@@ -27,10 +23,15 @@ _decode_receipt: Final = msgspec.json.Decoder(Receipt).decode
 
 
 async def exits_of(
-    connection: AsyncConnection, township: str, grid: str, above: int, most: int
+    connection: AsyncConnection, township: str, grids: Sequence[str], above: int, most: int
 ) -> list[Exit]:
-    """The exits out of a grid with numbers above `above`, in order."""
-    rows = await connection.execute(_EXITS, {"t": township, "grid": grid, "above": above, "most": most})
+    """The exits out of these grids with numbers above `above`: the `most` lowest, in order."""
+    statement = (
+        "SELECT n, CAST(record_id AS text) AS record_id, why, state, number FROM exits "  # noqa: S608
+        f"WHERE township_id = :t AND {among(connection, 'grid', 'grids', TEXT)} AND n > :above ORDER BY n LIMIT :most"
+    )
+    parameters = {"t": township, "grids": many(connection, grids), "above": above, "most": most}
+    rows = await connection.execute(text(statement), parameters)
     return [Exit(row.record_id, row.n, row.why, row.state, row.number) for row in rows]
 
 

@@ -90,6 +90,8 @@ townships = Table(
     Column("counter", Number, nullable=False),  # the last number given
     Column("horizon", Number, nullable=False),  # exits at or below it may be gone
     Column("cursor_key", LargeBinary, nullable=False),
+    Column("tip", Number),  # the newest change: by it a reader of another timeline is recognised
+    Column("tip_change", Id),
     Column("lost_spans", Small, nullable=False),  # [first, last] of numbers that a restore took back
     Column("duty_phone", String(40)),
     Column("opened_ms", Millis, nullable=False),

@@ -24,6 +24,9 @@ class Township(msgspec.Struct, frozen=True):
     horizon: int
     cursor_key: bytes
     lost_spans: tuple[tuple[int, int], ...]
+    tip: int = 0
+    """The number of the newest change, 0 before the first."""
+    tip_change: str = ""
 
     @property
     def server(self) -> str:
@@ -39,12 +42,14 @@ class Township(msgspec.Struct, frozen=True):
 
 
 _READ = (
-    "SELECT township_id, CAST(identity AS text) AS identity, counter, horizon, cursor_key, lost_spans "
-    "FROM townships WHERE township_id = :t"
+    "SELECT township_id, CAST(identity AS text) AS identity, counter, horizon, cursor_key, lost_spans, tip, "
+    "CAST(tip_change AS text) AS tip_change FROM townships WHERE township_id = :t"
 )
 _PLAIN: Final = text(_READ)
 _LOCKING: Final = text(f"{_READ} FOR UPDATE")
-_BUMP: Final = text("UPDATE townships SET counter = :counter WHERE township_id = :t")
+_BUMP: Final = text(
+    "UPDATE townships SET counter = :counter, tip = :tip, tip_change = :change WHERE township_id = :t"
+)
 _REOPEN: Final = text("UPDATE townships SET counter = :counter, lost_spans = :spans WHERE township_id = :t")
 
 
@@ -58,9 +63,9 @@ async def lock(connection: AsyncConnection, township: str) -> Township | None:
     return await _one(connection, _PLAIN if is_sqlite(connection) else _LOCKING, township)
 
 
-async def bump(connection: AsyncConnection, township: str, counter: int) -> None:
-    """Records the last number given."""
-    await connection.execute(_BUMP, {"t": township, "counter": counter})
+async def bump(connection: AsyncConnection, township: str, counter: int, tip: int, change: str) -> None:
+    """Records the last number given, and the newest change with its own."""
+    await connection.execute(_BUMP, {"t": township, "counter": counter, "tip": tip, "change": change})
 
 
 async def open_epoch(connection: AsyncConnection, township: Township) -> Township:
@@ -84,4 +89,6 @@ async def _one(connection: AsyncConnection, statement: object, township: str) ->
         row.horizon,
         bytes(row.cursor_key),
         tuple((first, last) for first, last in spans),
+        row.tip or 0,
+        row.tip_change or "",
     )

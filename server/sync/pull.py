@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage import changes, records, stream, townships
+from server.storage import records, stream, townships
 from server.storage.townships import Township
 from server.sync.push import Own
 from sync_protocol.cursor import Cursor, Lane, fold, rescope, restart, seal
@@ -69,8 +69,7 @@ async def pull(connection: AsyncConnection, reader: Reader, limits: Limits) -> t
     upto = min((lane.position for lane in lanes), default=township.counter)
     await _receipts(connection, reader, start, upto, filling)
     receipts = filling.receipts[-1].n if filling.receipts else start.receipts
-    tip, tip_change = await changes.last(connection, reader.township)
-    cursor = Cursor(reader.device, tuple(lanes), receipts, tip, tip_change)
+    cursor = Cursor(reader.device, tuple(lanes), receipts, township.tip, township.tip_change)
     complete = not filling.full() and all(lane.position >= township.counter for lane in lanes)
     fresh = _finished(start, lanes, township.counter)
     digests = await records.digests(connection, reader.township, reader.grids) if complete else {}
@@ -143,17 +142,17 @@ async def _lane(
     if filling.full() or lane.position >= head:
         return lane
     most = filling.budget // _RECORD_BYTES + 1
-    upto = head
-    found: list[RecordState | Exit] = []
+    own, skip = _own(reader, lane)
+    states = await records.page(connection, reader.township, lane.grids, lane.position, most, skip)
+    exits = await stream.exits_of(
+        connection, reader.township, lane.grids, max(lane.position, lane.exits_above), most
+    )
+    upto = exits[-1].n if len(exits) == most else head
     for grid in lane.grids:
-        states = await records.page(connection, reader.township, grid, lane.position, most)
-        exits_above = max(lane.position, lane.exits_above)
-        exits = await stream.exits_of(connection, reader.township, grid, exits_above, most)
-        for part, last in ((states, _last_version), (exits, _last_exit)):
-            if len(part) == most:
-                upto = min(upto, last(part[-1]))
-        found += [*states, *exits]
+        versions = [state.version for state in states if state.place == grid]
+        upto = min(upto, versions[-1]) if len(versions) == most else upto
     position = lane.position
+    found: list[RecordState | Exit] = [*states, *own, *exits]
     for thing in sorted(found, key=_number):
         if _number(thing) > upto:
             break
@@ -164,12 +163,19 @@ async def _lane(
     return msgspec.structs.replace(lane, position=upto)
 
 
-def _last_version(state: Any) -> int:
-    return int(state.version)
+def _own(reader: Reader, lane: Lane) -> tuple[list[RecordState], tuple[int, int]]:
+    """The records that need not be read back, because this very request has just written them, and their numbers.
 
-
-def _last_exit(left: Any) -> int:
-    return int(left.n)
+    Only where all that it wrote in a row is such; should somebody have written one of them since, it comes
+    once more with its new version.
+    """
+    there = [one for one in reader.own.values() if one.state.held and one.state.place in lane.grids]
+    versions = sorted(one.state.version for one in reader.own.values())
+    in_a_row = bool(versions) and versions[-1] - versions[0] + 1 == len(versions)
+    if not in_a_row or any(one.before > lane.base for one in there):
+        return [], (0, 0)
+    new = [one.state for one in there if one.state.version > lane.position]
+    return new, (versions[0], versions[-1])
 
 
 def _number(thing: RecordState | Exit) -> int:
@@ -193,7 +199,7 @@ def page_record(state: RecordState, base: int, own: Own | None) -> PageRecord:
 
     What this very request has changed, and nobody else since `base`, is named instead of sent back.
     """
-    if own is not None and own.version == state.version and own.before <= base:
+    if own is not None and own.state.version == state.version and own.before <= base:
         place = state.place if own.before == 0 else ""
         kind = state.kind if own.before == 0 else ""
         return PageRecord(
@@ -247,9 +253,4 @@ def _newer(state: RecordState, base: int) -> tuple[dict[str, Any], dict[str, dic
 
 
 async def _left(connection: AsyncConnection, township: str, lanes: list[Lane]) -> int:
-    counts = [
-        await records.count_above(connection, township, grid, lane.position)
-        for lane in lanes
-        for grid in lane.grids
-    ]
-    return sum(counts)
+    return sum([await records.count_above(connection, township, lane.grids, lane.position) for lane in lanes])

@@ -21,19 +21,18 @@ from server.storage.changes import Stored
 from server.storage.townships import Township
 from server.sync.judge import Accepted, Author, Kinds, Refusal, judge
 from server.sync.order import Item, Ordered, is_resend, item, order, under_other_id
+from server.sync.pasts import histories
 from server.sync.settle import Draft, Settled, settle
 from sync_protocol.changes import Change
-from sync_protocol.changes import decode as decode_change
 from sync_protocol.clock import Corrected, Reading, correct
 from sync_protocol.codec import Unreadable
-from sync_protocol.history import Effect, History, Past
+from sync_protocol.history import History, Past
 from sync_protocol.limits import Limits
 from sync_protocol.merge import merge
 from sync_protocol.messages import Unanswered, Verdict
 from sync_protocol.outcome import Arrival, Merged
 from sync_protocol.state import RecordState, Writer, born
 
-_decode_effects = msgspec.json.Decoder(tuple[Effect, ...]).decode
 _decode_verdict = msgspec.json.Decoder(Verdict).decode
 
 
@@ -160,8 +159,8 @@ async def _open(connection: AsyncConnection, township: Township, upload: Upload)
         ordered = Ordered(again=ordered.again, counter=counter)
     taken = _surviving(township, ordered)
     states = await records.by_ids(connection, township.id, sorted({c.record for c in taken}))
-    histories, orphans = await _histories(connection, township.id, taken, states, seen)
-    return _Batch(upload, township, seen, ordered, states, histories, orphans, township.counter), offer_above
+    known, orphans = await histories(connection, township.id, taken, states, seen)
+    return _Batch(upload, township, seen, ordered, states, known, orphans, township.counter), offer_above
 
 
 def _surviving(township: Township, ordered: Ordered) -> list[Change]:
@@ -178,43 +177,6 @@ def _rebased(element: Item, township: Township) -> Item:
     bases = {path: township.survived(base) for path, base in change.bases.items()}
     rebased = msgspec.structs.replace(change, base=township.survived(change.base), bases=bases)
     return msgspec.structs.replace(element, change=rebased)
-
-
-async def _histories(
-    connection: AsyncConnection,
-    township: str,
-    taken: list[Change],
-    states: dict[str, RecordState],
-    seen: dict[str, Stored],
-) -> tuple[dict[str, History], set[str]]:
-    """The history of records that moved since their author looked, and the records whose create is quarantined.
-
-    A chain was begun on a page that only its first changes name, so with a predecessor all history counts.
-    """
-    chained = {c.record for c in taken if c.predecessors & seen.keys()}
-    moved = chained | {c.record for c in taken if c.record in states and states[c.record].version > c.base}
-    created = {c.record for c in taken if c.do == "create"}
-    missing = {c.record for c in taken if c.record not in states} - created
-    bases = (0 if c.predecessors else min([c.base, *c.bases.values()]) for c in taken if c.record in moved)
-    above = min(bases, default=0)
-    rows = await changes.of_records(connection, township, sorted(moved), above)
-    orphans = {row.record_id for row in await changes.of_records(connection, township, sorted(missing))}
-    pasts: dict[str, list[Past]] = {record: [] for record in moved}
-    for row in [*rows, *(s for s in seen.values() if s.n <= above or s.record_id not in moved)]:
-        past = past_of(row)
-        if past is not None and row.record_id is not None:
-            pasts.setdefault(row.record_id, []).append(past)
-    return {record: History(found) for record, found in pasts.items()}, {r for r in orphans if r is not None}
-
-
-def past_of(row: Stored) -> Past | None:
-    """A stored change as the merge reads it; None for one that could not be decoded when it came."""
-    try:
-        change = decode_change(row.payload)
-    except msgspec.MsgspecError:
-        return None
-    effects = _decode_effects(row.effects)
-    return Past(row.n, row.author, row.stamp_ms, change, effects, quarantined=row.quarantined)
 
 
 def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limits) -> None:

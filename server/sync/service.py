@@ -18,7 +18,7 @@ from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable, read_change
 from sync_protocol.cursor import Cursor, CursorInvalid, unseal
-from sync_protocol.messages import SyncAnswer, SyncRequest
+from sync_protocol.messages import Profile, SyncAnswer, SyncRequest
 from sync_protocol.versions import CURRENT
 
 
@@ -44,12 +44,18 @@ class _Taken(msgspec.Struct, frozen=True):
 
 
 async def public_key(services: Services, township: str, device: str) -> bytes | None:
-    """The key that a device signs with; None for one that does not exist."""
+    """The key that a device signs with; None for one that does not exist. A device's key never changes."""
+    known = services.keys.get((township, device))
+    if known is not None:
+        return known
 
     async def read(connection: AsyncConnection) -> bytes | None:
         return await contact.public_key(connection, township, device)
 
-    return await snapshot(services.engine, read)
+    key = await snapshot(services.engine, read)
+    if key is not None:
+        services.keys.put((township, device), key)
+    return key
 
 
 async def sync(services: Services, caller: Caller, request: SyncRequest) -> SyncAnswer:
@@ -155,8 +161,24 @@ async def _with_page(
 
     async def read(connection: AsyncConnection) -> SyncAnswer:
         township, page = await pull(connection, reader, services.limits)
-        own = await profile(connection, caller.township, caller.device, services.registry)
+        own = await _profile(connection, services, caller, taken.contact)
         news = own if own.tag != request.profile else None
         return msgspec.structs.replace(answer, server=township.server, page=page, profile=news)
 
     return await snapshot(services.engine, read)
+
+
+async def _profile(
+    connection: AsyncConnection, services: Services, caller: Caller, known: Contact
+) -> Profile:
+    """The device's profile, from memory while neither its owner, its grids nor the kinds have changed.
+
+    A new name of a person or a grid is seen a little later, when the memory forgets.
+    """
+    key = (caller.device, known.staff_id, known.role, known.grids, services.registry.generation)
+    remembered = services.profiles.get(key, services.clock())
+    if remembered is not None:
+        return remembered
+    found = await profile(connection, caller.township, caller.device, services.registry)
+    services.profiles.put(key, found, services.clock())
+    return found
