@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from litestar import Request, Response, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 
 from server.bodies import decompress, read_body, respond
@@ -23,7 +24,9 @@ def enrol_handler(failures: Failures) -> HTTPRouteHandler:
     """The handler; `failures` bounds how often its callers may guess."""
 
     @post(PATH, status_code=200, summary="Enrol a device with a one-time code", tags=["devices"])
-    async def enrol_device(request: Request[Any, Any, State], services: Services) -> Response[bytes]:
+    async def enrol_device(
+        request: Request[Any, Any, State], services: NamedDependency[Services]
+    ) -> Response[bytes]:
         """Answers who the device is now, or `code_invalid` for a wrong, used or expired code alike."""
         address = request.client.host if request.client is not None else ""
         if failures.too_many(address, services.clock()):

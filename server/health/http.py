@@ -2,6 +2,7 @@
 
 import msgspec
 from litestar import get
+from litestar.di import NamedDependency
 
 from server.health.service import readiness
 from server.problems import Problem
@@ -21,7 +22,7 @@ async def live_handler() -> Health:
 
 
 @get("/v1/health/ready", summary="Whether requests can be served", tags=["health"])
-async def ready_handler(services: Services) -> Health:
+async def ready_handler(services: NamedDependency[Services]) -> Health:
     """Answers 503 while the database is out of reach or its schema is too old."""
     found = await readiness(services.engine)
     if not found.ready:
