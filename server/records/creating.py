@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from server.applications.service import Application
-from server.declined import Declined, invalid
+from server.declined import invalid
 from server.kinds.registry import Registry
 from server.records.editing import check_contact
 from server.records.writing import APPLICATION, derived_id
@@ -57,8 +57,6 @@ def create_change(
     if kind is None:
         cause = "unknown_version" if registry.known(new.kind) else "unknown_kind"
         raise invalid("kind", "there is no such kind or version here", cause)
-    if kind.roles and APPLICATION not in kind.roles:
-        raise Declined("forbidden", f"applications create no {new.kind}", cause="not_permitted")
     check_contact(kind, application.scopes, _paths(kind, new.fields))
     record = derived_id("record", application.id, township_of(new.place), new.key)
     return Change(

@@ -197,7 +197,13 @@ def _remove_entry(editor: Editor, out: Changed, declared: Field, entry: str) -> 
         out.ops.append(Drop(declared.name, entry))
 
 
+def is_mask(kind: Kind, path: str, value: Any, *standing: Any) -> bool:
+    """Whether `value` is the masked form of contact: what a reader was shown who may not read contact."""
+    veil = Veil(kind, full=False)
+    return value is not None and is_contact(kind, path) and any(value == veil.at(path, one) for one in standing)
+
+
 def _check_mask(editor: Editor, path: str, value: Any, standing: Any) -> None:
     """A reader who was shown 138****1234 and sends the record back must not overwrite the number with it."""
-    if is_contact(editor.kind, path) and value == Veil(editor.kind, full=False).at(path, standing):
+    if is_mask(editor.kind, path, value, standing):
         raise invalid(path, "this is the masked form of what stands, not a value")
