@@ -1,0 +1,1 @@
+"""The documents under test: recorded examples, worked numbers, lists of codes and errors."""
