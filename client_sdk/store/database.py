@@ -117,6 +117,8 @@ class Database:
         """Turns the driver's errors into those of Roundbook."""
         try:
             yield
+        except (sqlcipher3.IntegrityError, sqlcipher3.ProgrammingError):
+            raise  # a mistake of this package, which no word to the user would mend
         except sqlcipher3.Error as error:
             raise self._worded(error) from error
 
