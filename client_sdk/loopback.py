@@ -39,7 +39,11 @@ class AsyncLoopbackTransport:
         self._lifespan = _Lifespan(app)
 
     async def __aenter__(self) -> Self:
-        await self._lifespan.start()
+        try:
+            await self._lifespan.start()
+        except BaseException:
+            await self._client.aclose()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -80,7 +84,11 @@ class LoopbackTransport:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._inner = self.run(self._begin())
+        try:
+            self._inner = self.run(self._begin())
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -146,8 +154,15 @@ class _Lifespan:
                 await self._task
             return
         if said.result() == f"{what}.failed":
+            await self._give_up()
             message = f"the application said {what}.failed"
             raise RuntimeError(message)
+
+    async def _give_up(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            self._task = None
 
     async def _run(self) -> None:
         async def send(message: MutableMapping[str, Any]) -> None:
