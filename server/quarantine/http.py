@@ -1,0 +1,41 @@
+"""/v1/quarantine: thin handlers. What they do is in service.py."""
+
+from typing import Final
+
+from litestar import Router, get, post
+
+from server.access import Caller, Given, guarded, problems
+from server.quarantine import service
+from server.quarantine.replaying import Correction
+from server.quarantine.views import QuarantinePage, Replayed
+from server.records.http import After, Key, Limit
+from server.records.writing import Target
+
+_REVIEW: Final = {"scope": "review"}
+_TAGS: Final = ["quarantine"]
+
+
+@get("/v1/quarantine", opt=_REVIEW, tags=_TAGS, responses=problems(), summary="List the quarantine")
+async def list_quarantine(
+    services: Given, application: Caller, after: After = None, limit: Limit = None
+) -> QuarantinePage:
+    """Changes that wait, oldest first: why, whose, and what they wanted as far as it can be read."""
+    return await service.listed(services, application, after, limit)
+
+
+@post(
+    "/v1/quarantine/{change:str}/replay",
+    status_code=200,
+    opt=_REVIEW,
+    tags=_TAGS,
+    responses=problems(404, 409, 422),
+    summary="Take a quarantined change in again, or close it",
+)
+async def replay_change(
+    services: Given, application: Caller, change: str, data: Correction, idempotency_key: Key = None
+) -> Replayed:
+    """Merges what the device sent, corrected if need be, as the device's own; the device is told."""
+    return await service.replay(services, application, Target(change, None, idempotency_key), data)
+
+
+route_handlers: Final[list[Router]] = [guarded([list_quarantine, replay_change])]

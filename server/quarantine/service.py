@@ -1,0 +1,193 @@
+"""The quarantine: listed, replayed with what waited for it, or closed. Nothing is ever removed from it."""
+
+from functools import partial
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.applications.service import Application
+from server.declined import Declined, invalid, not_found
+from server.quarantine.replaying import Correction, Office, close, take_in
+from server.quarantine.views import (
+    QuarantinedView,
+    QuarantinePage,
+    Replayed,
+    StillQuarantined,
+    Taken,
+    kind_of,
+    quarantined_view,
+)
+from server.records import paging
+from server.records.editing import check_contact
+from server.records.paging import Position
+from server.records.reading import veil_for
+from server.records.views import RecordView, change_of, record_view
+from server.records.writing import (
+    Target,
+    Writing,
+    checked_key,
+    derived_id,
+    open_writing,
+    request_id,
+)
+from server.services import Services
+from server.storage import changes, office_authors, office_changes, records
+from server.storage.changes import Stored
+from server.storage.engine import snapshot, transact
+from server.storage.office_changes import CLOSINGS, DISCARDED, REPLAYED
+from sync_protocol.ids import is_id
+
+_NO_CORRECTION = Correction()
+
+
+async def listed(
+    services: Services, application: Application, after: str | None, limit: int | None
+) -> QuarantinePage:
+    """A page of the open quarantine, township by township, oldest first."""
+    await services.registry.ensure()
+    most = paging.bounded(limit)
+    views: list[QuarantinedView] = []
+    townships = tuple(sorted(application.townships))
+    for township, start in paging.from_here(townships, paging.position(after)):
+        wanted = most - len(views) + 1
+        work = partial(
+            _views,
+            services=services,
+            application=application,
+            township=township,
+            above=start.n,
+            most=wanted,
+        )
+        views += await snapshot(services.engine, work)
+        if len(views) > most:
+            last = views[most - 1]
+            return QuarantinePage(views[:most], paging.token(Position(last.township, last.n)))
+    return QuarantinePage(views, None)
+
+
+async def _views(
+    connection: AsyncConnection,
+    services: Services,
+    application: Application,
+    township: str,
+    above: int,
+    most: int,
+) -> list[QuarantinedView]:
+    rows = await office_changes.quarantined(connection, township, above, most)
+    names = await office_authors.names(connection, township, sorted({row.author for row in rows}))
+    wanted = sorted({row.record_id for row in rows if row.record_id is not None})
+    known = await records.by_ids(connection, township, wanted)
+    return [
+        quarantined_view(
+            township,
+            row,
+            names,
+            veil_for(services, application, kind_of(row) or ""),
+            record_exists=row.record_id in known,
+        )
+        for row in rows
+    ]
+
+
+async def replay(
+    services: Services, application: Application, target: Target, correction: Correction
+) -> Replayed:
+    """Takes a quarantined change in again, and those that waited for it; or closes it without applying.
+
+    Declines what cannot be applied even now, and what somebody else has replayed or closed.
+    """
+    checked_key(target.key)
+    if correction.discard and (not correction.reason or correction.names):
+        raise invalid("reason", "a discard has a reason, and nothing to correct", "missing_field")
+    township, row = await _find(services, application, target.thing)
+    await services.registry.ensure(_kinds([row]))
+    _check_scopes(services, application, row, correction)
+    now_ms = services.clock()
+    closing_id = request_id(services, application, target, msgspec.json.encode(correction), now_ms)
+
+    async def work(connection: AsyncConnection) -> Replayed:
+        writing = await open_writing(connection, services, application, township, now_ms)
+        office = Office(writing.author, correction.reason, closing_id)
+        closed = await office_changes.closings(connection, township, row.change_id)
+        if not closed:
+            return await _act(writing, application, row, correction, office)
+        if closing_id not in {one.change_id for one in closed}:
+            raise Declined("already_decided")
+        return await _again(writing, application, row, closed)
+
+    return await transact(services.engine, work)
+
+
+async def _act(
+    writing: Writing, application: Application, row: Stored, correction: Correction, office: Office
+) -> Replayed:
+    if correction.discard:
+        await close(writing, row, office, DISCARDED)
+        return Replayed([], [], discarded=True, record=await _record(writing, application, row))
+    taken = [await take_in(writing, row, correction)]
+    await close(writing, row, office, REPLAYED, correction.names)
+    refused: list[StillQuarantined] = []
+    waiting = await office_changes.waiting_for(
+        writing.connection, writing.township.id, taken[0].record, row.n
+    )
+    for one in waiting:
+        outcome = await _follow(writing, one, office)
+        if isinstance(outcome, Taken):
+            taken.append(outcome)
+        else:
+            refused.append(outcome)
+    return Replayed(taken, refused, discarded=False, record=await _record(writing, application, row))
+
+
+async def _follow(writing: Writing, row: Stored, office: Office) -> Taken | StillQuarantined:
+    """A change that waited for the one replayed. If it cannot follow, it stays, and blocks nothing."""
+    own = Office(office.by, office.reason, derived_id("follow", office.closing_id, row.change_id))
+    try:
+        # What a refused one has written is taken back alone.
+        async with writing.connection.begin_nested():
+            taken = await take_in(writing, row, _NO_CORRECTION)
+            await close(writing, row, own, REPLAYED)
+            return taken
+    except Declined as declined:
+        cause, field = declined.extra.get("cause", declined.code), declined.extra.get("field")
+        return StillQuarantined(row.change_id, cause, field, declined.detail)
+
+
+async def _again(writing: Writing, application: Application, row: Stored, closed: list[Stored]) -> Replayed:
+    """The answer to a request that was answered before."""
+    taken = [
+        Taken(row.change_id, one.change_id, one.record_id or "", one.result, one.n)
+        for one in closed
+        if one.result not in CLOSINGS
+    ]
+    record = await _record(writing, application, row)
+    return Replayed(taken, [], discarded=not taken, record=record)
+
+
+async def _record(writing: Writing, application: Application, row: Stored) -> RecordView | None:
+    township = writing.township.id
+    found = await records.by_ids(writing.connection, township, [row.record_id] if row.record_id else [])
+    return next(
+        (record_view(township, s, veil_for(writing.services, application, s.kind)) for s in found.values()),
+        None,
+    )
+
+
+async def _find(services: Services, application: Application, change: str) -> tuple[str, Stored]:
+    for township in application.townships if is_id(change) else ():
+        work = partial(changes.by_ids, township=township, ids=[change])
+        row = (await snapshot(services.engine, work)).get(change)
+        if row is not None and row.quarantined:
+            return township, row
+    raise not_found()
+
+
+def _kinds(rows: list[Stored]) -> set[tuple[str, int]]:
+    found = [change_of(row) for row in rows]
+    return {(change.kind, change.version) for change in found if change is not None}
+
+
+def _check_scopes(services: Services, application: Application, row: Stored, correction: Correction) -> None:
+    kind = services.registry.latest(kind_of(row) or "")
+    if kind is not None:
+        check_contact(kind, application.scopes, correction.fields)
