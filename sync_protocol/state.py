@@ -102,6 +102,11 @@ class RecordState:
     """Registration number."""
     deleted: bool = False
     closed: bool = False
+    counted: tuple[str, int, int] | None = None
+    """The grid whose digest counts it, and the halves of its own digest there, as stored; None for a new one."""
+
+    new: bool = False
+    """Whether no row of it is stored yet."""
 
     @property
     def held(self) -> bool:
@@ -134,7 +139,7 @@ class RecordState:
 def born(change: Change, body: bytes | Values, kind: Kind, writer: Writer) -> RecordState:
     """A new record: as its create says, in the first state of its workflow or the one that the create steps into."""
     state = RecordState(
-        change.record, kind.name, writer.n, writer.n, change.place or "", body, Marks([writer])
+        change.record, kind.name, writer.n, writer.n, change.place or "", body, Marks([writer]), new=True
     )
     if kind.workflow is not None:
         to = change.act.to if change.act is not None else kind.workflow.initial

@@ -40,6 +40,7 @@ def upgrade() -> None:
     _enrolments()
     _applications()
     _records()
+    _holdings()
     _changes()
     _conflicts()
     _exits()
@@ -207,7 +208,19 @@ def _records() -> None:
         Column("received_ms", BigInteger, nullable=False),
         PrimaryKeyConstraint("township_id", "record_id", name="pk_records"),
         Index("ix_records_place", "township_id", "place", "version"),
-        Index("uq_records_number", "township_id", "number", unique=True),
+        Index("uq_records_number", "township_id", "number", unique=True, **_where("number IS NOT NULL")),
+    )
+
+
+def _holdings() -> None:
+    township_table(
+        "holdings",
+        Column("township_id", String(9), nullable=False),
+        Column("grid", String(15), nullable=False),
+        Column("held", BigInteger, nullable=False),
+        Column("digest_high", BigInteger, nullable=False),
+        Column("digest_low", BigInteger, nullable=False),
+        PrimaryKeyConstraint("township_id", "grid", name="pk_holdings"),
     )
 
 

@@ -42,8 +42,11 @@ async def insert_rows(
     rows: Sequence[Mapping[str, Any]],
     *,
     replace: tuple[str, ...] = (),
+    add: tuple[str, ...] = (),
 ) -> None:
-    """Inserts rows of one township in one statement; `replace` names the columns that make an existing row new.
+    """Inserts rows of one township in one statement.
+
+    Of a row that exists already, `replace` names the columns that are written anew, `add` those to be added to.
 
     Each row maps every column but `township_id`; all rows have the same keys. A column in which all rows agree
     travels once: encoding arrays element by element is a third of a push.
@@ -52,7 +55,7 @@ async def insert_rows(
         return
     columns = tuple(rows[0])
     if is_sqlite(connection):
-        statement = _insert(table, columns, (), replace, sqlite=True)
+        statement = _insert(table, columns, (), replace, add, sqlite=True)
         await connection.execute(statement, [{**row, "township_id": township} for row in rows])
         return
     by_column = {column: [row[column] for row in rows] for column in columns}
@@ -60,13 +63,19 @@ async def insert_rows(
         c for c, values in by_column.items() if len(rows) > 1 and values.count(values[0]) == len(values)
     )
     bound = {column: values[0] if column in same else values for column, values in by_column.items()}
-    statement = _insert(table, columns, same, replace, sqlite=False)
+    statement = _insert(table, columns, same, replace, add, sqlite=False)
     await connection.execute(statement, {**bound, "township_id": township})
 
 
 @lru_cache(maxsize=1_024)
 def _insert(
-    table: Table, columns: tuple[str, ...], same: tuple[str, ...], replace: tuple[str, ...], *, sqlite: bool
+    table: Table,
+    columns: tuple[str, ...],
+    same: tuple[str, ...],
+    replace: tuple[str, ...],
+    add: tuple[str, ...],
+    *,
+    sqlite: bool,
 ) -> TextClause:
     names = ", ".join(columns)
     if sqlite:
@@ -84,9 +93,12 @@ def _insert(
             f"AS x({', '.join(listed)}) WHERE t.township_id = :township_id"
         )
     conflict = ""
-    if replace:
+    if replace or add:
         key = ", ".join(column.name for column in table.primary_key)
-        updates = ", ".join(f"{column} = excluded.{column}" for column in replace)
+        updates = ", ".join(
+            [f"{column} = excluded.{column}" for column in replace]
+            + [f"{column} = {table.name}.{column} + excluded.{column}" for column in add]
+        )
         conflict = f" ON CONFLICT ({key}) DO UPDATE SET {updates}"
     return text(f"INSERT INTO {table.name} (township_id, {names}) {source}{conflict}")
 

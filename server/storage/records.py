@@ -9,13 +9,13 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.dialect import ID, TEXT, among, insert_rows, many
-from server.storage.tables import records
+from server.storage.tables import holdings, records
 from sync_protocol.canonical import Digest, canonical, halves, total
 from sync_protocol.state import RecordState
 
 _COLUMNS: Final = (
     "CAST(record_id AS text) AS record_id, version, placed, kind, place, state, number, deleted, closed, "
-    "body, marks"
+    "body, marks, digest_high, digest_low"
 )
 _REPLACED: Final = (
     "version",
@@ -55,6 +55,7 @@ def state_of(row: Row[Any]) -> RecordState:
         row.number,
         bool(row.deleted),
         bool(row.closed),
+        None if row.deleted or row.closed else (row.place, row.digest_high, row.digest_low),
     )
 
 
@@ -72,10 +73,31 @@ async def selected(
 async def write(
     connection: AsyncConnection, township: str, states: Sequence[RecordState], received_ms: int
 ) -> None:
-    """Writes records whole, new ones and known ones, in one statement."""
+    """Writes records whole, new ones and known ones, and keeps the digests of their grids."""
+    rows = [_row(state, received_ms) for state in states]
+    new = [row for row, state in zip(rows, states, strict=True) if state.new]
+    known = [row for row, state in zip(rows, states, strict=True) if not state.new]
+    await insert_rows(connection, records, township, new)
+    await insert_rows(connection, records, township, known, replace=_REPLACED)
     await insert_rows(
-        connection, records, township, [_row(s, received_ms) for s in states], replace=_REPLACED
+        connection, holdings, township, _counts(states, rows), add=("held", "digest_high", "digest_low")
     )
+
+
+def _counts(states: Sequence[RecordState], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What these writes change in the number and the digest of what devices hold of each grid."""
+    counts: dict[str, list[int]] = {}
+    for state, row in zip(states, rows, strict=True):
+        now = (state.place, row["digest_high"], row["digest_low"]) if state.held else None
+        for counted, sign in ((state.counted, -1), (now, 1)):
+            if counted is not None:
+                grid, high, low = counted
+                held = counts.setdefault(grid, [0, 0, 0])
+                held[:] = held[0] + sign, held[1] + sign * high, held[2] + sign * low
+    return [
+        {"grid": grid, "held": held, "digest_high": high, "digest_low": low}
+        for grid, (held, high, low) in sorted(counts.items())
+    ]
 
 
 def _row(state: RecordState, received_ms: int) -> dict[str, Any]:
@@ -141,12 +163,11 @@ async def count_above(connection: AsyncConnection, township: str, grids: Sequenc
 
 
 async def digests(connection: AsyncConnection, township: str, grids: Sequence[str]) -> dict[str, Digest]:
-    """The digest of what devices hold of each grid."""
+    """The digest of what devices hold of each grid, as the writes have kept it."""
+    condition = among(connection, "grid", "grids", TEXT)
     statement = (
-        "SELECT place, count(*) AS held, sum(digest_high) AS high, sum(digest_low) AS low FROM records "  # noqa: S608
-        f"WHERE township_id = :t AND {among(connection, 'place', 'grids', TEXT)} AND NOT deleted AND NOT closed "
-        "GROUP BY place"
+        f"SELECT grid, held, digest_high, digest_low FROM holdings WHERE township_id = :t AND {condition}"  # noqa: S608
     )
     rows = await connection.execute(text(statement), {"t": township, "grids": many(connection, grids)})
-    found = {row.place: total(row.held, int(row.high), int(row.low)) for row in rows}
+    found = {row.grid: total(row.held, row.digest_high, row.digest_low) for row in rows}
     return {grid: found.get(grid, Digest(0, "0" * 16)) for grid in grids}

@@ -197,7 +197,25 @@ records = Table(
     Column("received_ms", Millis, nullable=False),  # the create's receipt
     _key("records", "record_id"),
     Index("ix_records_place", "township_id", "place", "version"),
-    Index("uq_records_number", "township_id", "number", unique=True),
+    Index(
+        "uq_records_number",
+        "township_id",
+        "number",
+        unique=True,
+        postgresql_where=text("number IS NOT NULL"),
+        sqlite_where=text("number IS NOT NULL"),
+    ),
+)
+
+holdings = Table(  # what devices hold of each grid: the count and the sums of the digests of its records
+    "holdings",
+    metadata,
+    _township(),
+    Column("grid", String(15), nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("digest_high", BigInteger, nullable=False),
+    Column("digest_low", BigInteger, nullable=False),
+    _key("holdings", "grid"),
 )
 
 changes = Table(
