@@ -42,6 +42,9 @@ def back_up(
     if not source.exists():
         message = f"There is no database at {source} yet: name another data folder with --data."
         raise RefusedError(message)
+    if target.exists() and target.samefile(source):
+        message = f"{target} is the database itself: name another file."
+        raise RefusedError(message)
     _check_target(target, force=force)
     part = target.with_name(f"{target.name}.part")
     with _sentences(target), _part(part):

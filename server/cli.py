@@ -11,8 +11,7 @@ from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
-from alembic.util import CommandError
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from server.commands import database, output, serve
 from server.commands.application import application
@@ -81,13 +80,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             sys.exit(0)
         output.fail(f"{text.rstrip('.')}: see `{_path(error)} --help`.")
         sys.exit(error.exit_code)
-    except (RefusedError, Unavailable, SQLAlchemyError, CommandError, OSError) as error:
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except Exception as error:
         output.fail(_sentence(error))
         if os.environ.get("ROUNDBOOK_DEBUG"):
             raise
         sys.exit(1)
-    except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
 
 
 def _path(error: typer.TyperException) -> str:

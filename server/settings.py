@@ -34,6 +34,8 @@ _RANGES: Final = {
     "failures_total": (1, 10**6),
 }
 _LIMIT_MAX: Final = 2**40
+_PARAMETERS: Final = frozenset({"ssl", "sslmode", "prepared_statement_cache_size", "target_session_attrs"})
+"""What may follow the ? of a PostgreSQL URL. A cache of 0 is for poolers in transaction mode."""
 _FORMS: Final = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
@@ -145,6 +147,12 @@ def _file_url(url: URL) -> URL:
 def _server_url(url: URL) -> URL:
     if not url.database:
         message = "The PostgreSQL URL names no database: end it with /DATABASE."
+        raise RefusedError(message)
+    unknown = sorted(set(url.query) - _PARAMETERS)
+    if unknown:
+        # Its value is not shown: it may be a password.
+        known = ", ".join(sorted(_PARAMETERS))
+        message = f"The PostgreSQL URL has the parameter {unknown[0][:20]!r}; known are {known}."
         raise RefusedError(message)
     mode = url.query.get("sslmode")
     # libpq's word, which people copy from elsewhere; asyncpg calls it ssl.

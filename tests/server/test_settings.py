@@ -60,6 +60,10 @@ def test_urls_get_the_driver_that_is_used(given: str, used: str) -> None:
         ({"ROUNDBOOK_DATABASE": "u:secret@h/d"}, "named by a URL such as"),
         ({"ROUNDBOOK_DATABASE": "postgresql://u:secret@h:port/d"}, "named by a URL such as"),
         ({"ROUNDBOOK_DATABASE": "postgresql://u:secret@h"}, "names no database"),
+        (
+            {"ROUNDBOOK_DATABASE": "postgresql://h/d?password=secret"},
+            "has the parameter 'password'; known are",
+        ),
         ({"ROUNDBOOK_DATABASE": "sqlite://"}, "is a file"),
         ({"ROUNDBOOK_DATABASE": "sqlite:///:memory:"}, "is a file"),
     ],
@@ -72,7 +76,7 @@ def test_what_cannot_be_used_is_named_and_no_password_is(environ: dict[str, str]
 
 
 def test_a_password_is_never_shown() -> None:
-    settings = read({"ROUNDBOOK_DATABASE": "postgresql://u:secret@h/d?password=secret"})
+    settings = read({"ROUNDBOOK_DATABASE": "postgresql://u:secret@h/d?ssl=require"})
     assert shown_database(settings) == "postgresql://u:***@h/d"
     assert "secret" not in repr(settings)
     assert "secret" not in f"{settings}"

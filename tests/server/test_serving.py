@@ -1,0 +1,215 @@
+"""A server in a process of its own, and what may be done beside it: backup, commands, but no restore."""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from server.backup import back_up, check, restore
+from server.refused import RefusedError
+
+COMMAND = [sys.executable, "-c", "from server.cli import main; main()"]
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDBOOK_")}
+    return {**plain, "ROUNDBOOK_DATA": str(folder), "PYTHONPATH": str(CHECKOUT)}
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=_environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@contextmanager
+def _serving(folder: Path, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server on a free port, once it says where it is."""
+    command = [*COMMAND, "serve", "--port", "0", *arguments]
+    with subprocess.Popen(command, env=_environment(folder), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            found = re.search(r"http://\S+:\d+", said)
+            assert found, said
+            yield found.group(), process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+def _get(url: str) -> tuple[int, object]:
+    response = httpx2.get(url, timeout=10)
+    return response.status_code, response.json()
+
+
+@pytest.mark.slow
+def test_a_server_serves_while_commands_work_beside_it(tmp_path: Path) -> None:
+    folder, copy = tmp_path / "data", tmp_path / "copy.db"
+    with _serving(folder, "--workers", "2") as (url, process):
+        assert _get(f"{url}/v1/health/live") == (200, {"status": "live"})
+        assert _get(f"{url}/v1/health/ready") == (200, {"status": "ready"})
+        assert _run(folder, "staff", "list").returncode == 0
+        done = _run(folder, "backup", str(copy), "--json")
+        assert json.loads(done.stdout)["file"] == str(copy)
+        refused = _run(folder, "restore", str(copy), "--force")
+        assert refused.returncode == 1
+        assert refused.stderr.endswith("open: stop it first.\n")
+        assert _get(f"{url}/v1/health/ready")[0] == 200
+        port = url.rpartition(":")[2]
+        taken = _run(folder, "serve", "--port", port)
+        assert taken.returncode == 1
+        assert f"127.0.0.1:{port} cannot be listened on" in taken.stderr
+    assert process.returncode == 0
+    restored = _run(folder, "restore", str(copy), "--force")
+    assert restored.returncode == 0, restored.stderr
+
+
+# --- copies ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A database of Roundbook with one word in it, in WAL mode."""
+    file = tmp_path / "live" / "roundbook.db"
+    file.parent.mkdir()
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+        connection.execute("CREATE TABLE words (word TEXT)")
+        connection.execute("INSERT INTO words VALUES ('before')")
+    return file
+
+
+def _words(file: Path) -> list[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        return [word for (word,) in connection.execute("SELECT word FROM words")]
+
+
+def test_a_copy_holds_what_was_committed_while_others_write(database: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with closing(sqlite3.connect(database, isolation_level=None)) as writer:
+        writer.execute("CREATE TABLE big (bytes BLOB)")
+        writer.executemany("INSERT INTO big VALUES (zeroblob(?))", [(100_000,)] * 200)
+        heard: list[tuple[int, int]] = []
+
+        def write_meanwhile(done: int, total: int) -> None:
+            heard.append((done, total))
+            writer.execute("INSERT INTO words VALUES ('meanwhile')")
+
+        done = back_up(database, copy, progress=write_meanwhile)
+    assert len(heard) > 1
+    assert heard[-1][0] == heard[-1][1]
+    assert _words(copy) == ["before"]
+    assert (done.revision, done.size_bytes) == ("0001", copy.stat().st_size)
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "live"]
+
+
+def test_a_restored_copy_stands_in_the_databases_place_and_the_old_one_beside_it(
+    database: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.db"
+    back_up(database, copy)
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO words VALUES ('after')")
+    with pytest.raises(RefusedError, match="add --force"):
+        restore(copy, database, stamp="s")
+    done = restore(copy, database, force=True, stamp="s")
+    assert _words(database) == ["before"]
+    assert done.kept == str(database.with_name("roundbook.db.s"))
+    assert _words(Path(done.kept)) == ["before", "after"]
+    assert database.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_is_restored_where_nothing_was(database: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    back_up(database, copy)
+    target = tmp_path / "new" / "roundbook.db"
+    assert restore(copy, target, stamp="s").kept is None
+    assert _words(target) == ["before"]
+
+
+def test_nothing_is_restored_while_somebody_has_the_database_open(database: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    back_up(database, copy)
+    with closing(sqlite3.connect(database, isolation_level=None)) as reader:
+        reader.execute("SELECT * FROM words").fetchall()
+        with pytest.raises(RefusedError, match="stop it first"):
+            restore(copy, database, force=True, stamp="s")
+        assert reader.execute("SELECT word FROM words").fetchall() == [("before",)]
+    assert sorted(path.name for path in database.parent.iterdir()) == ["roundbook.db"]
+
+
+def test_a_damaged_database_may_be_restored_over(database: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    back_up(database, copy)
+    database.write_bytes(b"\0" * 9_999)
+    restore(copy, database, force=True, stamp="s")
+    assert _words(database) == ["before"]
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0", b"x" * 5_000])
+def test_only_a_whole_database_is_restored(database: Path, tmp_path: Path, content: bytes) -> None:
+    bad = tmp_path / "bad.db"
+    bad.write_bytes(content)
+    with pytest.raises(RefusedError, match="not a database of Roundbook"):
+        restore(bad, database, force=True, stamp="s")
+    assert _words(database) == ["before"]
+    with pytest.raises(RefusedError, match="There is no file"):
+        restore(tmp_path / "none.db", database, force=True, stamp="s")
+
+
+def test_a_torn_copy_is_recognised(database: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.executemany("INSERT INTO words VALUES (?)", [("x" * 1_000,)] * 500)
+    copy = tmp_path / "copy.db"
+    back_up(database, copy)
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[: len(whole) // 2] + b"\xff" * (len(whole) - len(whole) // 2))
+    with pytest.raises(RefusedError, match="damaged"):
+        check(copy)
+
+
+def test_a_copy_overwrites_nothing_unless_told_to(database: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    copy.write_text("mine")
+    with pytest.raises(RefusedError, match="exists already"):
+        back_up(database, copy)
+    assert copy.read_text() == "mine"
+    back_up(database, copy, force=True)
+    assert _words(copy) == ["before"]
+    for target, says in ((tmp_path, "is a folder"), (tmp_path / "no" / "copy.db", "There is no folder")):
+        with pytest.raises(RefusedError, match=says):
+            back_up(database, target)
+    with pytest.raises(RefusedError, match="There is no database"):
+        back_up(tmp_path / "none.db", tmp_path / "other.db")
+
+
+def test_a_database_is_not_copied_onto_itself(database: Path) -> None:
+    with pytest.raises(RefusedError, match="itself"):
+        back_up(database, database)
+    with pytest.raises(RefusedError, match="itself"):
+        back_up(database, database.parent / ".." / "live" / "roundbook.db", force=True)
+    assert _words(database) == ["before"]
+
+
+def test_a_folder_that_cannot_be_written_is_said_to_be_so(database: Path) -> None:
+    with pytest.raises(RefusedError, match="could not be written"):
+        back_up(database, Path("/proc/self/copy.db"))
