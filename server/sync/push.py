@@ -121,8 +121,8 @@ async def push(
     await _write(connection, batch, settled)
     pushed = Pushed(batch.township, batch.ordered, offer_above=offer_above, own=own)
     for element, draft in zip((e for e, _ in batch.ordered.take), batch.drafts, strict=True):
-        _tell(pushed, element, draft.judged())
-    drafted = {draft.stored_id: draft.judged() for draft in batch.drafts}
+        _tell(pushed, element, draft.verdict)
+    drafted = {draft.stored_id: draft.verdict for draft in batch.drafts}
     for element, key in batch.ordered.again:
         first = drafted.get(key) or _decode_verdict(batch.seen[key].verdict)
         _tell(pushed, element, msgspec.structs.replace(first, duplicate=True))

@@ -56,14 +56,21 @@ class Draft:
     """The state of the workflow after it."""
     number: str | None = None
     """The registration number that this change brought."""
+    _verdict: Verdict | None = None
 
     @property
     def stored_id(self) -> str:
         """The id under which the change is stored."""
         return self.element.key
 
-    def judged(self) -> Verdict:
-        """The first verdict, which is the verdict for ever; final once `settle` has given numbers."""
+    @property
+    def verdict(self) -> Verdict:
+        """The first verdict, which is the verdict for ever; asked for only when `settle` has given numbers."""
+        if self._verdict is None:
+            self._verdict = self._judged()
+        return self._verdict
+
+    def _judged(self) -> Verdict:
         answered = self.element.answers_to or self.stored_id
         if self.refused is not None:
             code, where, reason = self.refused.code, self.refused.field, self.refused.reason
@@ -72,7 +79,7 @@ class Draft:
 
     def stored(self) -> Stored:
         """The row of the table of changes."""
-        change, verdict = self.element.change, self.judged()
+        change, verdict = self.element.change, self.verdict
         return Stored(
             change_id=self.stored_id,
             n=self.n,
