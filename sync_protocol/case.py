@@ -4,6 +4,7 @@ A path was changed concurrently when its standing version is newer than what the
 the standing value is exactly what the author's own named predecessor submitted. "Written by the same
 device" is not enough: that earlier change may have been merged with somebody else's since (failures, row
 30). An equal value that the office decided is no exemption either: a decision that was not seen is news.
+Nor is one that somebody else wrote in an entry: there the later stamp stands, whatever came first.
 """
 
 from dataclasses import dataclass, field
@@ -68,9 +69,8 @@ class Case:
         while link is not None:
             submitted = self.history.submitted(link, path)
             if not isinstance(submitted, Absent):
-                return equal(submitted, standing) and (
-                    writer.change == link.change.id or writer.rank != DECISION
-                )
+                may_be_others = writer.rank != DECISION and path.count("/") <= 1
+                return equal(submitted, standing) and (writer.change == link.change.id or may_be_others)
             if writer.change == link.change.id:  # it cannot be compared: a create's first state, an increment
                 return True
             before = self.history.own(link.change.predecessor(path), self.writer.by)

@@ -56,14 +56,20 @@ class History:
         self._pasts: list[Past] = []
         self._by_id: dict[str, Past] = {}
         self._built_on: set[str] = set()
-        self._fields: dict[str, dict[str, Any]] = {}
+        self._fields: dict[int, dict[str, Any]] = {}
+        # By the identity of a change object, which lives as long as this: a replay shares its change's id.
         for past in sorted(pasts or [], key=lambda past: past.n):
             self.add(past)
 
     def add(self, past: Past) -> None:
-        """Appends what has just been merged. A replay takes the place of the quarantined past it replays."""
+        """Appends what has just been merged. A replay takes the place of the quarantined past it replays.
+
+        What its author had on the screen stays what came first: the office may have corrected the replay.
+        """
         self._pasts.append(past)
-        self._by_id[past.change.id] = past
+        first = self._by_id.get(past.change.id)
+        shown = past if first is None else msgspec.structs.replace(past, change=first.change)
+        self._by_id[past.change.id] = shown
         self._built_on |= past.change.predecessors
 
     def own(self, change_id: str | None, by: str) -> Past | None:
@@ -107,9 +113,9 @@ class History:
 
     def submitted(self, past: Past, path: str) -> Any:
         """What a past wanted `path` to be, ABSENT when it did not touch it."""
-        fields = self._fields.get(past.change.id)
+        fields = self._fields.get(id(past.change))
         if fields is None:
-            fields = self._fields[past.change.id] = fields_of(past.change)
+            fields = self._fields[id(past.change)] = fields_of(past.change)
         return submitted(past.change, fields, path)
 
     def overtaken(self, change: Change, path: str) -> bool:
@@ -129,14 +135,30 @@ class History:
 
     def edited_by_others(self, change: Change, by: str, path: str) -> bool:
         """Whether anybody, outside the change's own chain and unseen by it, has edited anything below `path`."""
-        base, chain = self.base_of(change, by, path), self._chain(change, by)
+        sight = self._sight(change, by, path)
         return any(
-            past.n > base
-            and not past.quarantined
-            and past.change.id not in chain
-            and edits(past.change, path)
+            edits(past.change, path) and not past.quarantined and not _seen(past, sight)
             for past in self._pasts
         )
+
+    def unseen(self, change: Change, by: str, path: str) -> list[Any]:
+        """What pasts wanted a `path` to be that `change` clears, as far as it had not seen them.
+
+        Each clearing, this one or an earlier one, takes only what its author had seen.
+        """
+        pasts = [past for past in self._pasts if not past.quarantined and past.change.do != "delete"]
+        wanted = [(past, self.submitted(past, path)) for past in pasts]
+        sights = [self._sight(past.change, past.by, path) for past, value in wanted if value is None]
+        sights.append(self._sight(change, by, path))
+        return [
+            value
+            for past, value in wanted
+            if not (value is None or isinstance(value, Absent) or any(_seen(past, sight) for sight in sights))
+        ]
+
+    def _sight(self, change: Change, by: str, path: str) -> tuple[int, set[str]]:
+        """What the author of `change` had on the screen at `path`: a version, and own changes."""
+        return self.base_of(change, by, path), self._chain(change, by)
 
     def _chain(self, change: Change, by: str) -> set[str]:
         chain: set[str] = {change.id}
@@ -152,6 +174,11 @@ class History:
     def _wrote(self, past: Past, path: str) -> bool:
         below = any(op.path == path or op.path.startswith(f"{path}/") for op in past.change.ops)
         return below or not isinstance(self.submitted(past, path), Absent)
+
+
+def _seen(past: Past, sight: tuple[int, set[str]]) -> bool:
+    base, chain = sight
+    return past.n <= base or past.change.id in chain
 
 
 def edits(change: Change, path: str) -> bool:

@@ -98,7 +98,7 @@ def _single(
     writer, standing = case.marks.writers[marks.get(key, CREATE)], values.get(key)
     concurrent = case.concurrent(path, writer, standing)
     if declared.merge in {"max", "min"}:
-        value = _extreme(declared, standing, value, concurrent=concurrent)
+        value = _extreme(case, path, declared, standing, value)
     elif concurrent:
         value = _settle(case, path, declared, Side(standing, writer), value)
     if isinstance(value, Absent):
@@ -108,27 +108,29 @@ def _single(
     marks[key] = case.position
 
 
-def _extreme(declared: Field, standing: Any, value: Any, *, concurrent: bool) -> Any:
-    """The greater or lesser; against a value that its author had not seen, clearing has no effect."""
-    if standing is None or value is None:
-        return standing if concurrent and value is None else value
+def _extreme(case: Case, path: str, declared: Field, standing: Any, value: Any) -> Any:
+    """The greater or lesser; clearing leaves what its author had not seen, so that both orders end alike."""
     key = datetime.fromisoformat if declared.type == "datetime" else None
-    return (max if declared.merge == "max" else min)(standing, value, key=key)
+    extreme = max if declared.merge == "max" else min
+    if value is None:
+        return extreme(case.history.unseen(case.change, case.writer.by, path), key=key, default=None)
+    return value if standing is None else extreme(standing, value, key=key)
 
 
 def _settle(case: Case, path: str, declared: Field, standing: Side, value: Any) -> Any:
     """The value that a concurrent write leaves on `path`; ABSENT when what stands, stands."""
-    if equal(value, standing.value):
-        return ABSENT
     decided = standing.writer.rank == DECISION
+    by_stamp = declared.merge == "latest" and not decided
+    later = (case.writer.stamp, case.writer.change) > (standing.writer.stamp, standing.writer.change)
+    if equal(value, standing.value):  # said twice, it has the later of both stamps
+        return value if by_stamp and later else ABSENT
     if declared.merge == "text" and not decided:
         base = case.history.base_value(case.change, case.writer.by, path)
         merged = merge3(base or "", standing.value or "", value or "")
         if merged is not None and len(merged) <= (declared.max_length or TEXT_CHARS_DEFAULT):
             return merged
     mine = Side(value, case.writer)
-    if declared.merge == "latest" and not decided:
-        later = (case.writer.stamp, case.writer.change) > (standing.writer.stamp, standing.writer.change)
+    if by_stamp:
         winner, loser = (mine, standing) if later else (standing, mine)
         case.clash(path, declared.merge, winner, loser, by_rule=True)
         return value if later else ABSENT
