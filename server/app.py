@@ -4,19 +4,24 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Final
 
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 from server import problems
+from server.conflicts import http as conflicts
 from server.devices.failures import Failures
 from server.devices.http import enrol_handler
+from server.feed import http as feed
 from server.health.http import live_handler, ready_handler
 from server.kinds.registry import Registry
+from server.quarantine import http as quarantine
+from server.records import http as records
 from server.services import Services
 from server.settings import Settings
 from server.storage.engine import open_engine
@@ -43,7 +48,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         exception_handlers=problems.HANDLERS,
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(
-            "Roundbook", VERSION, path="/schema", render_plugins=[SwaggerRenderPlugin(), JsonRenderPlugin()]
+            "Roundbook", VERSION, path="/schema", render_plugins=[JsonRenderPlugin()]
         ),
         request_max_body_size=None,  # server/bodies.py bounds every body as it streams in
         logging_config=None,
@@ -52,7 +57,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
 
 def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     failures = Failures(settings.failures_per_address, settings.failures_total)
-    return [sync_handler, enrol_handler(failures), live_handler, ready_handler]
+    office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed)]
+    return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
 
 
 def open_services(settings: Settings) -> Services:
