@@ -1,0 +1,41 @@
+"""GET /v1/changes: a thin handler. What it does is in service.py."""
+
+from typing import Annotated, Final
+
+from litestar import Router, get
+from litestar.params import Parameter
+
+from server.access import Caller, Given, guarded, problems
+from server.feed import service
+from server.feed.events import Feed
+from server.feed.service import Wish
+from server.records.http import Limit
+
+Since = Annotated[
+    str | None,
+    Parameter(description="A cursor; `now` for the head alone; from the beginning when it is left out."),
+]
+WaitS = Annotated[float, Parameter(description="Seconds to wait when there is nothing new, at most 60.")]
+
+
+@get(
+    "/v1/changes",
+    opt={"scope": "records:read"},
+    tags=["changes"],
+    responses=problems(410),
+    summary="Follow what happens",
+)
+async def list_changes(
+    services: Given,
+    application: Caller,
+    *,
+    since: Since = None,
+    wait_s: WaitS = 0,
+    limit: Limit = None,
+    own: bool = False,
+) -> Feed:
+    """Events since a cursor, own ones left out unless asked for. Save the cursor of each event, or of the page."""
+    return await service.changes(services, application, Wish(since, wait_s, limit, own))
+
+
+route_handlers: Final[list[Router]] = [guarded([list_changes])]
