@@ -43,7 +43,10 @@ def upgrade(url: str, revision: str = "head", *, partitions: int = 0) -> None:
 
     def run(connection: Connection) -> None:
         _lock(connection)
+        before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(_config(connection=connection, partitions=partitions), revision)
+        if before is not None:
+            _check_references(connection)
 
     _run(url, run, writes=True)
 
@@ -89,6 +92,16 @@ def _lock(connection: Connection) -> None:
         if getattr(error.orig, "sqlstate", None) not in _MADE_MEANWHILE:
             raise
     connection.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
+
+
+def _check_references(connection: Connection) -> None:
+    """SQLite rebuilt tables with its foreign keys off, so they are looked at once before the commit."""
+    if connection.dialect.name != "sqlite":
+        return
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        message = f"the migration would leave rows of {broken[0]} that point nowhere; nothing was changed"
+        raise RuntimeError(message)
 
 
 def _run(url: str, work: Callable[[Connection], T], *, writes: bool = False) -> T:

@@ -25,7 +25,7 @@ def township_table(name: str, *items: Item) -> None:
     if _has_citus(connection):
         # A local table must not point to a distributed one, so foreign keys come after distribution.
         keys = [item for item in items if isinstance(item, ForeignKeyConstraint)]
-        op.create_table(name, *(item for item in items if item not in keys))
+        op.create_table(name, *(item for item in items if not isinstance(item, ForeignKeyConstraint)))
         distribute(name)
         for key in keys:
             _add_foreign_key(name, key)

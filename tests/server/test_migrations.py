@@ -136,5 +136,46 @@ async def test_township_tables_can_be_partitioned(postgres_databases: PostgresDa
         await asyncio.to_thread(postgres_databases.drop, url)
 
 
+FAKE_CITUS = """
+    CREATE TABLE calls (what TEXT, name TEXT, beside TEXT);
+    CREATE FUNCTION create_reference_table(regclass) RETURNS void LANGUAGE sql
+        AS $$INSERT INTO calls VALUES ('reference', $1::text, NULL)$$;
+    CREATE FUNCTION create_distributed_table(t regclass, c text, colocate_with text) RETURNS void LANGUAGE sql
+        AS $$INSERT INTO calls VALUES (c, t::text, colocate_with)$$
+"""
+
+
+@pytest.mark.postgres
+async def test_with_citus_every_table_is_distributed_or_copied_before_its_foreign_keys(
+    postgres_databases: PostgresDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The calls are checked here; what Citus makes of them needs a Citus (docs/architecture.md, "Storage").
+    monkeypatch.setattr("migrations.tables._has_citus", lambda _: True)
+    url = await asyncio.to_thread(postgres_databases.create, migrated=False)
+    plain = await asyncio.to_thread(postgres_databases.create, migrated=True)
+    try:
+        async with _connected(url) as connection:
+            for statement in FAKE_CITUS.split(";"):
+                await connection.execute(text(statement))
+        await run_sync(upgrade, url)
+        async with _connected(url) as connection:
+            calls = [tuple(row) for row in await connection.execute(text("SELECT * FROM calls"))]
+            await connection.execute(text("DROP TABLE calls"))
+        assert calls[0][0] == "reference"
+        assert {name for what, name, _ in calls if what == "township_id"} == set(
+            filter(_of_township, metadata.tables)
+        )
+        assert [name for what, name, _ in calls if what == "reference"] == [
+            name for name in metadata.tables if not _of_township(name)
+        ]
+        beside = {name: other for what, name, other in calls if what == "township_id"}
+        assert beside.pop("townships") == "none"
+        assert set(beside.values()) == {"townships"}
+        assert await _read(url, definition) == await _read(plain, definition)
+    finally:
+        for made in (url, plain):
+            await asyncio.to_thread(postgres_databases.drop, made)
+
+
 def _of_township(name: str) -> bool:
     return next(iter(metadata.tables[name].primary_key)).name == "township_id"
