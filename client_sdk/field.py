@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import msgspec
 
-from client_sdk import enrolling, syncing
+from client_sdk import enrolling, rescue, syncing
 from client_sdk.answering import answer_problem
 from client_sdk.field_edits import Edits
 from client_sdk.field_views import Views
@@ -144,6 +144,17 @@ class FieldClient(Edits, Views):
     def wipe(self) -> None:
         """Removes the store from this device. Raises QueueNotEmpty while anything is unsent."""
         self._store.wipe()
+
+    def rescue(self, path: str | Path) -> int:
+        """Writes what is unsent to a file that the store's passphrase opens; how many changes it holds."""
+        return rescue.write_rescue(self._store, Path(path), self._random)
+
+    def take_in(self, path: str | Path, *, passphrase: str) -> int:
+        """Puts the changes of another store's rescue file into the queue; how many were new.
+
+        Raises WrongPassphrase (that of the other store is meant) or StoreDamaged.
+        """
+        return rescue.take_in(self._store, rescue.read_rescue(Path(path), passphrase))
 
     # What the two drivers share
 

@@ -131,6 +131,8 @@ class AsyncFieldClient:
     me = _awaited(FieldClient.me)
     actions = _awaited(FieldClient.actions)
     wipe = _awaited(FieldClient.wipe)
+    rescue = _awaited(FieldClient.rescue)
+    take_in = _awaited(FieldClient.take_in)
 
     async def _transport(self, url: str) -> AsyncTransport:
         if self._given is not None:

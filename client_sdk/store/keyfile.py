@@ -50,8 +50,11 @@ def unwrap(path: Path, passphrase: str) -> bytes | None:
         content = sidecar.read(path)
     except sidecar.SidecarDamaged as error:
         raise StoreDamaged(_damaged(path)) from error
-    if content is None:
-        return None
+    return None if content is None else unwrap_from(content, path, passphrase)
+
+
+def unwrap_from(content: dict[str, Any], path: Path, passphrase: str) -> bytes:
+    """The key from the content of a key file, or of another file that carries the same wrapping."""
     try:
         kdf, wrapped = content["kdf"], base64.b64decode(content["wrapped"])
         wrapping = _derive(passphrase, base64.b64decode(kdf["salt"]), *_costs(kdf))

@@ -117,6 +117,12 @@ def unsent(tx: Tx) -> int:
     return int(row[0]) if row is not None else 0
 
 
+def unsent_payloads(tx: Tx) -> list[bytes]:
+    """Drafts and the queue, as they will travel but for their counters."""
+    rows = tx.rows("SELECT payload FROM changes WHERE status IN ('draft', 'queued') ORDER BY place")
+    return [payload for (payload,) in rows]
+
+
 def last_place(tx: Tx) -> int:
     """The place of the last change."""
     return _last_place(tx)

@@ -19,9 +19,10 @@ _SUFFIXES = ("-wal", "-shm", "-journal")
 class Store:
     """One device's store. Safe to use from any thread; a second process may have it open as well."""
 
-    def __init__(self, path: Path, database: Database, epoch_file: EpochFile) -> None:
+    def __init__(self, path: Path, key: bytes, database: Database, epoch_file: EpochFile) -> None:
         """Use `open_store`."""
         self.path = path
+        self.key = key
         self._database = database
         self._epoch_file = epoch_file
         self._kinds: tuple[str, dict[str, Kind]] = ("", {})
@@ -37,6 +38,11 @@ class Store:
     def sync_lock(self) -> AbstractContextManager[None]:
         """Held while a sync runs; raises Busy when another holds it."""
         return sync_lock(_beside(self.path, "lock"))
+
+    @property
+    def key_path(self) -> Path:
+        """The file with the wrapped key."""
+        return _beside(self.path, "key")
 
     def kinds(self, tx: Tx) -> dict[str, Kind]:
         """The newest version of each kind, decoded once for each profile."""
@@ -118,7 +124,7 @@ def open_store(
     database = Database(path, key)
     try:
         migrate(database)
-        store = Store(path, database, epoch_file)
+        store = Store(path, key, database, epoch_file)
         with _disk_in_words(), store.write() as tx:
             if not epoch_file.fits(meta.text(tx, meta.EPOCH), meta.integer(tx, meta.COUNTER)):
                 store.fork(tx, new_epoch())

@@ -1,0 +1,153 @@
+"""The device on the command line: whose it is, what waits, what needs attention, and the sync."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from client_sdk.cli import output
+from client_sdk.cli.opening import AsJson, opened
+
+commands = typer.Typer()
+
+
+@commands.command()
+def enrol(context: typer.Context, url: str, *, code: Annotated[str, typer.Option()]) -> None:
+    """登记本机 Make this store a device of a server, with a one-time code.
+
+    Example: roundbook-device enrol http://127.0.0.1:8000 --code ABCD-EFGH
+    """
+    with opened(context) as device:
+        device.enrol(url, code=code)
+        me = device.me()
+        grids = "、".join(grid.name for grid in device.grids())
+        output.say(f"已登记：{me.name}，{me.township_name}，{grids} / enrolled for {me.name}")
+
+
+@commands.command()
+def me(context: typer.Context, *, json: AsJson = False) -> None:
+    """本机是谁的 Whose device this is, and its grids.
+
+    Example: roundbook-device me
+    """
+    with opened(context) as device:
+        own, grids = device.me(), device.grids()
+        if json:
+            output.as_json({"me": own, "grids": grids})
+            return
+        rows = [("姓名 name", own.name), ("镇 township", own.township_name), ("设备 device", own.device)]
+        rows += [("网格 grid", f"{grid.code} {grid.name}") for grid in grids]
+        output.table(("", ""), rows, "")
+
+
+@commands.command()
+def queue(context: typer.Context, *, json: AsJson = False) -> None:
+    """待上传 Drafts, what waits, and what needs attention.
+
+    Example: roundbook-device queue
+    """
+    with opened(context) as device:
+        entries = device.queue()
+        if json:
+            output.as_json(entries)
+            return
+        words = {"draft": "草稿 draft", "queued": "待上传 waiting", "quarantined": "需处理 needs attention"}
+        rows = [
+            (
+                one.record[-output.SHORT_CODE_CHARS :],
+                one.kind,
+                one.do,
+                words.get(one.status, one.status),
+                one.bytes,
+            )
+            for one in entries
+        ]
+        output.table(
+            ("记录 record", "表单 kind", "操作", "状态", "字节 bytes"), rows, "全部已上传 / nothing waits"
+        )
+
+
+@commands.command()
+def problems(context: typer.Context, *, json: AsJson = False) -> None:
+    """需处理 What needs attention, with the next step.
+
+    Example: roundbook-device problems
+    """
+    with opened(context) as device:
+        found = device.problems()
+        if not json:
+            output.problems(found)
+            return
+        output.as_json(
+            [
+                {
+                    "record": one.record.id,
+                    "what": one.what,
+                    "values": one.values,
+                    "code": one.code,
+                    "reason": one.reason,
+                    "next_zh": one.next_zh,
+                    "next_en": one.next_en,
+                }
+                for one in found
+            ]
+        )
+
+
+@commands.command()
+def news(context: typer.Context, *, json: AsJson = False) -> None:
+    """新消息 What became of own reports since this was last asked.
+
+    Example: roundbook-device news
+    """
+    with opened(context) as device:
+        found = device.news()
+        if json:
+            output.as_json(found)
+        else:
+            rows = [(one.record[-output.SHORT_CODE_CHARS :], one.zh, one.en) for one in found]
+            output.table(("记录 record", "消息", "news"), rows, "没有新消息 / no news")
+
+
+@commands.command()
+def sync(context: typer.Context, *, json: AsJson = False) -> None:
+    """立即同步 Send the queue and read what is new.
+
+    Example: roundbook-device sync
+    """
+    with opened(context) as device:
+        if json:
+            output.as_json(device.sync())
+            return
+        with output.SyncBar() as bar:
+            report = device.sync(bar.show)
+        output.say(str(report))
+
+
+@commands.command()
+def rescue(context: typer.Context, file: Path) -> None:
+    """救援文件 Write what is unsent to an encrypted file; the store's passphrase opens it.
+
+    Example: roundbook-device rescue /media/usb/wang.rescue
+    """
+    with opened(context) as device:
+        count = device.rescue(file)
+        output.say(
+            f"已写入 {count} 条，本机内容不变 / wrote {count} changes to {file}; the queue is unchanged"
+        )
+
+
+@commands.command("take-in")
+def take_in(
+    context: typer.Context,
+    file: Path,
+    *,
+    its_passphrase: Annotated[str, typer.Option(prompt="该文件的口令 Its passphrase", hide_input=True)],
+) -> None:
+    """接收救援文件 Put the changes of another store's rescue file into this queue.
+
+    Example: roundbook-device take-in /media/usb/wang.rescue
+    """
+    with opened(context) as device:
+        count = device.take_in(file, passphrase=its_passphrase)
+        output.say(f"已接收 {count} 条，请同步 / took in {count} changes: sync now")
