@@ -111,7 +111,7 @@ class _findings:  # noqa: N801 (used as a block, not as a value)
             output.table((output.number("line"), "key", "what is wrong", "write instead"), rows)
         count = len(error.findings)
         message = (
-            f"{self._file.name} has {count} {'fault' if count == 1 else 'faults'}: mend it and try again."
+            f"{self._file.name} has {count} {'fault' if count == 1 else 'faults'}: mend the file and try again."
         )
         raise RefusedError(message) from error
 

@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from server.devices.service import NewCode, give_code
 from server.directory import reading, service
 from server.directory.encoding import decode
 from server.directory.shipped import LIST_YEAR, shipped_list
@@ -20,6 +22,7 @@ from sync_protocol.limits import DEFAULTS
 TOWNSHIP = "321283104"
 VILLAGE = "321283104203"
 GRID = "321283104203001"
+CODE_LIFETIME_MS = 600_000
 START_MS = 1_795_000_000_000
 
 
@@ -78,3 +81,20 @@ async def services(engine: AsyncEngine, clock: Clock, randomness: Callable[[int]
     registry = Registry(engine, clock)
     await registry.refresh()
     return Services(engine, registry, clock, randomness, DEFAULTS)
+
+
+@pytest.fixture
+def give(services: Services, worker: StaffRow) -> Callable[..., Any]:
+    """Gives a code for the worker's device."""
+
+    async def give(*grids: str, who: str = worker.name) -> NewCode:
+        return await give_code(
+            services.engine,
+            who,
+            grids or (GRID,),
+            lifetime_ms=CODE_LIFETIME_MS,
+            now_ms=services.clock(),
+            random=services.random,
+        )
+
+    return give

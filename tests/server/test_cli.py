@@ -182,7 +182,7 @@ def test_kinds_are_checked_installed_and_listed(run: Run, tmp_path: Path) -> Non
         KIND.replace('"latest"', '"newest"').replace("version = 1", "version = 2"), encoding="utf-8"
     )
     said = run("kinds", "check", file)
-    assert said.sentence == "well.toml has 1 fault: mend it and try again."
+    assert said.sentence == "well.toml has 1 fault: mend the file and try again."
     assert "fields.depth.merge" in said.out
     said = run("kinds", "install", file, "--json")
     assert said.code == 1

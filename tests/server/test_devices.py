@@ -3,22 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from litestar import Litestar
-from litestar.di import Provide
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server import problems
 from server.devices import service
 from server.devices.codes import ALPHABET, code_hash, new_code
 from server.devices.failures import Failures
-from server.devices.http import PATH, enrol_handler
 from server.devices.profile import profile
-from server.devices.service import CodeInvalid, NewCode, enrol, give_code
+from server.devices.service import CodeInvalid, enrol, give_code
 from server.kinds.service import install
 from server.refused import RefusedError
 from server.services import Services
@@ -26,37 +21,19 @@ from server.staff.service import Candidate, add, set_enabled
 from server.storage import contact
 from server.storage.engine import snapshot
 from server.storage.staff import StaffRow
-from sync_protocol import codec, signing
+from sync_protocol import signing
 from sync_protocol.kinds import from_json
 from sync_protocol.messages import EnrolAnswer, EnrolRequest
 from sync_protocol.versions import CURRENT
-from tests.server.conftest import GRID, TOWNSHIP, Clock
+from tests.server.conftest import CODE_LIFETIME_MS, GRID, TOWNSHIP, Clock
 
 KEY = signing.encode_bytes(bytes(range(32)))
 OTHER_KEY = signing.encode_bytes(bytes(range(1, 33)))
-LIFETIME_MS = 600_000
 SECOND_GRID = "321283104203002"
 
 
 def _request(code: str, key: str = KEY, client: str = "test/1") -> EnrolRequest:
     return EnrolRequest(CURRENT, code, key, client)
-
-
-@pytest.fixture
-def give(services: Services, worker: StaffRow) -> Callable[..., Any]:
-    """Gives a code for the worker's device."""
-
-    async def give(*grids: str, who: str = worker.name) -> NewCode:
-        return await give_code(
-            services.engine,
-            who,
-            grids or (GRID,),
-            lifetime_ms=LIFETIME_MS,
-            now_ms=services.clock(),
-            random=services.random,
-        )
-
-    return give
 
 
 # --- codes -------------------------------------------------------------------------------------------
@@ -110,7 +87,7 @@ async def test_the_database_holds_no_code(services: Services, give: Callable[...
     assert made.code not in repr([routes, codes])
     assert made.code.replace("-", "") not in repr([routes, codes])
     assert [row.township_id for row in routes] == [TOWNSHIP]
-    assert made.expires_ms == services.clock() + LIFETIME_MS
+    assert made.expires_ms == services.clock() + CODE_LIFETIME_MS
 
 
 @pytest.mark.parametrize(
@@ -206,7 +183,7 @@ async def test_an_answer_that_was_lost_is_given_again(
 ) -> None:
     made = await give()
     first = await enrol(services, _request(made.code))
-    clock.now_ms += LIFETIME_MS - 1
+    clock.now_ms += CODE_LIFETIME_MS - 1
     again = await enrol(services, _request(made.code.lower()))
     assert again.profile == first.profile
     assert len(await service.listed(services.engine)) == 1
@@ -225,7 +202,7 @@ async def test_a_code_ends_by_the_servers_clock(
     services: Services, clock: Clock, give: Callable[..., Any], late_ms: int
 ) -> None:
     made = await give()
-    clock.now_ms += LIFETIME_MS + late_ms
+    clock.now_ms += CODE_LIFETIME_MS + late_ms
     with pytest.raises(CodeInvalid):
         await enrol(services, _request(made.code))
     assert await service.listed(services.engine) == []
@@ -236,7 +213,7 @@ async def test_an_expired_code_gives_its_device_no_second_time(
 ) -> None:
     made = await give()
     await enrol(services, _request(made.code))
-    clock.now_ms += LIFETIME_MS
+    clock.now_ms += CODE_LIFETIME_MS
     with pytest.raises(CodeInvalid):
         await enrol(services, _request(made.code))
 
@@ -350,103 +327,7 @@ async def test_a_device_that_is_not_there_is_said_to_be_so(engine: AsyncEngine, 
         await service.revoke(engine, device, now_ms=0)
 
 
-# --- over HTTP -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def app(services: Services) -> Litestar:
-    return Litestar(
-        [enrol_handler(Failures(per_address=3, total=5))],
-        dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
-        exception_handlers=problems.HANDLERS,
-        openapi_config=None,
-        logging_config=None,
-    )
-
-
-def _client(app: Any) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://server.test")
-
-
-async def _post(door: httpx2.AsyncClient, **values: str) -> httpx2.Response:
-    body = {"protocol": CURRENT, "code": "ABCD-EFGH", "public_key": KEY} | values
-    return await door.post(PATH, json=body)
-
-
-async def test_the_door_enrols(app: Litestar, give: Callable[..., Any]) -> None:
-    made = await give()
-    async with _client(app) as door:
-        response = await _post(door, code=made.code)
-    assert response.status_code == 200
-    answer = codec.read_enrol_answer(response.content)
-    assert answer.profile.township == TOWNSHIP
-
-
-async def test_every_bad_code_gets_the_same_answer(
-    app: Litestar, services: Services, clock: Clock, give: Callable[..., Any]
-) -> None:
-    used, expired = await give(), await give()
-    await enrol(services, _request(used.code, OTHER_KEY))
-    async with _client(app) as door:
-        answers = [await _post(door, code=used.code)]
-        clock.now_ms += LIFETIME_MS
-        answers += [await _post(door, code=code) for code in (expired.code, "not a code at all")]
-        clock.now_ms += 60_000
-        answers.append(await _post(door, code="ZZZZ-ZZZZ"))
-    assert {answer.status_code for answer in answers} == {403}
-    assert len({answer.content for answer in answers}) == 1
-    assert answers[0].json()["code"] == "code_invalid"
-
-
-async def test_guessing_is_bounded_and_the_bound_passes(
-    app: Litestar, clock: Clock, give: Callable[..., Any]
-) -> None:
-    async with _client(app) as door:
-        statuses = [(await _post(door, code=f"ABCD-EFG{n}")).status_code for n in range(2, 7)]
-        assert statuses == [403, 403, 403, 429, 429]
-        made = await give()
-        refused = await _post(door, code=made.code)
-        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
-        assert "retry-after" in refused.headers
-        clock.now_ms += 60_000
-        assert (await _post(door, code=made.code)).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"public_key": ""},
-        {"public_key": "AAAA"},
-        {"public_key": KEY + "A"},
-        {"public_key": "!" * 43},
-        {"client": "x" * 201},
-        {"client": "a\0b"},
-    ],
-)
-async def test_a_malformed_request_uses_up_neither_code_nor_patience(
-    app: Litestar, give: Callable[..., Any], values: dict[str, str]
-) -> None:
-    made = await give()
-    async with _client(app) as door:
-        for _ in range(4):
-            response = await _post(door, code=made.code, **values)
-            assert (response.status_code, response.json()["code"]) == (400, "malformed")
-        assert (await _post(door, code=made.code)).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'{"protocol": 1}', b"\xff\xfe", b'{"code": "\\ud800"}', b"[" * 9_999]
-)
-async def test_a_broken_body_is_malformed(app: Litestar, body: bytes) -> None:
-    async with _client(app) as door:
-        response = await door.post(PATH, content=body)
-    assert (response.status_code, response.json()["code"]) == (400, "malformed")
-
-
-async def test_a_protocol_that_is_not_spoken_is_said_to_be_so(app: Litestar) -> None:
-    async with _client(app) as door:
-        response = await _post(door, protocol="1999-01-01")
-    assert (response.status_code, response.json()["code"]) == (400, "unsupported_protocol")
+# --- bounds ---------------------------------------------------------------------------------------------
 
 
 def test_failures_are_forgotten_and_do_not_pile_up() -> None:
