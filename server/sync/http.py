@@ -6,6 +6,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from litestar import Request, Response, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 
 from server.bodies import decompress, read_body, respond
 from server.problems import Problem
@@ -19,7 +20,9 @@ PATH: Final = "/v1/sync"
 
 
 @post(PATH, status_code=200, summary="Queue up, verdicts and page down", tags=["devices"])
-async def sync_handler(request: Request[Any, Any, State], services: Services) -> Response[bytes]:
+async def sync_handler(
+    request: Request[Any, Any, State], services: NamedDependency[Services]
+) -> Response[bytes]:
     """The one exchange of a device, docs/protocol.md."""
     body = await read_body(request, services.limits)
     caller = await authenticate(services, request, body)
