@@ -110,9 +110,7 @@ class _findings:  # noqa: N801 (used as a block, not as a value)
             rows = [_row(finding) for finding in error.findings]
             output.table((output.number("line"), "key", "what is wrong", "write instead"), rows)
         count = len(error.findings)
-        message = (
-            f"{self._file.name} has {count} {'fault' if count == 1 else 'faults'}: mend the file and try again."
-        )
+        message = f"{self._file.name} has {count} {'fault' if count == 1 else 'faults'}: mend the file and try again."
         raise RefusedError(message) from error
 
 
