@@ -94,12 +94,6 @@ class Database:
         with self._turn:
             self._connection.close()
 
-    def limit_pages(self, pages: int) -> None:
-        """Makes the database as full as a disk that holds `pages` more pages (for tests of that case)."""
-        with self._turn:
-            count = self._connection.execute("PRAGMA page_count").fetchone()[0]
-            self._connection.execute(f"PRAGMA max_page_count = {count + pages}").fetchall()
-
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Tx]:
         with self._turn, self._in_words():

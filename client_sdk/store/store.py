@@ -67,10 +67,6 @@ class Store:
         with _disk_in_words():
             self._epoch_file.reach(meta.text(tx, meta.EPOCH) or "", counter)
 
-    def limit_pages(self, pages: int) -> None:
-        """See Database.limit_pages."""
-        self._database.limit_pages(pages)
-
     def wipe(self) -> None:
         """Removes the store from the disk. Raises QueueNotEmpty while anything would be lost (failures, row 20)."""
         with self.sync_lock(), self.write() as tx:

@@ -25,6 +25,13 @@ class Clock:
         return self.at_ms
 
 
+def limit_pages(device: FieldClient, pages: int) -> None:
+    """Makes the store as full as a disk that has room for `pages` more pages of 4 KiB."""
+    with device._store.write() as tx:
+        ((count,),) = tx.rows("PRAGMA page_count")
+        tx.rows(f"PRAGMA max_page_count = {count + pages}")
+
+
 @pytest.fixture
 def town() -> Town:
     return Town()

@@ -25,7 +25,7 @@ from client_sdk.store.epoch import EpochFile
 from client_sdk.store.schema import MIGRATIONS
 from sync_protocol.errors import Incompatible
 from sync_protocol.messages import SyncAnswer
-from tests.client.conftest import PASSPHRASE, OpenDevice
+from tests.client.conftest import PASSPHRASE, OpenDevice, limit_pages
 from tests.client.town import Town, cut
 
 ROOT = Path(__file__).parents[2]
@@ -159,13 +159,13 @@ def test_a_key_file_that_asks_for_absurd_costs_is_refused(
 
 def test_a_full_store_refuses_the_save_and_keeps_the_queue(device: FieldClient) -> None:
     before = device.create("matter", title="before")
-    device._store.limit_pages(2)
+    limit_pages(device, 2)
     with pytest.raises(StoreFull):
         fill(device)
     kept = device.list("matter")
     assert kept[0] == before
     assert len(device.queue()) == len(kept)
-    device._store.limit_pages(10_000)
+    limit_pages(device, 10_000)
     device.create("matter", title="after")
     assert device.sync().sent == len(kept) + 1
 

@@ -8,7 +8,7 @@ import pytest
 from client_sdk import FieldClient, LinkBroken, Offline, Policy, Progress, Record, Revoked, StoreFull
 from client_sdk.transport import Response
 from sync_protocol.messages import Page, SyncAnswer, SyncRequest
-from tests.client.conftest import OpenDevice
+from tests.client.conftest import OpenDevice, limit_pages
 from tests.client.town import EPOCH_STEP, GRIDS, Town, cut
 
 
@@ -389,12 +389,12 @@ def test_a_page_and_its_cursor_are_one_transaction(
     other.sync()
     town.write(matter.id, {"title": "b"})
     before = device.digest()
-    device._store.limit_pages(4)
+    limit_pages(device, 4)
     with pytest.raises(StoreFull):
         device.sync()
     assert (device.digest(), len(device.list())) == (before, 1)
     assert device.get(matter.id).fields["title"] == "a"
-    device._store.limit_pages(10_000)
+    limit_pages(device, 10_000)
     assert device.sync().received == 61
     assert device.digest() == town.digests()
 
