@@ -3,7 +3,7 @@
 from typing import Annotated, Final
 
 from litestar import Response, Router, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from server.access import Caller, Given, guarded, problems
 from server.conflicts import service
@@ -15,7 +15,7 @@ from server.records.writing import Target
 _REVIEW: Final = {"scope": "review"}
 _TAGS: Final = ["conflicts"]
 
-Status = Annotated[str, Parameter(description="open, by_rule or decided.")]
+Status = Annotated[str, QueryParameter(description="open, by_rule or decided.")]
 
 
 @get("/v1/conflicts", opt=_REVIEW, tags=_TAGS, responses=problems(), summary="List conflicts")
@@ -23,7 +23,7 @@ async def list_conflicts(
     services: Given,
     application: Caller,
     status: Status = "open",
-    record: str | None = None,
+    record: FromQuery[str | None] = None,
     after: After = None,
     limit: Limit = None,
 ) -> ConflictPage:
@@ -38,7 +38,9 @@ async def list_conflicts(
     responses=problems(404),
     summary="Show a conflict",
 )
-async def get_conflict(services: Given, application: Caller, conflict: str) -> Response[ConflictDetail]:
+async def get_conflict(
+    services: Given, application: Caller, conflict: FromPath[str]
+) -> Response[ConflictDetail]:
     """Base and every value with author and times, what stands now, the rest of the record."""
     return _with_etag(await service.get(services, application, conflict))
 
@@ -54,8 +56,8 @@ async def get_conflict(services: Given, application: Caller, conflict: str) -> R
 async def resolve_conflict(
     services: Given,
     application: Caller,
-    conflict: str,
-    data: Choice,
+    conflict: FromPath[str],
+    data: JSONBody[Choice],
     if_match: IfMatch = None,
     idempotency_key: Key = None,
 ) -> Response[ConflictDetail]:

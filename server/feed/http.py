@@ -3,7 +3,7 @@
 from typing import Annotated, Final
 
 from litestar import Router, get
-from litestar.params import Parameter
+from litestar.params import FromQuery, QueryParameter
 
 from server.access import Caller, Given, guarded, problems
 from server.feed import service
@@ -13,9 +13,9 @@ from server.records.http import Limit
 
 Since = Annotated[
     str | None,
-    Parameter(description="A cursor; `now` for the head alone; from the beginning when it is left out."),
+    QueryParameter(description="A cursor; `now` for the head alone; from the beginning when it is left out."),
 ]
-WaitS = Annotated[float, Parameter(description="Seconds to wait when there is nothing new, at most 60.")]
+WaitS = Annotated[float, QueryParameter(description="Seconds to wait when there is nothing new, at most 60.")]
 
 
 @get(
@@ -32,7 +32,7 @@ async def list_changes(
     since: Since = None,
     wait_s: WaitS = 0,
     limit: Limit = None,
-    own: bool = False,
+    own: FromQuery[bool] = False,
 ) -> Feed:
     """Events since a cursor, own ones left out unless asked for. Save the cursor of each event, or of the page."""
     return await service.changes(services, application, Wish(since, wait_s, limit, own))

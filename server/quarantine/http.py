@@ -3,6 +3,7 @@
 from typing import Final
 
 from litestar import Router, get, post
+from litestar.params import FromPath, JSONBody
 
 from server.access import Caller, Given, guarded, problems
 from server.quarantine import service
@@ -32,7 +33,11 @@ async def list_quarantine(
     summary="Take a quarantined change in again, or close it",
 )
 async def replay_change(
-    services: Given, application: Caller, change: str, data: Correction, idempotency_key: Key = None
+    services: Given,
+    application: Caller,
+    change: FromPath[str],
+    data: JSONBody[Correction],
+    idempotency_key: Key = None,
 ) -> Replayed:
     """Merges what the device sent, corrected if need be, as the device's own; the device is told."""
     return await service.replay(services, application, Target(change, None, idempotency_key), data)

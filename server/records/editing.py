@@ -200,7 +200,9 @@ def _remove_entry(editor: Editor, out: Changed, declared: Field, entry: str) -> 
 def is_mask(kind: Kind, path: str, value: Any, *standing: Any) -> bool:
     """Whether `value` is the masked form of contact: what a reader was shown who may not read contact."""
     veil = Veil(kind, full=False)
-    return value is not None and is_contact(kind, path) and any(value == veil.at(path, one) for one in standing)
+    return (
+        value is not None and is_contact(kind, path) and any(value == veil.at(path, one) for one in standing)
+    )
 
 
 def _check_mask(editor: Editor, path: str, value: Any, standing: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response, Router, get, patch, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from server.access import Caller, Given, guarded, problems
 from server.declined import Declined, invalid
@@ -22,16 +22,16 @@ _WRITE: Final = {"scope": "records:write"}
 _TAGS: Final = ["records"]
 
 IfMatch = Annotated[
-    str | None, Parameter(header="If-Match", description="The version seen, as in ETag; * for any.")
+    str | None, HeaderParameter(name="If-Match", description="The version seen, as in ETag; * for any.")
 ]
 Key = Annotated[
     str | None,
-    Parameter(header="Idempotency-Key", description="Makes the request repeatable: 1 to 200 characters."),
+    HeaderParameter(name="Idempotency-Key", description="Makes the request repeatable: 1 to 200 characters."),
 ]
-After = Annotated[str | None, Parameter(description="The `next` of the page before.")]
-Limit = Annotated[int | None, Parameter(description="1 to 500, default 100.")]
+After = Annotated[str | None, QueryParameter(description="The `next` of the page before.")]
+Limit = Annotated[int | None, QueryParameter(description="1 to 500, default 100.")]
 
-State = Annotated[str | None, Parameter(query="state", description="A state of the workflow.")]
+State = Annotated[str | None, QueryParameter(name="state", description="A state of the workflow.")]
 
 
 class ActBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,17 +55,17 @@ async def list_records(
     services: Given,
     application: Caller,
     *,
-    kind: str | None = None,
-    place: str | None = None,
-    grid: str | None = None,
-    village: str | None = None,
-    township: str | None = None,
+    kind: FromQuery[str | None] = None,
+    place: FromQuery[str | None] = None,
+    grid: FromQuery[str | None] = None,
+    village: FromQuery[str | None] = None,
+    township: FromQuery[str | None] = None,
     in_state: State = None,
-    number: str | None = None,
-    closed: bool | None = None,
-    deleted: bool = False,
-    since: int = 0,
-    fields: str | None = None,
+    number: FromQuery[str | None] = None,
+    closed: FromQuery[bool | None] = None,
+    deleted: FromQuery[bool] = False,
+    since: FromQuery[int] = 0,
+    fields: FromQuery[str | None] = None,
     after: After = None,
     limit: Limit = None,
 ) -> RecordPage:
@@ -79,7 +79,9 @@ async def list_records(
 
 
 @post("/v1/records", opt=_WRITE, tags=_TAGS, responses=problems(409, 422), summary="Create a record")
-async def create_record(services: Given, application: Caller, data: NewRecord) -> Response[RecordView]:
+async def create_record(
+    services: Given, application: Caller, data: JSONBody[NewRecord]
+) -> Response[RecordView]:
     """201 the first time; the same key with the same content again answers 200 with the same record."""
     view, new = await service.create(services, application, data)
     return _with_etag(view, 201 if new else 200)
@@ -87,7 +89,7 @@ async def create_record(services: Given, application: Caller, data: NewRecord) -
 
 @get("/v1/records/{record:str}", opt=_READ, tags=_TAGS, responses=problems(404), summary="Read a record")
 async def get_record(
-    services: Given, application: Caller, record: str, fields: str | None = None
+    services: Given, application: Caller, record: FromPath[str], fields: FromQuery[str | None] = None
 ) -> Response[RecordView]:
     """One record, its version as ETag."""
     return _with_etag(await reading.get(services, application, record, _names(fields)))
@@ -103,8 +105,8 @@ async def get_record(
 async def patch_record(
     services: Given,
     application: Caller,
-    record: str,
-    data: Edit,
+    record: FromPath[str],
+    data: JSONBody[Edit],
     if_match: IfMatch = None,
     idempotency_key: Key = None,
 ) -> Response[RecordView]:
@@ -123,7 +125,7 @@ async def patch_record(
     summary="What happened to a record",
 )
 async def record_history(
-    services: Given, application: Caller, record: str, after: After = None, limit: Limit = None
+    services: Given, application: Caller, record: FromPath[str], after: After = None, limit: Limit = None
 ) -> HistoryPage:
     """Every change, oldest first: who, when, from what to what, and what the merge did."""
     return await reading.history(services, application, record, after, limit)
@@ -136,7 +138,7 @@ async def record_history(
     responses=problems(404),
     summary="What may be done with a record now",
 )
-async def record_actions(services: Given, application: Caller, record: str) -> Actions:
+async def record_actions(services: Given, application: Caller, record: FromPath[str]) -> Actions:
     """The steps of the workflow that are open to this application."""
     return Actions(await service.actions(services, application, record))
 
@@ -152,8 +154,8 @@ async def record_actions(services: Given, application: Caller, record: str) -> A
 async def act_on_record(
     services: Given,
     application: Caller,
-    record: str,
-    data: ActBody,
+    record: FromPath[str],
+    data: JSONBody[ActBody],
     if_match: IfMatch = None,
     idempotency_key: Key = None,
 ) -> Response[RecordView]:

@@ -4,11 +4,10 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import msgspec
-from litestar import Litestar
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -75,19 +74,7 @@ class OfficeServer:
         engine = open_engine(url, pool_size=4)
         registry = Registry(engine, lambda: self.now_ms)
         self.services = Services(engine, registry, lambda: self.now_ms, self.random, DEFAULTS)
-        self.app: Litestar = create_app(Settings(database=url), self.services)
-        import importlib
-
-        for name in ("records", "conflicts", "quarantine", "feed"):
-            try:
-                module = importlib.import_module(f"server.{name}.http")
-            except ModuleNotFoundError:
-                continue
-            if not any(
-                r.path.startswith({"feed": "/v1/changes"}.get(name, f"/v1/{name}")) for r in self.app.routes
-            ):
-                for router in module.route_handlers:
-                    self.app.register(router)
+        self.app = create_app(Settings(database=url), self.services)
 
     def new_id(self) -> str:
         return uuid7(self.now_ms, self.random(10))
@@ -125,7 +112,7 @@ class OfficeServer:
 
     def client_with(self, token: str) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=self.app),
+            transport=httpx2.ASGITransport(app=cast("Any", self.app)),
             base_url="http://office.test",
             headers={"authorization": f"Bearer {token}"},
         )

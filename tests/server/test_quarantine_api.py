@@ -243,7 +243,7 @@ async def test_a_worker_moved_away_and_the_office_takes_the_edit(
     assert done.json()["record"]["fields"]["narrative"] == "补充。"
 
 
-async def test_a_place_is_corrected(server: OfficeServer, device: Device, office: httpx2.AsyncClient) -> None:
+async def test_a_place_is_corrected(device: Device, office: httpx2.AsyncClient) -> None:
     create = device.create(place=f"{GRID[:12]}999", fields={"title": "漏水"})
     await device.push(create)
     refused = await replay(office, create.id)
