@@ -5,6 +5,7 @@ after. docs/performance.md and benchmarks/README.md say how each figure is taken
 """
 
 import argparse
+import asyncio
 import http.client
 import json
 import socket
@@ -18,13 +19,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import asyncpg
 import msgspec
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import make_url
 
 from benchmarks import servers
-from benchmarks.device import GRIDS, Device, command, prepare
+from benchmarks.device import GRIDS, Device, prepare
 from benchmarks.works import creates, workload
 from tests.postgres import postgres_server
 
@@ -101,9 +103,6 @@ def _batches(records: list[Any]) -> list[list[Any]]:
 @contextmanager
 def _database(url: str, name: str) -> Iterator[str]:
     """A fresh database on the server of `url`, dropped afterwards."""
-    import asyncio
-
-    import asyncpg
 
     async def run(statement: str) -> None:
         connection = await asyncpg.connect(_plain(url))

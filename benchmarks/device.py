@@ -55,7 +55,8 @@ class Device:
         )
         self._id = answer.profile.device
         self._profile = answer.profile.tag
-        self._epoch, self._serial, self._cursor = new_id(), 0, None
+        self._epoch, self._serial = new_id(), 0
+        self._cursor: str | None = None
 
     def sync(self, changes: list[msgspec.Raw]) -> SyncAnswer:
         """One exchange: these changes up, a page down."""

@@ -9,7 +9,6 @@ from litestar import Litestar
 from server.app import create_app
 from server.settings import read
 
-
 _YOUNG_OBJECTS: Final = 50_000
 """A push makes some twenty objects a change and keeps none: looking for cycles after every 700 cost an eighth."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-ROUNDBOOK = Path(sys.executable).with_name("roundbook")
+ROUNDBOOK = str(Path(sys.executable).with_name("roundbook"))
 
 
 def block(language: str) -> str:

@@ -1,0 +1,1 @@
+"""Measured works, each beside a bare floor server: `make bench`."""
