@@ -19,6 +19,7 @@ from server.commands.device import device
 from server.commands.directory import directory, township
 from server.commands.kinds import kinds
 from server.commands.staff import staff
+from server.files import SQLITE
 from server.refused import RefusedError
 from server.storage.engine import Unavailable
 
@@ -114,10 +115,5 @@ _DRIVER = {
     "3D000": "PostgreSQL has no database of this name: make it with createdb, then `roundbook migrate`.",
     "42501": "The role may not do this: give it rights on the database, or use the one that owns it.",
     "53300": "PostgreSQL has no connection left: lower ROUNDBOOK_POOL_SIZE, or raise its max_connections.",
-    "SQLITE_FULL": "The disk is full: free some room; what was stored before is whole.",
-    "SQLITE_READONLY": "The database file cannot be written: run as the user whom it belongs to.",
-    "SQLITE_CANTOPEN": "The database file cannot be opened: see that the folder exists and may be written.",
-    "SQLITE_NOTADB": "The file is not a database of Roundbook: name another with --data or --database.",
-    "SQLITE_CORRUPT": "The database file is damaged: `roundbook restore` puts a backup in its place.",
-    "SQLITE_BUSY": "Another program keeps the database for itself: try again when it has finished.",
+    **SQLITE,
 }

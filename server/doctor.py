@@ -9,7 +9,9 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from server.files import require_database
 from server.health.service import Readiness, readiness
+from server.refused import RefusedError
 from server.settings import Settings, shown_database
 from server.storage import directory, kinds
 from server.storage.engine import is_sqlite, snapshot
@@ -66,11 +68,11 @@ def _nearest(folder: Path) -> Path:
 
 def _rights(file: Path) -> Check:
     try:
-        with file.open("r+b"):
-            mode = file.stat().st_mode
-    except OSError as error:
-        says = f"{file} cannot be written: {(error.strerror or 'refused').lower()}"
-        return Check("file", "bad", says, "run as the user whom the file belongs to")
+        require_database(file)
+    except RefusedError as error:
+        what, _, do = str(error).partition(": ")
+        return Check("file", "bad", what, do.rstrip("."))
+    mode = file.stat().st_mode
     if mode & _OTHERS:
         return Check("file", "note", "other users of this machine may read the records", f"chmod 600 {file}")
     return Check("file", "well", "only its owner may read it")

@@ -18,9 +18,10 @@ from server.commands.opening import (
     Json,
     make_ready,
     now_ms,
-    prepare_folder,
+    prepare_file,
     settings_of,
     with_engine,
+    write_for_own_user,
 )
 from server.commands.opening import migrate as bring_up_to_date
 from server.doctor import Check
@@ -41,7 +42,7 @@ def migrate(*, data: Data = None, database: Database = None, as_json: Json = Fal
     Example: roundbook migrate --database postgresql://roundbook@localhost/roundbook
     """
     settings = settings_of(data, database)
-    prepare_folder(settings)
+    prepare_file(settings)
     before = current(settings.database)
     bring_up_to_date(settings)
     role = None if settings.embedded else set_role_defaults(settings.database)
@@ -70,7 +71,7 @@ def doctor(*, data: Data = None, database: Database = None, as_json: Json = Fals
     if settings.embedded and not settings.file.exists():
         says = f"there is none at {settings.file} yet"
         checks.append(Check("database", "note", says, "roundbook serve, or any other command, makes one"))
-    else:
+    elif all(check.state != "bad" for check in checks):
         checks += with_engine(settings, lambda engine: looks.look_at_database(engine, now_ms()))
     bad = [check.name for check in checks if check.state == "bad"]
     if as_json:
@@ -98,6 +99,7 @@ def backup(
     Example: roundbook backup /media/usb/roundbook-monday.db
     """
     settings = _embedded(settings_of(data, database), "pg_dump --format=custom --file=FILE DATABASE")
+    write_for_own_user()
     with output.progress("Copying", 1, quiet=as_json) as step:
         done = copies.back_up(
             settings.file, file, force=force, progress=lambda n, total: step(n / (total or 1))
@@ -121,7 +123,7 @@ def restore(
     Example: roundbook restore /media/usb/roundbook-monday.db --force
     """
     settings = _embedded(settings_of(data, database), "pg_restore --dbname=DATABASE FILE")
-    prepare_folder(settings)
+    write_for_own_user()
     stamp = datetime.fromtimestamp(now_ms() // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     done = copies.restore(file, settings.file, force=force, stamp=stamp)
     make_ready(settings)

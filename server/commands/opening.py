@@ -12,6 +12,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from migrations.run import current, upgrade
+from server.files import require_database
 from server.health.service import state_of
 from server.kinds.service import install_shipped
 from server.refused import RefusedError
@@ -73,7 +74,7 @@ def with_engine(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]])
 
 def make_ready(settings: Settings) -> None:
     """Migrates an embedded database; raises RefusedError for a PostgreSQL whose schema is too old."""
-    prepare_folder(settings)
+    prepare_file(settings)
     state = state_of(current(settings.database))
     if state in {"current", "newer"}:
         return
@@ -83,11 +84,21 @@ def make_ready(settings: Settings) -> None:
     migrate(settings)
 
 
-def prepare_folder(settings: Settings) -> None:
-    """Makes the folder of an embedded database, and this process one that writes for its own user only."""
+def write_for_own_user() -> None:
+    """From here on, this process makes files that nobody else may read: databases, journals, copies."""
+    os.umask(os.umask(0) | PRIVATE)
+
+
+def prepare_file(settings: Settings) -> None:
+    """Makes folder and file of an embedded database, readable for this user only."""
     if settings.embedded:
-        os.umask(os.umask(0) | PRIVATE)
-        settings.file.parent.mkdir(parents=True, exist_ok=True)
+        write_for_own_user()
+        try:
+            settings.file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"The folder {settings.file.parent} cannot be made: name another with --data."
+            raise RefusedError(message) from error
+        require_database(settings.file)
 
 
 def migrate(settings: Settings) -> None:

@@ -314,7 +314,18 @@ def test_an_embedded_database_is_made_by_the_first_command_for_its_user_only(
 def test_a_file_that_is_no_database_is_said_to_be_none(anywhere: Run, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "roundbook.db").write_bytes(b"not a database at all, but long enough" * 100)
-    assert "not a database of Roundbook" in anywhere("staff", "list").sentence
+    for command in ("staff list", "migrate", "serve --port 0"):
+        assert "not a database of Roundbook" in anywhere(*command.split()).sentence
+    checks = anywhere("doctor")
+    assert checks.sentence == "The server cannot work like this: mend file."
+    assert "not a database of Roundbook" in " ".join(checks.out.split())
+
+
+def test_a_folder_that_cannot_be_made_is_said_to_be_so(anywhere: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder" / "roundbook.db").mkdir(parents=True)
+    assert "cannot be made" in anywhere("staff", "list", "--data", tmp_path / "file").sentence
+    assert "cannot be opened" in anywhere("staff", "list", "--data", tmp_path / "folder").sentence
 
 
 def test_the_demo_may_be_missing(anywhere: Run, monkeypatch: pytest.MonkeyPatch) -> None:
