@@ -200,7 +200,7 @@ def _unseen(case: Case, op: Add | Remove, additions: list[int]) -> list[int]:
 def _put(case: Case, op: Put, subs: dict[str, Field]) -> None:
     values: dict[str, Any] = msgspec.json.decode(op.values)
     gone = case.marks.removed.get(op.field, {}).get(op.entry)
-    if gone is not None and case.overtaken(op.path):
+    if op.entry not in (case.state.values.get(op.field) or {}) and case.overtaken(op.path):
         return
     entries: dict[str, dict[str, Any]] = case.state.values.setdefault(op.field, {})
     all_marks = case.marks.entries.setdefault(op.field, {})

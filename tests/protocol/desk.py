@@ -5,14 +5,15 @@ device or a person: what it saves travels with what its screen showed, computed 
 nothing of that is told by the test.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from server.sync.judge import Author, Refusal, judge
-from sync_protocol.changes import EMPTY, Act, Add, Change, Drop, Increment, Op, Put, Remove
+from sync_protocol.changes import EMPTY, Act, Add, Change, Drop, Increment, Op, Put, Remove, fields_of
 from sync_protocol.clock import Reading, correct
-from sync_protocol.history import Effect, History, Past
+from sync_protocol.history import DELETED, KEPT, Effect, History, Past
 from sync_protocol.kinds import Kind
 from sync_protocol.limits import DEFAULTS
 from sync_protocol.merge import merge
@@ -64,6 +65,7 @@ class Desk:
     def __init__(self, kind: Kind = SHEET) -> None:
         self.kind = kind
         self.kinds = TestKinds(kind)
+        self.authors: dict[str, tuple[str, str]] = {}
         self.record: RecordState | None = None
         self.history = History()
         self.head = 0
@@ -86,17 +88,29 @@ class Desk:
     def take(self, change: Change, by: str, role: str = FIELD, *, grids: tuple[str, ...] = (GRID,)) -> Taken:
         """Judges and merges one change, as the push does. With the device's clock right, `at` is its stamp."""
         self.now += 1
-        self.head += 1
-        author = Author(by, TOWNSHIP, role, None if role == OFFICE else frozenset(grids))
-        verdict = judge(change, author, self.record, self.kinds, DEFAULTS)
+        self.authors[change.id] = (by, role)
         pasts = [self.history.own(name, by) for name in change.predecessors]
         seen_stamp = max((past.stamp for past in pasts if past is not None), default=0)
         stamp = correct(change.at, change.mark, Reading(self.now, self.now), seen_stamp).stamp_ms
+        return self._take(
+            change, Author(by, TOWNSHIP, role, None if role == OFFICE else frozenset(grids)), stamp
+        )
+
+    def replay(self, change: Change) -> Taken:
+        """Takes a quarantined change in again: as its author's, with the stamp that it had, wherever it lies."""
+        (by, role), past = self.authors[change.id], self.history.own(change.id, self.authors[change.id][0])
+        assert past is not None
+        return self._take(change, Author(by, TOWNSHIP, role, None), past.stamp)
+
+    def _take(self, change: Change, author: Author, stamp: int) -> Taken:
+        self.head += 1
+        by = author.id
+        verdict = judge(change, author, self.record, self.kinds, DEFAULTS)
         if isinstance(verdict, Refusal):
             self.history.add(Past(self.head, by, stamp, change, quarantined=True))
             return self._taken(Taken(self.head, change, Merged(), verdict))
         said, kind = verdict.canonical(change), verdict.shape.kind
-        arrival, merged = Arrival(self.head, stamp, by, role), Merged()
+        arrival, merged = Arrival(self.head, stamp, by, author.role), Merged()
         if self.record is None:
             writer = Writer(arrival.n, stamp, change.id, by, arrival.rank)
             self.record = born(said, verdict.body, kind, writer)
@@ -152,6 +166,7 @@ class Hand:
         self.laid: list[Laid] = []
         self.queue: list[Change] = []
         self.saved = 0
+        self.version = desk.kind.version
 
     def create(self, **fields: Any) -> Change:
         return self._save(Parts("create", fields, place=GRID), NOW)
@@ -205,7 +220,7 @@ class Hand:
             id=id_of(self.number * 100 + self.saved),
             record=RECORD,
             kind=self.desk.kind.name,
-            version=self.desk.kind.version,
+            version=self.version,
             n=self.saved,
             at=at,
             do=parts.do,
@@ -240,3 +255,63 @@ def opened(hands: int = 2, *, office: bool = False, **fields: Any) -> tuple[Desk
 def accepted(taken: Taken) -> Taken:
     assert taken.refused is None, taken.refused
     return taken
+
+
+@dataclass
+class Rebuilt:
+    """A record made anew from what its changes did, each held against what it found."""
+
+    values: dict[str, Any]
+    place: str
+    state: str | None
+    number: str | None = None
+    deleted: bool = False
+
+    def apply(self, effect: Effect) -> None:
+        assert effect.before == self._at(effect.path), effect
+        match effect.path.split("/"):
+            case [""]:
+                self.deleted = effect.after == DELETED
+            case ["state"]:
+                self.state = effect.after
+            case ["place"]:
+                self.place = effect.after
+            case ["number"]:
+                self.number = effect.after
+            case [*above, name]:
+                self._set(above, name, effect.after)
+
+    def _at(self, path: str) -> Any:
+        named = {"": DELETED if self.deleted else KEPT, "state": self.state, "place": self.place}
+        if path in named or path == "number":
+            return named.get(path, self.number)
+        value: Any = self.values
+        for key in path.split("/"):
+            value = (True if key in value else None) if isinstance(value, list) else (value or {}).get(key)
+        return value
+
+    def _set(self, above: list[str], name: str, after: Any) -> None:
+        if above and SHEET.fields[above[0]].merge == "union":
+            members = set(self.values.get(above[0]) or []) - {name} | ({name} if after else set())
+            self.values[above[0]] = sorted(members)
+        else:
+            inside = self.values
+            for key in above:
+                inside = inside.setdefault(key, {})
+            inside.pop(name, None)
+            if after is not None:
+                inside[name] = dict(after) if isinstance(after, dict) else after
+        if above and not self.values[above[0]]:
+            del self.values[above[0]]
+
+
+def rebuilt(pasts: list[tuple[Change, list[Effect]]], kind: Kind = SHEET) -> Rebuilt:
+    """The record that these changes made, oldest first; the first is its create."""
+    create = pasts[0][0]
+    initial = kind.workflow.initial if kind.workflow is not None else None
+    state = create.act.to if create.act is not None else initial
+    record = Rebuilt(fields_of(create), create.place or "", state)
+    for _, effects in pasts:
+        for effect in effects:
+            record.apply(effect)
+    return record

@@ -70,6 +70,9 @@ class TestKinds:
     def __init__(self, *kinds: Kind) -> None:
         self._kinds = {kind.key: kind for kind in kinds or (SHEET, NOTE)}
 
+    def install(self, kind: Kind) -> None:
+        self._kinds[kind.key] = kind
+
     def shape(self, name: str, version: int) -> Shape | None:
         kind = self._kinds.get((name, version))
         return None if kind is None else shape(kind)
