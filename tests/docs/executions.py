@@ -98,6 +98,22 @@ async def row_31(story: Story) -> None:
     )
 
 
+async def row_32(story: Story) -> None:
+    """A quarantined edit is taken in after its author has written the same field again, on top of it."""
+    a = await story.enrolled("A")
+    await story.sync(a, "A reports a well", [new_well("A", 1)])
+    seen, saved = a.bases[WELL].version, story.world.now_ms
+    wrong = {"title": "村东老井", "households": -1}
+    older = said("A", 2, WELL, base=seen, at=saved + 10_000, fields=wrong)
+    on = {"title": older["id"]}
+    newer = said("A", 3, WELL, base=seen, at=saved + 40_000, on=on, fields={"title": "村东新井"})
+    says = "A's second change has a wrong number and waits; its third, made on it, is applied"
+    await story.sync(a, says, [older, newer])
+    corrected = {"fields": {"households": 13}, "reason": "户数核实"}
+    await story.replay("the office corrects the number and takes it in", older["id"], **corrected)
+    await story.sync(a, "A reads the number that came with it, its own newer name, and the receipt")
+
+
 async def exit_between_pages(story: Story) -> None:
     """A record moves between two grids of one device, and the second grid is taken away between two pages."""
     a = await story.enrolled("A", [GRID_1, GRID_2])
@@ -119,5 +135,6 @@ EXECUTIONS: Final = {
     "row_30_screen": row_30_screen,
     "row_30_chain": row_30_chain,
     "row_31": row_31,
+    "row_32": row_32,
     "exit_between_pages": exit_between_pages,
 }

@@ -4,7 +4,7 @@
     code       a one-time code for a device           enrolled   the same, and the device shows it
     office     changes of the clerk                   grids      another scope for a device
     backup     a copy of the database                 restore    the copy comes back
-    revoke     the township revokes a device
+    revoke     the township revokes a device    replay     the office takes a quarantined change in again
 
 `Story` tells an example for the first time; `retell` does the recorded steps again.
 """
@@ -123,6 +123,11 @@ class Story:
         step = self._tell("office", says, minutes, changes=list(changes))
         step["verdicts"] = msgspec.to_builtins(await self.world.office(changes))
 
+    async def replay(self, says: str, change: str, **correction: Any) -> None:
+        """The office takes a quarantined change in again."""
+        step = self._tell("replay", says, 1, change=change, correction=correction)
+        step["answer"] = await self.world.replay(change, correction)
+
     async def grids(self, says: str, device: ScriptedDevice, grids: Sequence[str]) -> None:
         """Another scope for a device."""
         self._tell("grids", says, 1, device=device.name, device_id=device.id, grids=list(grids))
@@ -175,28 +180,34 @@ async def retell(world: World, steps: Sequence[Step]) -> list[Step]:
     told: list[Step] = []
     for step in steps:
         world.now_ms = step["server_ms"]
-        again = dict(step)
-        match step["step"]:
-            case "request":
-                response = await send(world, step)
-                again |= {"status": response.status, "answer": plain(response)}
-            case "code":
-                again["code"] = await world.code(step["worker"], step["grids"])
-            case "enrolled":
-                device = ScriptedDevice(step["device"], parse_kind())
-                await enrol(world, step["device"], device.public_key, step["grids"])
-            case "office":
-                again["verdicts"] = msgspec.to_builtins(await world.office(step["changes"]))
-            case "grids":
-                await world.set_grids(step["device_id"], step["grids"])
-            case "revoke":
-                await world.revoke(step["device_id"])
-            case "backup":
-                copy = await world.backup()
-            case "restore":
-                await world.restore(copy)
-        told.append(again)
+        if step["step"] == "backup":
+            copy = await world.backup()
+        if step["step"] == "restore":
+            await world.restore(copy)
+        told.append(step | await _redo(world, step))
     return told
+
+
+async def _redo(world: World, step: Step) -> dict[str, Any]:
+    """Does one step again; what came of it."""
+    match step["step"]:
+        case "request":
+            response = await send(world, step)
+            return {"status": response.status, "answer": plain(response)}
+        case "code":
+            return {"code": await world.code(step["worker"], step["grids"])}
+        case "enrolled":
+            device = ScriptedDevice(step["device"], parse_kind())
+            await enrol(world, step["device"], device.public_key, step["grids"])
+        case "office":
+            return {"verdicts": msgspec.to_builtins(await world.office(step["changes"]))}
+        case "replay":
+            return {"answer": await world.replay(step["change"], step["correction"])}
+        case "grids":
+            await world.set_grids(step["device_id"], step["grids"])
+        case "revoke":
+            await world.revoke(step["device_id"])
+    return {}
 
 
 def parse_kind() -> Kind:

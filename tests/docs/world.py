@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from client_sdk.loopback import AsyncLoopbackTransport
 from server.app import create_app
+from server.applications import service as applications
 from server.devices import service as devices
 from server.directory.service import open_township
 from server.kinds.registry import Registry
@@ -69,7 +70,7 @@ class World:
         registry = Registry(engine, lambda: self.now_ms)
         self.services = Services(engine, registry, lambda: self.now_ms, self.random, DEFAULTS)
         self.link = AsyncLoopbackTransport(create_app(Settings(database=url), self.services))
-        self.clerk = ""
+        self.clerk = self._token = ""
 
     async def prepare(self) -> None:
         """元竹镇 with one village of two grids, two grid workers, a clerk, and the kind `well`."""
@@ -90,6 +91,10 @@ class World:
             await add(engine, Candidate(name, "grid_worker", TOWN), now_ms=self.now_ms, random=random)
         clerk = await add(engine, Candidate(CLERK, "clerk", TOWN), now_ms=self.now_ms, random=random)
         self.clerk = clerk.staff_id
+        added = await applications.add(
+            engine, "examples", ("review",), (TOWN,), now_ms=self.now_ms, random=random
+        )
+        self._token = added.token
         await self.services.registry.refresh()
 
     async def code(self, worker: str, grids: Sequence[str]) -> str:
@@ -117,6 +122,19 @@ class World:
             return pushed.verdicts
 
         return await transact(self.services.engine, work)
+
+    async def replay(self, change: str, correction: dict[str, Any]) -> dict[str, Any]:
+        """The office takes a quarantined change in again, through the address that it uses."""
+        headers = {
+            "content-type": "application/json",
+            "accept-encoding": "identity",
+            "authorization": f"Bearer {self._token}",
+        }
+        path, body = f"/v1/quarantine/{change}/replay", msgspec.json.encode(correction)
+        response = await self.link.exchange("POST", path, headers, body)
+        assert response.status == 200, response.body
+        taken: dict[str, Any] = msgspec.json.decode(response.body)
+        return {"taken": taken["taken"]}
 
     async def set_grids(self, device: str, grids: Sequence[str]) -> None:
         """Another scope for a device."""
