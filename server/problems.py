@@ -4,6 +4,7 @@ A problem says what was expected, what came (its size, its type, its name: never
 step. What nobody expected becomes `internal`: the log has the trace, the answer has nothing of it.
 """
 
+from traceback import extract_tb
 from typing import Any, Final
 
 import msgspec
@@ -82,9 +83,11 @@ def _on_unavailable(_: Request[Any, Any, Any], error: Unavailable) -> Response[b
 
 
 def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    # The type only: a driver's text may quote what a citizen said.
+    # The type and the way there only: a driver's text, or the locals of a frame, may quote what a citizen
+    # said, or a token.
+    trace = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)]
     _log.error(
-        "internal", method=request.method, path=request.url.path, error=type(error).__name__, exc_info=True
+        "internal", method=request.method, path=request.url.path, error=type(error).__name__, trace=trace
     )
     return problem_response(Problem("internal"))
 

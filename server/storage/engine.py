@@ -33,7 +33,9 @@ class Unavailable(Exception):  # noqa: N818 (the state, not the error, is what c
 def open_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
     """An engine for `sqlite+aiosqlite:///file` or `postgresql+asyncpg://...`."""
     if url.startswith("sqlite"):
-        engine = create_async_engine(url, connect_args={"timeout": _BUSY_S}, pool_size=pool_size)
+        engine = create_async_engine(
+            url, connect_args={"timeout": _BUSY_S}, pool_size=pool_size, hide_parameters=True
+        )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
@@ -42,7 +44,7 @@ def open_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=_BUSY_S,
-        pool_pre_ping=False,
+        hide_parameters=True,
         connect_args={"command_timeout": _COMMAND_S, "timeout": _BUSY_S},
     )
 
