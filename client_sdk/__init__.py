@@ -1,6 +1,7 @@
 """The client SDK of Roundbook.
 
-    FieldClient, AsyncFieldClient    a device: records and queue in one encrypted file, synced when there is a link
+    FieldClient, AsyncFieldClient      a device: records and queue in one encrypted file, synced when there is a link
+    OfficeClient, AsyncOfficeClient    an application of a township: records, conflicts, quarantine, the feed
 
 See README.md for twenty lines that work.
 """
@@ -8,6 +9,8 @@ See README.md for twenty lines that work.
 from client_sdk.field import FieldClient
 from client_sdk.field_async import AsyncFieldClient
 from client_sdk.field_views import Me
+from client_sdk.office import AsyncOfficeClient, OfficeClient
+from client_sdk.office_answers import Conflict, OfficeChange, OfficeRecord, Quarantined, Replayed
 from client_sdk.points import Point
 from client_sdk.problem import AsyncProblem, Problem
 from client_sdk.reading import Differing
@@ -47,9 +50,11 @@ from sync_protocol.session_report import Progress, SyncReport
 __all__ = [
     "AsyncFieldClient",
     "AsyncHttpTransport",
+    "AsyncOfficeClient",
     "AsyncProblem",
     "AsyncTransport",
     "Busy",
+    "Conflict",
     "CursorExpired",
     "Differing",
     "Entry",
@@ -63,14 +68,19 @@ __all__ = [
     "News",
     "NotEnrolled",
     "NotFound",
+    "OfficeChange",
+    "OfficeClient",
+    "OfficeRecord",
     "Offline",
     "Point",
     "Policy",
     "Problem",
     "Progress",
+    "Quarantined",
     "QueueNotEmpty",
     "Record",
     "Refused",
+    "Replayed",
     "Response",
     "Revoked",
     "RoundbookError",
