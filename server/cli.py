@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -18,6 +19,7 @@ from server.commands.application import application
 from server.commands.device import device
 from server.commands.directory import directory, township
 from server.commands.kinds import kinds
+from server.commands.opening import Json
 from server.commands.staff import staff
 from server.files import SQLITE
 from server.refused import RefusedError
@@ -45,17 +47,25 @@ def demo(
     *,
     seed: Annotated[int, typer.Option(help="Another seed, another round.")] = 1,
     once: Annotated[bool, typer.Option("--once", help="End after the table.", show_default=False)] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Made anew each time. [default: data/demo]", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="[default: 8000 if it is free, else any]", show_default=False)
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Play a village round against a fresh server.
 
-    Shows what became of it, then goes on serving.
+    Shows what became of it, then goes on serving. A check that fails ends it with exit code 1.
 
     Example: roundbook demo --seed 3 --once
     """
     if importlib.util.find_spec("demo") is None:
         message = "The demo is not part of this installation: run it from a checkout of the project."
         raise RefusedError(message)
-    import_module("demo.cli").run(seed=seed, once=once)
+    import_module("demo.cli").run(seed=seed, once=once, data=data, port=port, as_json=as_json)
 
 
 app.command()(database.migrate)

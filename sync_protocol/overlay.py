@@ -234,8 +234,12 @@ def _write(state: RecordState, change: Change, kind: Kind, at: int) -> RecordSta
     """The record with `change` in it; `at` orders the changes that lie over one base."""
     if change.do == "create":
         return born(change, fields_of(change), kind, Writer(at, at, change.id, ""))
-    unopposed = msgspec.structs.replace(change, base=_SEEN_ALL, bases={}, on={}, after=None)
+    known = tuple(op for op in change.ops if op.field in kind.fields)
+    unopposed = msgspec.structs.replace(change, base=_SEEN_ALL, bases={}, on={}, after=None, ops=known)
     fields = fields_of(change)
+    # Of a newer version of the kind, say: it is shown as it is, and hides nothing else.
+    for name in fields.keys() - kind.fields.keys():
+        _assign(state.values, name, fields.pop(name))
     merge(state, unopposed, fields, kind, Arrival(at, at, "", _OWN_ROLE), History())
     return state
 

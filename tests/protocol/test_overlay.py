@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from client_sdk import editing
 from client_sdk.record import Record, snapshot
 from server.sync.pull import page_record
-from sync_protocol.changes import Change, fields_of
+from sync_protocol.changes import Add, Change, fields_of
 from sync_protocol.history import History, Past
 from sync_protocol.ids import uuid7
 from sync_protocol.kinds import Kind, parse
@@ -373,6 +373,14 @@ def test_what_is_laid_over_a_record_that_left_is_marked() -> None:
     world.laid = [Laid(world.change(Parts(fields={"title": "y"}), Sight(7)))]
     view = world.view()
     assert (view.whole, view.values) == (False, {"title": "y"})
+
+
+def test_an_own_change_of_a_version_that_is_not_known_here_hides_nothing() -> None:
+    world = World(1)
+    world.base = Base(world.record, "thing", GRID, 7, {"title": "x"}, "draft")
+    parts = Parts(fields={"title": "y", "weather": "rain"}, ops=(Add("smells", "smoke"),))
+    world.laid = [Laid(world.change(parts, world.view().sight))]
+    assert world.view().values == {"title": "y", "weather": "rain"}
 
 
 def test_what_a_change_wanted_each_path_to_be() -> None:

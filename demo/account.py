@@ -1,0 +1,185 @@
+"""Whether every change is where it should be, asked of the server's one table of changes."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from demo.device import Device
+from demo.exports import Exported, compare
+from demo.plan import TOWNSHIP
+from demo.result import Check, DeviceResult
+
+_RESULTS: Final = {
+    "applied": "applied",
+    "merged": "merged",
+    "conflict": "conflicts",
+    "quarantined": "quarantined",
+}
+"""A result in the table of changes, and how a device counts it."""
+_SHOWN: Final = 5
+APPLICATION: Final = "application"
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What the table says of one change."""
+
+    change: str
+    author: str
+    role: str
+    result: str
+
+
+class Ledger(msgspec.Struct, frozen=True):
+    """The township's changes, and the registration numbers that it gave."""
+
+    changes: list[Stored]
+    numbers: list[str]
+
+
+def read_ledger(database: Path) -> Ledger:
+    """Reads the database beside the running server."""
+    uri = f"{database.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
+        changes = _rows(
+            connection, "SELECT change_id, author, role, result FROM changes WHERE township_id = ?"
+        )
+        numbers = _rows(
+            connection,
+            "SELECT number FROM records WHERE township_id = ? AND number IS NOT NULL ORDER BY number",
+        )
+    return Ledger([Stored(*row) for row in changes], [row[0] for row in numbers])
+
+
+def office_counts(ledger: Ledger) -> dict[str, int]:
+    """The changes that the office made, by result."""
+    found = Counter(row.result for row in ledger.changes if row.role == APPLICATION)
+    return {name: found[name] for name in _RESULTS}
+
+
+def device_result(device: Device, cuts: int) -> DeviceResult:
+    """A device's line of the table."""
+    plan, counts = device.plan, device.counts
+    return DeviceResult(
+        device=device.name,
+        worker=plan.worker,
+        grids=len(device.client.grids()),
+        clock_error_ms=plan.clock.error_ms,
+        clock_jump_ms=plan.clock.jump_ms,
+        slow=plan.slow,
+        cuts=cuts,
+        role=plan.role,
+        saved=len(device.saved),
+        sent=counts["sent"],
+        applied=counts["applied"],
+        merged=counts["merged"],
+        differing=counts["conflicts"],
+        quarantined=counts["quarantined"],
+        waiting=device.waiting,
+        duplicates=counts["duplicates"],
+        bytes_up=counts["bytes_up"],
+        bytes_down=counts["bytes_down"],
+        round_trips=counts["round_trips"],
+    )
+
+
+def checks(devices: Sequence[Device], ledger: Ledger, exported: Sequence[Exported]) -> tuple[Check, ...]:
+    """Every question about the round."""
+    return (
+        _saves(devices),
+        _once(devices, ledger),
+        _verdicts(devices, ledger),
+        _disasters(devices),
+        _numbers(ledger),
+        _exports(devices, exported),
+    )
+
+
+def _saves(devices: Sequence[Device]) -> Check:
+    """What was saved is what the queues named before they were sent."""
+    wrong = [
+        f"{d.name}: {d.saves} saves returned, {len(d.saved)} changes were queued"
+        for d in devices
+        if d.saves != len(d.saved)
+    ]
+    total = sum(device.saves for device in devices)
+    return _check("每次保存都进了队列", "every save that returned was in the queue", f"{total}", wrong)
+
+
+def _once(devices: Sequence[Device], ledger: Ledger) -> Check:
+    """Every saved id is in the table exactly once, nothing else of these devices is, and nothing waits."""
+    seen = Counter(row.change for row in ledger.changes)
+    wrong: list[str] = []
+    total = 0
+    for device in devices:
+        author = device.client.me().device
+        wrong += [f"{device.name} {id_}: {seen[id_]} times" for id_ in device.saved if seen[id_] != 1]
+        strange = {row.change for row in ledger.changes if row.author == author} - device.saved.keys()
+        wrong += [f"{device.name} {id_}: stored, but never saved" for id_ in sorted(strange)]
+        wrong += [f"{device.name}: {device.waiting} wait"] if device.waiting else []
+        total += sum(seen[id_] for id_ in device.saved)
+    return _check(
+        "每条改动在镇里恰好一份", "every change is in the server's table exactly once", f"{total}", wrong
+    )
+
+
+def _verdicts(devices: Sequence[Device], ledger: Ledger) -> Check:
+    """What the devices were told is what the table says."""
+    wrong: list[str] = []
+    for device in devices:
+        author = device.client.me().device
+        stored = Counter(row.result for row in ledger.changes if row.author == author)
+        told = {result: device.counts[name] for result, name in _RESULTS.items()}
+        wrong += [
+            f"{device.name}: {told[result]} told as {result}, {stored[result]} stored"
+            for result in _RESULTS
+            if told[result] != stored[result]
+        ]
+    total = sum(device.counts["sent"] for device in devices)
+    return _check("答复与镇里所存一致", "what devices were told is what is stored", f"{total}", wrong)
+
+
+def _disasters(devices: Sequence[Device]) -> Check:
+    """The killed process lost nothing, the lost answer doubled nothing, every sync came to its end."""
+    wrong: list[str] = []
+    for device in devices:
+        if device.plan.role == "dies" and not (device.killed and device.survived_death):
+            wrong.append(f"{device.name}: killed {device.killed}, queue whole {device.survived_death}")
+        if device.plan.role == "loses_answer" and not device.counts["duplicates"]:
+            wrong.append(f"{device.name}: no duplicate after the lost answer")
+        if not device.complete:
+            wrong.append(f"{device.name}: its last sync is not complete")
+        wrong += [f"{device.name}: read {grid} again, its digest differed" for grid in sorted(device.reread)]
+    doubled = sum(device.counts["duplicates"] for device in devices)
+    return _check(
+        "断电、断线后不丢不重", "nothing lost or doubled by death or lost answers", f"{doubled} ×2", wrong
+    )
+
+
+def _numbers(ledger: Ledger) -> Check:
+    """Registration numbers have no gap."""
+    serials = [int(number.rpartition("-")[2]) for number in ledger.numbers]
+    wrong = [] if serials == list(range(1, len(serials) + 1)) else [f"numbers {serials[:20]} …"]
+    return _check("登记编号连续", "registration numbers have no gap", f"{len(serials)}", wrong)
+
+
+def _exports(devices: Sequence[Device], exported: Sequence[Exported]) -> Check:
+    """Each device holds what the server holds of its grids."""
+    found = compare(devices, exported)
+    figures = f"{found.devices} × {found.records} / {found.values}"
+    return _check(
+        "各机与镇里逐项相同", "each device equals the server's export, field by field", figures, found.differs
+    )
+
+
+def _check(zh: str, en: str, figures: str, wrong: Sequence[str]) -> Check:
+    more = (f"… {len(wrong) - _SHOWN} more",) if len(wrong) > _SHOWN else ()
+    return Check(zh, en, figures, (*wrong[:_SHOWN], *more))
+
+
+def _rows(connection: sqlite3.Connection, statement: str) -> list[tuple[Any, ...]]:
+    return connection.execute(statement, (TOWNSHIP,)).fetchall()

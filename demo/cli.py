@@ -1,0 +1,116 @@
+"""`roundbook demo`: plays the round, shows what became of it, then goes on serving."""
+
+import random
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import typer
+
+from demo import account, inbox
+from demo.clocks import ServerClock, at
+from demo.folder import DATABASE_FILE, fresh
+from demo.further import Where, further
+from demo.office import Office
+from demo.place import Administrator, Opened, Tokens
+from demo.plan import TOWNSHIP, plan
+from demo.progress import Progress, console
+from demo.result import Result, Setting
+from demo.serving import CLOCK_FILE, running
+from demo.show import show
+from demo.story import Round
+from demo.texts import open_texts
+from server.commands import serve
+from server.commands.opening import prepare_file, settings_of
+from server.refused import RefusedError
+from server.settings import Settings
+
+HOST: Final = "127.0.0.1"
+PORT: Final = 8000
+FOLDER: Final = Path("data", "demo")
+
+
+def run(
+    *, seed: int, once: bool, data: Path | None = None, port: int | None = None, as_json: bool = False
+) -> None:
+    """One round. Ends with exit code 1 when a check fails."""
+    began = time.monotonic()
+    folder = (FOLDER if data is None else data).absolute()
+    number = _port(port)
+    with fresh(folder):
+        database = f"sqlite:///{folder / DATABASE_FILE}"
+        settings = settings_of(folder, database, host=HOST, port=number, workers=1)
+        prepare_file(settings)
+        result, tokens = _play(settings, seed, Progress())
+        result = msgspec.structs.replace(result, seconds=round(time.monotonic() - began, 1))
+        if as_json:
+            sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
+        else:
+            to = console(sys.stdout)
+            show(result, to)
+            further(result, Where(folder, f"http://{HOST}:{number}", tokens, once), to)
+        sys.stdout.flush()
+        if not result.ok:
+            raise typer.Exit(1)
+        if not once:
+            serve.serve(host=HOST, port=number, workers=1, data=folder, database=database)
+
+
+def _play(settings: Settings, seed: int, progress: Progress) -> tuple[Result, Tokens]:
+    """The round, and what came of it."""
+    with ServerClock(Path(settings.data) / CLOCK_FILE) as clock:
+        clock.reach(at(0, 16))
+        administrator = Administrator(settings, clock, random.Random(f"{seed} administrator").randbytes)
+        with progress.step(("导入村（社区）名单，开通元竹镇", "villages imported, township opened"), 1):
+            opened = administrator.open()
+            tokens = administrator.tokens()
+        drawn = plan(seed, [row.grid for row in opened.grids])
+        with (
+            running(settings, seed) as url,
+            Office(url, tokens.office) as office,
+            Office(url, tokens.check) as check,
+        ):
+            told = Round(drawn, Path(settings.data), open_texts(), clock, progress, url)
+            try:
+                told.play(administrator, office)
+                return _result(told, opened, office, check, settings), tokens
+            finally:
+                told.close()
+
+
+def _result(told: Round, opened: Opened, office: Office, check: Office, settings: Settings) -> Result:
+    """Asks the server, its database and every device."""
+    ledger = account.read_ledger(settings.file)
+    cuts = {name: link.cuts_done for name, link in told.links.items()}
+    found = inbox.differing(office)
+    return Result(
+        seed=told.plan.seed,
+        setting=Setting(
+            township=TOWNSHIP,
+            name=opened.township_name,
+            villages_imported=opened.villages_imported,
+            villages=len({row.village for row in opened.grids}),
+            grids=len(opened.grids),
+            shared_texts=told.texts.shared,
+        ),
+        devices=tuple(account.device_result(device, cuts.get(device.name, 0)) for device in told.devices),
+        office=account.office_counts(ledger),
+        checks=account.checks(told.devices, ledger, check.records()),
+        differing=found,
+        history=inbox.history(office, found.record) if found is not None else None,
+    )
+
+
+def _port(wanted: int | None) -> int:
+    """A port that nobody listens on: the one that was asked for, else 8000, else any."""
+    for port in (wanted,) if wanted is not None else (PORT, 0):
+        try:
+            with socket.create_server((HOST, port)) as probe:
+                return int(probe.getsockname()[1])
+        except OSError:
+            continue
+    message = f"{HOST}:{wanted} cannot be listened on: name another --port, or none."
+    raise RefusedError(message)

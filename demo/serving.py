@@ -1,0 +1,120 @@
+"""The server's process: the application of `roundbook serve` on a granian of its own, under the simulated clock.
+
+Only clock and randomness differ, because what a round comes to has to follow from its seed. So the keys of
+such a server can be foreseen: it listens on this machine alone, and after the round `roundbook serve` takes
+its place.
+"""
+
+import http.client
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from litestar import Litestar
+
+from demo.clocks import ServerClock
+from server.app import create_app, open_services
+from server.kinds.registry import Registry
+from server.refused import RefusedError
+from server.settings import Settings, environment, read
+
+CLOCK_FILE: Final = "clock"
+LOG_FILE: Final = "server.log"
+_SEED: Final = "ROUNDBOOK_DEMO_SEED"
+_START_S: Final = 30.0
+_ASK_S: Final = 0.05
+_STOP_S: Final = 10.0
+
+
+def application() -> Litestar:
+    """What the worker process starts."""
+    settings = read(os.environ)
+    clock = ServerClock(Path(settings.data) / CLOCK_FILE)
+    plain = open_services(settings)
+    draw = random.Random(f"server {os.environ[_SEED]}").randbytes
+    registry = Registry(plain.engine, clock)
+    return create_app(settings, msgspec.structs.replace(plain, clock=clock, random=draw, registry=registry))
+
+
+def main() -> None:
+    """Serves until the parent goes away."""
+    settings = read(os.environ)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    Granian(
+        "demo.serving:application",
+        address=settings.host,
+        port=settings.port,
+        workers=1,
+        interface=Interfaces.ASGI,
+        factory=True,
+        websockets=False,
+        log_level=LogLevels.warning,
+    ).serve()
+
+
+def _die_with_parent() -> None:
+    """Standard input is a pipe that nobody writes to: its end means that the demo is gone.
+
+    Read without Python's buffer, whose lock the worker process would inherit as held.
+    """
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def running(settings: Settings, seed: int) -> Iterator[str]:
+    """The server while the block runs; gives its address. Raises RefusedError when it does not start."""
+    folder = Path(settings.data)
+    # A fixed hash seed, because the order of a set may decide about a byte of what travels.
+    variables = {**os.environ, **environment(settings), _SEED: str(seed), "PYTHONHASHSEED": "0"}
+    with (folder / LOG_FILE).open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "demo.serving"],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=variables,
+            cwd=Path(__file__).resolve().parent.parent,
+        )
+    try:
+        _await(process, settings)
+        yield f"http://{settings.host}:{settings.port}"
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_S)
+        process.kill()
+        process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+def _await(process: "subprocess.Popen[bytes]", settings: Settings) -> None:
+    """Returns when the server is ready."""
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until and process.poll() is None:
+        with suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection(settings.host, settings.port, timeout=1)
+            connection.request("GET", "/v1/health/ready")
+            if connection.getresponse().status == http.client.OK:
+                return
+        time.sleep(_ASK_S)
+    message = f"The server did not start: see {Path(settings.data) / LOG_FILE}."
+    raise RefusedError(message)
+
+
+if __name__ == "__main__":
+    main()

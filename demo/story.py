@@ -1,0 +1,220 @@
+"""The round, day by day."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from demo import craft, tickets
+from demo.clocks import MINUTE, SECOND, ServerClock, at
+from demo.device import Device
+from demo.link import Link
+from demo.office import Office
+from demo.place import Administrator
+from demo.plan import Evening, Plan, TicketPlan
+from demo.progress import Progress
+from demo.texts import Texts
+from demo.turns import Turns
+from demo.work import Worker
+
+THREADS: Final = 6
+_EVENING: Final[dict[Evening, int]] = {
+    "sunday": at(0, 17, 30),
+    "monday": at(1, 19),
+    "tuesday": at(2, 19),
+    "wednesday": at(3, 7, 30),
+}
+
+
+class Round:
+    """Everything that takes part."""
+
+    def __init__(
+        self, plan: Plan, folder: Path, texts: Texts, clock: ServerClock, progress: Progress, url: str
+    ) -> None:
+        self.plan, self.clock, self.progress, self.url = plan, clock, progress, url
+        self.turns = Turns(lambda: clock.wait(SECOND))
+        self.texts = texts
+        stores = folder / "devices"
+        stores.mkdir()
+        self.devices = [
+            Device(one, plan.seed, stores / f"worker-{one.name}.rbk", at(0, 16)) for one in plan.devices
+        ]
+        self.workers = {device.name: Worker(device, texts) for device in self.devices}
+        self.links: dict[str, Link] = {}
+        self.tickets: list[tuple[TicketPlan, str]] = []
+        self.moved = ""
+        """The record that the office moved to another grid."""
+
+    def device(self, name: str) -> Device:
+        """The device of a number."""
+        return self.workers[name].device
+
+    def play(self, administrator: Administrator, office: Office) -> None:
+        """From the first code to the last sync."""
+        with self._linked():
+            self._enrol(administrator)
+            self._hand_over(office)
+            self._evening("sunday")
+            self._work(1, self._first_day)
+            self._office_by_day(office)
+            self._evening("monday")
+            self._move(administrator, office)
+            self._work(2, self._second_day)
+            self._evening("tuesday")
+            self._evening("wednesday")
+        for device in self.devices:
+            device.client.set_server(self.url)
+
+    def close(self) -> None:
+        """Closes every store."""
+        for device in self.devices:
+            device.close()
+
+    @contextmanager
+    def _linked(self) -> Iterator[None]:
+        """The slow links."""
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        with ExitStack() as stack:
+            for device in self.devices:
+                if device.plan.slow:
+                    link = Link(device.name, (host, int(port)), self.turns)
+                    self.links[device.name] = stack.enter_context(link)
+            yield
+
+    def _each(self, title: tuple[str, str], work: Callable[[Device], object], threads: int = THREADS) -> None:
+        """Every device does something, several at a time."""
+        with self.progress.step(title, len(self.devices)) as step, ThreadPoolExecutor(threads) as pool:
+            under_way = [pool.submit(work, device) for device in self.devices]
+            try:
+                for done in as_completed(under_way):
+                    done.result()
+                    step()
+            except BaseException:
+                self.turns.begin(())  # nobody waits for somebody who does not come any more
+                raise
+
+    def _enrol(self, administrator: Administrator) -> None:
+        codes = dict(zip((d.name for d in self.devices), administrator.codes(self.plan.devices), strict=True))
+        self.turns.begin([device.name for device in self.devices])
+
+        def enrol(device: Device) -> None:
+            link = self.links.get(device.name)
+            url = link.url if link is not None else device.connect(self.url, self.turns)
+            try:
+                device.client.enrol(url, code=codes[device.name])
+            finally:
+                self.turns.leave(device.name)
+
+        self._each(("登记设备", "devices enrolled"), enrol, len(self.devices))
+
+    def _hand_over(self, office: Office) -> None:
+        """What the hotline has handed over before the round."""
+        self.clock.reach(at(0, 17))
+        draw = random.Random(f"{self.plan.seed} office")
+        for ticket in self.plan.tickets:
+            narrative = self.texts.narrative(draw, 200)
+            self.tickets.append(
+                (ticket, office.create(ticket.key, ticket.grid, tickets.fields(ticket, narrative)))
+            )
+        self.unplaced = [
+            (
+                office.create(f"village {village}", village, {"title": self.texts.narrative(draw, 1).title}),
+                grid,
+            )
+            for village, grid in self.plan.unplaced
+        ]
+
+    def _evening(self, evening: Evening) -> None:
+        """Everybody syncs: in threads of their own, in turns at the server."""
+        self.clock.reach(_EVENING[evening])
+        self.turns.begin(self.plan.orders[evening])
+
+        def sync(device: Device) -> None:
+            device.clock.reach(_EVENING[evening])
+            link = self.links.get(device.name)
+            try:
+                if evening == "tuesday" and device.plan.role == "dies" and link is not None:
+                    device.die_in_upload(link)
+                elif link is not None:
+                    link.arm(device.plan.cuts.get(evening, ()))
+                device.sync()
+            finally:
+                self.turns.leave(device.name)
+
+        self._each(_TITLES[evening], sync, len(self.devices))
+
+    def _work(self, day: int, work: Callable[[Worker], None]) -> None:
+        """Everybody works, without a network."""
+        before = sum(device.saves for device in self.devices)
+
+        def one(device: Device) -> None:
+            device.clock.reach(at(day, 8))
+            work(self.workers[device.name])
+            device.note_queue()
+
+        self._each((f"第 {day} 天离线工作", f"day {day}, offline"), one)
+        saved = sum(device.saves for device in self.devices) - before
+        self.progress.say(f"{saved} 条待上传", "changes saved, all waiting")
+
+    def _first_day(self, worker: Worker) -> None:
+        worker.first_day()
+        for ticket, record in self._shared(worker.device):
+            seen = worker.device.client.get(record)
+            tickets.edit_first_day(worker, seen, ticket.pattern, self._side(worker.device, ticket))
+
+    def _second_day(self, worker: Worker) -> None:
+        """Like the first, with what only some do; at noon one clock jumps."""
+        device = worker.device
+        for ticket, record in self._shared(device):
+            tickets.edit_second_day(worker, device.client.get(record), self._side(device, ticket))
+        device.clock.error_ms += device.plan.clock.jump_ms
+        match device.plan.role:
+            case "loses_record":
+                seen = device.client.get(self.moved)
+                seen = worker.did(device.client.update(seen, people_involved=9))
+                worker.did(device.client.append(seen, "measures", text="再次上门，双方愿意调解。"))
+            case "crafts_field":
+                craft.invalid_field(device, worker.matters[0])
+            case "crafts_kind":
+                craft.unknown_kind(device, device.plan.grids[0])
+                craft.unknown_version(device, worker.matters[0])
+        worker.second_day()
+
+    def _office_by_day(self, office: Office) -> None:
+        """The office is online and edits the same matters, before the devices are heard of."""
+        self.clock.reach(at(1, 11))
+        for ticket, record in self.tickets:
+            office.edit(record, fields=tickets.office_edit(ticket.pattern))
+            self.clock.wait(MINUTE)
+
+    def _move(self, administrator: Administrator, office: Office) -> None:
+        """At night a record goes to another grid, a worker too, and two matters are placed."""
+        self.clock.reach(at(1, 20, 30))
+        loser, mover = self.plan.whose("loses_record"), self.plan.whose("moves")
+        shared = {ticket.grid for ticket in self.plan.tickets}
+        client = self.device(loser.name).client
+        own = [client.get(record) for record in self.workers[loser.name].matters]
+        self.moved = next((record.id for record in own if record.grid not in shared), own[0].id)
+        office.edit(self.moved, place=self.plan.moved_to, reason="事发地在邻村")
+        for record, grid in self.unplaced:
+            office.edit(record, place=grid)
+        administrator.move_worker(self.device(mover.name).client.me().device, self.plan.moves)
+
+    def _shared(self, device: Device) -> Sequence[tuple[TicketPlan, str]]:
+        return [one for one in self.tickets if one[0].grid in device.plan.grids]
+
+    def _side(self, device: Device, ticket: TicketPlan) -> int:
+        """Which of its two workers a device has."""
+        both = [one.name for one in self.plan.devices if ticket.grid in one.grids]
+        return both.index(device.name)
+
+
+_TITLES: Final[dict[Evening, tuple[str, str]]] = {
+    "sunday": ("周日傍晚同步", "Sunday evening: sync"),
+    "monday": ("周一傍晚同步", "Monday evening: sync"),
+    "tuesday": ("周二傍晚同步", "Tuesday evening: sync"),
+    "wednesday": ("周三早晨同步", "Wednesday morning: sync"),
+}
