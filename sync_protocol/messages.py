@@ -101,7 +101,7 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     n: int
     change: str
     outcome: str
-    """applied, kept, not_kept, superseded, discarded."""
+    """applied, kept, not_kept, discarded; or the state into which the office took the author's report."""
     record: str | None = None
     path: str | None = None
     by: str | None = None

@@ -162,6 +162,17 @@ async def count_above(connection: AsyncConnection, township: str, grids: Sequenc
     return int(await connection.scalar(text(statement), parameters) or 0)
 
 
+async def places(connection: AsyncConnection, township: str, ids: Sequence[str]) -> dict[str, str]:
+    """Where these records lie now."""
+    if not ids:
+        return {}
+    condition = among(connection, "record_id", "ids", ID)
+    columns = "CAST(record_id AS text) AS record_id, place"
+    statement = f"SELECT {columns} FROM records WHERE township_id = :t AND {condition}"  # noqa: S608
+    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
+    return {row.record_id: row.place for row in rows}
+
+
 async def digests(connection: AsyncConnection, township: str, grids: Sequence[str]) -> dict[str, Digest]:
     """The digest of what devices hold of each grid, as the writes have kept it."""
     condition = among(connection, "grid", "grids", TEXT)

@@ -77,7 +77,7 @@ def is_resend(element: Item, seen: dict[str, Stored]) -> bool:
         return stored is not None
     try:
         first = decode(stored.payload)
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):  # it could not be decoded when it came
         return False
     return isinstance(element.change, Change) and same_content(first, element.change)
 

@@ -46,7 +46,7 @@ def past_of(row: Stored) -> Past | None:
     """A stored change as the merge reads it; None for one that could not be decoded when it came."""
     try:
         change = decode_change(row.payload)
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):
         return None
     effects = _decode_effects(row.effects)
     return Past(row.n, row.author, row.stamp_ms, change, effects, quarantined=row.quarantined)

@@ -122,13 +122,17 @@ def _finished(start: Cursor, lanes: list[Lane], head: int) -> tuple[str, ...]:
 async def _receipts(
     connection: AsyncConnection, reader: Reader, start: Cursor, upto: int, filling: _Filling
 ) -> None:
-    """Receipts never run ahead of the records that they speak of."""
+    """Receipts up to `upto`: they never run ahead of their records, and of one elsewhere say only the outcome."""
     found = await stream.receipts_of(
         connection, reader.township, reader.device, start.receipts, _RECEIPTS_MAX
     )
-    for receipt in found:
-        if filling.full() or receipt.n > upto:
+    places = await records.places(connection, reader.township, [one.record for one in found if one.record])
+    for one in found:
+        if filling.full() or one.n > upto:
             return
+        receipt = (
+            one if places.get(one.record or "") in reader.grids else Receipt(one.n, one.change, one.outcome)
+        )
         filling.receipts.append(receipt)
         filling.budget -= len(msgspec.json.encode(receipt))
     if len(found) == _RECEIPTS_MAX:

@@ -18,13 +18,13 @@ from sync_protocol.case import equal
 from sync_protocol.changes import Change, encode
 from sync_protocol.clock import Corrected, Reading
 from sync_protocol.codec import Unreadable
-from sync_protocol.history import NUMBER, Effect
+from sync_protocol.history import NUMBER, STATE, Effect
 from sync_protocol.ids import uuid8
 from sync_protocol.kinds import Kind
 from sync_protocol.messages import Exit, Receipt, Verdict
 from sync_protocol.outcome import Clash, Merged, Sides
 from sync_protocol.standing import value_at
-from sync_protocol.state import FIELD, RecordState, Writer
+from sync_protocol.state import CREATE, FIELD, RecordState, Writer
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """The year of a registration number is the township's year; the zone has had no other offset since 1991."""
@@ -129,6 +129,7 @@ async def settle(
     for draft in drafts:
         if draft.was is not None and draft.now is not None:
             _exit(settled, draft, records[draft.element.change.record])
+            _tell_reporter(settled, draft, records[draft.element.change.record])
     clashing = [draft for draft in drafts if draft.merged.clashes]
     deciding = [
         d
@@ -223,6 +224,16 @@ def _opened(draft: Draft, clash: Clash, now_ms: int) -> Conflict:
 def _joined(conflict: Conflict, clash: Clash) -> Conflict:
     status = conflict.status if clash.by_rule else OPEN
     return msgspec.structs.replace(conflict, sides=conflict.sides.joined(clash), status=status)
+
+
+def _tell_reporter(settled: Settled, draft: Draft, state: RecordState) -> None:
+    """Whoever reported a record is told what the office does with it and why (failures, row 24)."""
+    change, reporter = draft.element.change, state.marks.writers[CREATE]
+    if not isinstance(change, Change) or change.act is None or draft.entered != change.act.to:
+        return
+    if reporter.by != draft.author.id:
+        reason = change.reason or change.act.note
+        _receipt(settled, reporter, draft, STATE, change.act.to, reason)
 
 
 def _tell_displaced(settled: Settled, draft: Draft, clash: Clash) -> None:
