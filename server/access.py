@@ -69,7 +69,11 @@ def guarded(handlers: Sequence[ControllerRouterHandler]) -> Router:
         route_handlers=handlers,
         guards=[require_scope],
         dependencies={_KEY: Provide(_application, sync_to_thread=False)},
-        exception_handlers={Declined: _on_declined, ValidationException: _on_invalid},
+        exception_handlers={
+            Declined: _on_declined,
+            ValidationException: _on_invalid,
+            RecursionError: _on_nested,
+        },
         request_max_body_size=DEFAULTS.body_bytes_max,
     )
 
@@ -108,3 +112,8 @@ def _on_invalid(_: Request[Any, Any, Any], error: ValidationException) -> Respon
     found = error.extra if isinstance(error.extra, list) else []
     said = [f"{one.get('key', 'body')}: {one.get('message', '')}" for one in found if isinstance(one, dict)]
     return problem_response(Problem("malformed", "; ".join(said)))
+
+
+def _on_nested(_: Request[Any, Any, Any], _error: RecursionError) -> Response[bytes]:
+    """A body nested so deeply that reading it ran out of stack."""
+    return problem_response(Problem("malformed", "the body is nested too deeply"))

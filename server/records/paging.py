@@ -10,9 +10,12 @@ from typing import Final
 import msgspec
 
 from server.declined import Declined
+from sync_protocol.ids import is_id
 
 LIMIT_MAX: Final = 500
+NUMBER_MAX: Final = 2**63 - 1
 LIMIT_DEFAULT: Final = 100
+_EXPECTED: Final = "after is the `next` of a page of this list"
 _decode: Final = msgspec.json.Decoder(tuple[str, int, str]).decode
 
 
@@ -36,9 +39,12 @@ def position(after: str | None) -> Position | None:
         return None
     try:
         raw = base64.urlsafe_b64decode(after.encode("ascii") + b"=" * (-len(after) % 4))
-        return Position(*_decode(raw))
+        found = Position(*_decode(raw))
     except (ValueError, binascii.Error) as error:
-        raise Declined("cursor_invalid", "after is the next of a page of this list") from error
+        raise Declined("cursor_invalid", _EXPECTED) from error
+    if not 0 <= found.n <= NUMBER_MAX or not (found.id == "" or is_id(found.id)):
+        raise Declined("cursor_invalid", _EXPECTED)
+    return found
 
 
 def bounded(limit: int | None) -> int:

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.applications.service import Application
-from server.declined import not_found
+from server.declined import Declined, not_found
 from server.records import paging
 from server.records.paging import Position
 from server.records.veil import Veil
@@ -55,6 +55,11 @@ async def listed(
     limit: int | None,
 ) -> RecordPage:
     """A page of the records that a filter finds, township by township, in the order of their ids."""
+    # No record has these; a database may refuse to compare with them at all.
+    if any("\0" in (text or "") for text in (wanted.kind, wanted.state, wanted.number)):
+        return RecordPage([], None)
+    if not 0 <= wanted.above <= paging.NUMBER_MAX:
+        raise Declined("malformed", "since is a version: a whole number below 2^63")
     await services.registry.ensure()
     most = paging.bounded(limit)
     views: list[RecordView] = []

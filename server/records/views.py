@@ -141,7 +141,7 @@ def change_of(row: Stored) -> Change | None:
     """The change that a row holds; None for a closing, and for what could not be decoded."""
     try:
         return decode_change(row.payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 
@@ -157,7 +157,7 @@ def closing_reason(row: Stored) -> str | None:
     """Why the office closed a quarantined change; None for other rows."""
     try:
         return msgspec.json.decode(row.payload, type=Closing).reason
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return None
 
 

@@ -1,5 +1,6 @@
 """Records over HTTP, on both databases."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from server.access import guarded
 from server.applications.service import SCOPES
+from server.records import paging
 from tests.server.office_server import (
     GRID,
     NEXT_GRID,
@@ -18,6 +20,7 @@ from tests.server.office_server import (
     office_server,
 )
 
+JSON = {"content-type": "application/json"}
 PHONE = "13812341234"
 PARTIES = [{"role": "applicant", "name": "张三", "contact": PHONE}]
 
@@ -341,6 +344,51 @@ async def test_lists_are_filtered_and_paged(server: OfficeServer) -> None:
     only = (await client.get("/v1/records?fields=narrative,nothing")).json()["records"]
     assert all(set(record["fields"]) <= {"narrative"} for record in only)
     assert len((await client.get("/v1/records?limit=9999")).json()["records"]) == 6
+
+
+async def test_hostile_input_gets_its_code_and_changes_nothing(server: OfficeServer) -> None:
+    client = await server.client()
+    view = await made(client)
+    path = f"/v1/records/{view['id']}"
+    forged = paging.token(paging.Position(TOWN, -1, "not an id"))
+    huge = str(2**63)
+    for query, status, code in (
+        (f"after={forged}", 400, "cursor_invalid"),
+        (f"since={huge}", 400, "malformed"),
+        ("since=-1", 400, "malformed"),
+        (f"after={paging.token(paging.Position(TOWN, 2**70))}", 400, "cursor_invalid"),
+    ):
+        assert code_of(await client.get(f"/v1/records?{query}"), status) == code, query
+        if query.startswith("after"):
+            for listed in (f"{path}/history", "/v1/conflicts", "/v1/quarantine"):
+                assert code_of(await client.get(f"{listed}?{query}"), status) == code
+    for query in ("kind=%00", "state=a%00", "number=%00", "limit=-5"):
+        assert (await client.get(f"/v1/records?{query}")).status_code == 200, query
+    for body in (
+        b"{",
+        b'{"fields": {"title": "\\ud800"}}',
+        b'{"fields": {"title": "a"}, "surprise": 1}',
+        b"[" * 100_000,
+        b"\xff\xfe",
+    ):
+        answer = await client.patch(path, content=body, headers={**JSON, "if-match": "*"})
+        assert code_of(answer, 400) == "malformed", body[:40]
+    for title in ("a\0b", "", "长" * 201, 3, None, {"zh": "x"}, 1e400, 2**70):
+        edit = json.dumps({"fields": {"title": title}}).encode()
+        answer = await client.patch(path, content=edit, headers={**JSON, "if-match": "*"})
+        assert answer.status_code in {400, 422}, title
+    far = {"fields": {"found_at": "9999-12-31T23:59:59Z"}}
+    assert code_of(await client.patch(path, json=far, headers={"if-match": "*"}), 422) == "invalid_record"
+    nul = {"fields": {"title": "x"}, "reason": "a\0b"}
+    assert code_of(await client.patch(path, json=nul, headers={"if-match": "*"}), 422) == "invalid_record"
+    flood = {"entries": {"measures": {"append": [{"text": "x"}] * 501}}}
+    assert code_of(await client.patch(path, json=flood, headers={"if-match": "*"}), 422) == "invalid_record"
+    big = b'{"fields": {"narrative": "' + b"x" * (5 * 2**20) + b'"}}'
+    answer = await client.patch(path, content=big, headers={**JSON, "if-match": "*"})
+    assert code_of(answer, 413) == "too_large_request"
+    key = {"if-match": "*", "idempotency-key": "k" * 201}
+    assert code_of(await client.patch(path, json={}, headers=key), 400) == "malformed"
+    assert (await client.get(path)).json() == view
 
 
 async def test_deleted_records_are_listed_on_request(server: OfficeServer) -> None:
