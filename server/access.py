@@ -73,6 +73,7 @@ def guarded(handlers: Sequence[ControllerRouterHandler]) -> Router:
             Declined: _on_declined,
             ValidationException: _on_invalid,
             RecursionError: _on_nested,
+            UnicodeDecodeError: _on_no_text,
         },
         request_max_body_size=DEFAULTS.body_bytes_max,
     )
@@ -117,3 +118,8 @@ def _on_invalid(_: Request[Any, Any, Any], error: ValidationException) -> Respon
 def _on_nested(_: Request[Any, Any, Any], _error: RecursionError) -> Response[bytes]:
     """A body nested so deeply that reading it ran out of stack."""
     return problem_response(Problem("malformed", "the body is nested too deeply"))
+
+
+def _on_no_text(_: Request[Any, Any, Any], _error: UnicodeDecodeError) -> Response[bytes]:
+    """A text of the body that is not UTF-8."""
+    return problem_response(Problem("malformed", "the body is not text in UTF-8"))

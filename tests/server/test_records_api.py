@@ -370,6 +370,7 @@ async def test_hostile_input_gets_its_code_and_changes_nothing(server: OfficeSer
         b'{"fields": {"title": "a"}, "surprise": 1}',
         b"[" * 100_000,
         b"\xff\xfe",
+        b'{"fields": {"title": "\xff"}}',
     ):
         answer = await client.patch(path, content=body, headers={**JSON, "if-match": "*"})
         assert code_of(answer, 400) == "malformed", body[:40]
