@@ -1,0 +1,12 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.village import Village, a_village
+
+
+@pytest.fixture
+def village(database_url: str, tmp_path: Path) -> Iterator[Village]:
+    with a_village(database_url, tmp_path) as prepared:
+        yield prepared
