@@ -1,6 +1,7 @@
 """roundbook kinds check, install, list."""
 
 from pathlib import Path
+from secrets import token_bytes
 from typing import Annotated
 
 import typer
@@ -10,8 +11,11 @@ from server.commands import output
 from server.commands.opening import Data, Database, Json, now_ms, on_database, settings_of
 from server.files import read_text
 from server.kinds import service
+from server.kinds.registry import Registry
 from server.kinds.service import InstalledKind
+from server.quarantine.kinds import TakenIn, replay_waiting
 from server.refused import RefusedError
+from server.services import Services
 from sync_protocol.kinds import Finding, Kind, KindError
 
 kinds = typer.Typer(no_args_is_help=True)
@@ -48,21 +52,32 @@ def install(
 ) -> None:
     """Install a kind, or a new version of one. What is installed never changes.
 
-    Servers that run take it up within half a minute, devices with their next sync.
+    Servers that run take it up within half a minute, devices with their next sync. Changes that came before
+    the kind did, and wait in the quarantine for it, are taken in.
 
     Example: roundbook kinds install well_check.toml
     """
     text = read_text(file)
 
-    async def work(engine: AsyncEngine) -> InstalledKind:
-        return await service.install(engine, text, file.name, now_ms())
+    async def work(engine: AsyncEngine) -> tuple[InstalledKind, TakenIn]:
+        done = await service.install(engine, text, file.name, now_ms())
+        services = Services(engine, Registry(engine, now_ms), now_ms, token_bytes, settings.limits)
+        return done, await replay_waiting(services, done.kind)
 
+    settings = settings_of(data, database)
     with _findings(file, as_json=as_json):
-        done = on_database(data, database, work)
+        done, waited = on_database(data, database, work)
     if as_json:
-        output.json({"ok": True, "kind": _brief(done.kind), "new": done.new})
-    else:
-        output.say(f"{_title(done.kind)} {'is installed' if done.new else 'was installed already'}.")
+        replayed = {"taken": waited.taken, "waiting": waited.waiting}
+        output.json({"ok": True, "kind": _brief(done.kind), "new": done.new, "replayed": replayed})
+        return
+    output.say(f"{_title(done.kind)} {'is installed' if done.new else 'was installed already'}.")
+    if waited.taken:
+        output.say(f"Taken in from the quarantine, where they had waited for it: {waited.taken} changes.")
+    if waited.waiting:
+        output.say(
+            f"Still in the quarantine, for the office to look at: {waited.waiting} changes of this kind."
+        )
 
 
 @kinds.command("list")

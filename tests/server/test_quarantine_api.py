@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.quarantine.kinds import INSTALLER, TakenIn, replay_waiting
 from server.storage import townships
 from server.storage.engine import transact
 from server.sync.judge import Author
@@ -16,6 +17,7 @@ from server.sync.push import Upload, push
 from sync_protocol.changes import Act, Add, Change, Put
 from sync_protocol.clock import Reading
 from sync_protocol.codec import read_change
+from sync_protocol.kinds import parse
 from sync_protocol.limits import DEFAULTS
 from tests.server.office_server import GRID, OTHER_TOWN, TOWN, Device, OfficeServer, office_server
 from tests.server.test_records_api import PHONE, code_of
@@ -228,6 +230,26 @@ async def test_a_kind_installed_later(
     done = await replay(office, create.id)
     assert done.status_code == 200, done.text
     assert done.json()["record"]["fields"] == {"depth": 3.5, "keeper": PHONE}
+
+
+async def test_what_waited_for_a_kind_is_taken_in_once(
+    server: OfficeServer, device: Device, office: httpx2.AsyncClient
+) -> None:
+    create = device.create(kind="well_check", fields={"depth": 3.5})
+    edit = device.change(create.record, kind="well_check", after=create.id, fields={"depth": 4.0})
+    other = device.create(kind="pump_check", fields={"depth": 1.0})
+    codes = [verdict.code for verdict in await device.push(create, edit, other)]
+    assert codes == ["unknown_kind", "depends_on", "unknown_kind"]
+    await server.install(WELL)
+    server.now_ms += 10_000
+    kind = parse(WELL, "test.toml")
+    assert await replay_waiting(server.services, kind) == TakenIn(1, 0)
+    assert await replay_waiting(server.services, kind) == TakenIn(0, 0), "a second installation finds nothing"
+    record = (await office.get(f"/v1/records/{create.record}")).json()
+    assert record["fields"]["depth"] == 4.0, "the edit that waited for the create came with it"
+    assert [one["id"] for one in await waiting(office)] == [other.id]
+    history = (await office.get(f"/v1/records/{create.record}/history")).json()
+    assert INSTALLER in str(history)
 
 
 async def test_a_worker_moved_away_and_the_office_takes_the_edit(
