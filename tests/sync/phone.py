@@ -18,6 +18,7 @@ from sync_protocol.messages import Page, SyncAnswer, SyncRequest, Verdict
 from sync_protocol.versions import CURRENT
 from tests.server.office_server import GRID, TOWN, Device, OfficeServer
 
+PAGES_MAX = 200
 REPORT = Act("report", "draft", "reported")
 
 
@@ -69,6 +70,7 @@ class Phone:
             answer = await self.send(**more)
             assert answer.page is not None
             pages.append(answer.page)
+            assert len(pages) < PAGES_MAX, "it never ends"
         return pages
 
 

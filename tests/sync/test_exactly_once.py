@@ -158,7 +158,7 @@ async def test_row_27_a_verdict_is_told_after_its_commit(server: OfficeServer, w
 
 
 async def test_row_27_verdict_effect_and_number_are_one_transaction(
-    server: OfficeServer, wang: Phone, monkeypatch: pytest.MonkeyPatch
+    wang: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Row 22 as well: whatever step of the writing fails, all is undone, the register of numbers too."""
     made = wang.matter()
@@ -177,9 +177,7 @@ async def test_row_27_verdict_effect_and_number_are_one_transaction(
     assert (verdict.result, verdict.duplicate, verdict.number) == ("applied", False, f"{TOWN}-2025-00001")
 
 
-async def test_row_22_numbers_are_given_on_arrival_without_gaps(
-    server: OfficeServer, wang: Phone, li: Phone
-) -> None:
+async def test_row_22_numbers_are_given_on_arrival_without_gaps(wang: Phone, li: Phone) -> None:
     """A refused matter, a draft and a resend use none up; no device has a pool that could run out."""
     ours = [
         wang.matter(),
