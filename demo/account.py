@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,8 @@ class Stored(msgspec.Struct, frozen=True):
     author: str
     role: str
     result: str
+    origin: str | None
+    """The change that the office took in again, or closed, with this one."""
 
 
 class Ledger(msgspec.Struct, frozen=True):
@@ -40,13 +42,17 @@ class Ledger(msgspec.Struct, frozen=True):
     changes: list[Stored]
     numbers: list[str]
 
+    def sent_by(self, author: str) -> list[Stored]:
+        """What came from a device; what the office took in again in its name left out."""
+        return [row for row in self.changes if row.author == author and row.origin is None]
+
 
 def read_ledger(database: Path) -> Ledger:
     """Reads the database beside the running server."""
     uri = f"{database.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
         changes = _rows(
-            connection, "SELECT change_id, author, role, result FROM changes WHERE township_id = ?"
+            connection, "SELECT change_id, author, role, result, origin FROM changes WHERE township_id = ?"
         )
         numbers = _rows(
             connection,
@@ -56,9 +62,10 @@ def read_ledger(database: Path) -> Ledger:
 
 
 def office_counts(ledger: Ledger) -> dict[str, int]:
-    """The changes that the office made, by result."""
-    found = Counter(row.result for row in ledger.changes if row.role == APPLICATION)
-    return {name: found[name] for name in _RESULTS}
+    """The changes that the office made, by result; its part in what it took in again is a line of its own."""
+    found = Counter(row.result for row in ledger.changes if row.role == APPLICATION and row.origin is None)
+    found["taken_in"] = sum(row.role != APPLICATION and row.origin is not None for row in ledger.changes)
+    return {name: found[name] for name in (*_RESULTS, "taken_in")}
 
 
 def device_result(device: Device, cuts: int) -> DeviceResult:
@@ -87,13 +94,16 @@ def device_result(device: Device, cuts: int) -> DeviceResult:
     )
 
 
-def checks(devices: Sequence[Device], ledger: Ledger, exported: Sequence[Exported]) -> tuple[Check, ...]:
-    """Every question about the round."""
+def checks(
+    devices: Sequence[Device], ledger: Ledger, exported: Sequence[Exported], decided: Collection[str]
+) -> tuple[Check, ...]:
+    """Every question about the round; `decided` are the devices' changes about which the office decided."""
     return (
         _saves(devices),
         _once(devices, ledger),
         _verdicts(devices, ledger),
         _disasters(devices),
+        _told(devices, decided),
         _numbers(ledger),
         _exports(devices, exported),
     )
@@ -118,7 +128,7 @@ def _once(devices: Sequence[Device], ledger: Ledger) -> Check:
     for device in devices:
         author = device.client.me().device
         wrong += [f"{device.name} {id_}: {seen[id_]} times" for id_ in device.saved if seen[id_] != 1]
-        strange = {row.change for row in ledger.changes if row.author == author} - device.saved.keys()
+        strange = {row.change for row in ledger.sent_by(author)} - device.saved.keys()
         wrong += [f"{device.name} {id_}: stored, but never saved" for id_ in sorted(strange)]
         wrong += [f"{device.name}: {device.waiting} wait"] if device.waiting else []
         total += sum(seen[id_] for id_ in device.saved)
@@ -132,7 +142,7 @@ def _verdicts(devices: Sequence[Device], ledger: Ledger) -> Check:
     wrong: list[str] = []
     for device in devices:
         author = device.client.me().device
-        stored = Counter(row.result for row in ledger.changes if row.author == author)
+        stored = Counter(row.result for row in ledger.sent_by(author))
         told = {result: device.counts[name] for result, name in _RESULTS.items()}
         wrong += [
             f"{device.name}: {told[result]} told as {result}, {stored[result]} stored"
@@ -154,9 +164,19 @@ def _disasters(devices: Sequence[Device]) -> Check:
         if not device.complete:
             wrong.append(f"{device.name}: its last sync is not complete")
         wrong += [f"{device.name}: read {grid} again, its digest differed" for grid in sorted(device.reread)]
-    doubled = sum(device.counts["duplicates"] for device in devices)
+    again = sum(device.counts["duplicates"] for device in devices)
+    zh = "断电、断线后不丢；重传的没有重复"
     return _check(
-        "断电、断线后不丢不重", "nothing lost or doubled by death or lost answers", f"{doubled} ×2", wrong
+        zh, "nothing was lost by death or cut links; what was sent again is not doubled", f"{again}", wrong
+    )
+
+
+def _told(devices: Sequence[Device], decided: Collection[str]) -> Check:
+    """Whoever saved a change about which the office decided has heard of it."""
+    heard = {str(news.detail.get("change")) for device in devices for news in device.client.news()}
+    wrong = [f"{change}: its author was not told" for change in decided if change not in heard]
+    return _check(
+        "镇里核对后告知填报人", "authors were told what the office decided", f"{len(decided)}", wrong
     )
 
 
@@ -170,10 +190,9 @@ def _numbers(ledger: Ledger) -> Check:
 def _exports(devices: Sequence[Device], exported: Sequence[Exported]) -> Check:
     """Each device holds what the server holds of its grids."""
     found = compare(devices, exported)
-    figures = f"{found.devices} × {found.records} / {found.values}"
-    return _check(
-        "各机与镇里逐项相同", "each device equals the server's export, field by field", figures, found.differs
-    )
+    zh = f"各机与镇里导出逐项相同（{found.devices} 台共 {found.records} 条记录）"
+    en = f"each device equals the server's export, value by value, in {found.records} records"
+    return _check(zh, en, f"{found.values}", found.differs)
 
 
 def _check(zh: str, en: str, figures: str, wrong: Sequence[str]) -> Check:

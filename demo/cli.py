@@ -4,14 +4,18 @@ import random
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import httpx2
 import msgspec
 import typer
 
+from client_sdk import OfficeClient, RoundbookError
 from demo import account, inbox
 from demo.clocks import ServerClock, at
+from demo.exports import Exported, export
 from demo.folder import DATABASE_FILE, fresh
 from demo.further import Where, further
 from demo.office import Office
@@ -19,10 +23,9 @@ from demo.place import Administrator, Opened, Tokens
 from demo.plan import TOWNSHIP, plan
 from demo.progress import Progress, console
 from demo.result import Result, Setting
-from demo.serving import CLOCK_FILE, running
+from demo.serving import CLOCK_FILE, LOG_FILE, Server
 from demo.show import show
 from demo.story import Round
-from demo.texts import open_texts
 from server.commands import serve
 from server.commands.opening import prepare_file, settings_of
 from server.refused import RefusedError
@@ -44,7 +47,11 @@ def run(
         database = f"sqlite:///{folder / DATABASE_FILE}"
         settings = settings_of(folder, database, host=HOST, port=number, workers=1)
         prepare_file(settings)
-        result, tokens = _play(settings, seed, Progress())
+        try:
+            result, tokens = _play(settings, seed)
+        except (RoundbookError, httpx2.HTTPError, TimeoutError) as error:
+            message = f"The round of seed {seed} stopped ({type(error).__name__}): see {folder / LOG_FILE}."
+            raise RefusedError(message) from error
         result = msgspec.structs.replace(result, seconds=round(time.monotonic() - began, 1))
         if as_json:
             sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
@@ -59,33 +66,34 @@ def run(
             serve.serve(host=HOST, port=number, workers=1, data=folder, database=database)
 
 
-def _play(settings: Settings, seed: int, progress: Progress) -> tuple[Result, Tokens]:
+def _play(settings: Settings, seed: int) -> tuple[Result, Tokens]:
     """The round, and what came of it."""
     with ServerClock(Path(settings.data) / CLOCK_FILE) as clock:
         clock.reach(at(0, 16))
         administrator = Administrator(settings, clock, random.Random(f"{seed} administrator").randbytes)
-        with progress.step(("导入村（社区）名单，开通元竹镇", "villages imported, township opened"), 1):
+        with Progress().step(("导入村（社区）名单，开通元竹镇", "villages imported, township opened"), 1):
             opened = administrator.open()
             tokens = administrator.tokens()
         drawn = plan(seed, [row.grid for row in opened.grids])
+        draw = random.Random(f"{seed} office").randbytes
         with (
-            running(settings, seed) as url,
-            Office(url, tokens.office) as office,
-            Office(url, tokens.check) as check,
+            Server(settings, seed) as server,
+            OfficeClient(server.url, token=tokens.office, random=draw, clock=clock) as client,
+            Round(Office(client, drawn, clock), drawn, Path(settings.data), clock, server.url) as told,
         ):
-            told = Round(drawn, Path(settings.data), open_texts(), clock, progress, url)
-            try:
-                told.play(administrator, office)
-                return _result(told, opened, office, check, settings), tokens
-            finally:
-                told.close()
+            told.open_stores()
+            server.wait()
+            told.play(administrator)
+            return _result(told, opened, client, export(server.url, tokens.check), settings), tokens
 
 
-def _result(told: Round, opened: Opened, office: Office, check: Office, settings: Settings) -> Result:
+def _result(
+    told: Round, opened: Opened, client: OfficeClient, exported: Sequence[Exported], settings: Settings
+) -> Result:
     """Asks the server, its database and every device."""
     ledger = account.read_ledger(settings.file)
     cuts = {name: link.cuts_done for name, link in told.links.items()}
-    found = inbox.differing(office)
+    found = inbox.differing(client)
     return Result(
         seed=told.plan.seed,
         setting=Setting(
@@ -98,9 +106,9 @@ def _result(told: Round, opened: Opened, office: Office, check: Office, settings
         ),
         devices=tuple(account.device_result(device, cuts.get(device.name, 0)) for device in told.devices),
         office=account.office_counts(ledger),
-        checks=account.checks(told.devices, ledger, check.records()),
+        checks=account.checks(told.devices, ledger, exported, told.office.decided),
         differing=found,
-        history=inbox.history(office, found.record) if found is not None else None,
+        history=inbox.history(client, found.record) if found is not None else None,
     )
 
 

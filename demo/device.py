@@ -8,28 +8,30 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from client_sdk import FieldClient, Offline, SyncReport
+from client_sdk import FieldClient, Offline, Policy, SyncReport
+from client_sdk.transport import Transport
 from demo.clocks import DeviceClock
 from demo.link import Link
 from demo.plan import DevicePlan
-from demo.turns import InTurn, Turns
-
-if TYPE_CHECKING:
-    from client_sdk.transport import Transport
 
 SYNCS_MAX: Final = 6
 """How often a worker presses the button again when a sync was not complete."""
 _COUNTS: Final = ("sent", "applied", "merged", "conflicts", "quarantined", "duplicates")
 _SIZES: Final = ("received", "removed", "bytes_up", "bytes_down", "round_trips")
+_POLICY: Final = Policy(retry_delay_s=0.2)
+"""Less patience than a worker has: the round shall end within a minute."""
 _DEATH_S: Final = 60.0
 
 
 class Device:
     """One device. One thread at a time uses it."""
 
-    def __init__(self, plan: DevicePlan, seed: int, path: Path, true_ms: int) -> None:
+    def __init__(
+        self, plan: DevicePlan, seed: int, path: Path, true_ms: int, transport: Transport | None
+    ) -> None:
+        """`transport` is what a good link has; a slow one brings its own turns."""
         self.plan = plan
         self.path = path
         self.clock = DeviceClock(true_ms, plan.clock.error_ms)
@@ -46,7 +48,7 @@ class Device:
         self.killed = False
         self.survived_death = True
         self._client: FieldClient | None = None
-        self._transport: Transport | None = None
+        self._transport = transport
 
     @property
     def name(self) -> str:
@@ -71,11 +73,6 @@ class Device:
             )
         return self._client
 
-    def connect(self, url: str, turns: Turns) -> str:
-        """A good link to the server; a slow one brings its own turns."""
-        self._transport = InTurn(url, turns, self.name)
-        return url
-
     def close(self) -> None:
         """The worker closes the program."""
         if self._client is not None:
@@ -96,7 +93,7 @@ class Device:
         self.complete = False
         for _ in range(SYNCS_MAX):
             try:
-                report = self.client.sync()
+                report = self.client.sync(policy=_POLICY)
             except Offline:
                 continue
             self._add(report)

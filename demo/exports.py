@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import httpx2
 import msgspec
 
 from client_sdk import Record
 from demo.craft import WHOLE
 from demo.device import Device
+from demo.plan import TOWNSHIP
 
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 Exported = Mapping[str, Any]
@@ -31,6 +33,19 @@ class Compared(msgspec.Struct):
     held_back: int = 0
     """Records that a device shows with own values from quarantine."""
     differs: list[str] = []
+
+
+def export(url: str, token: str) -> list[Exported]:
+    """What the server gives of the township, but for what is closed, as it travels."""
+    found: list[Exported] = []
+    wanted = {"township": TOWNSHIP, "closed": "false", "limit": "500"}
+    with httpx2.Client(base_url=url, headers={"authorization": f"Bearer {token}"}) as client:
+        while True:
+            page = client.get("/v1/records", params=wanted).raise_for_status().json()
+            found += page["records"]
+            if page["next"] is None:
+                return found
+            wanted["after"] = page["next"]
 
 
 def compare(devices: Sequence[Device], exported: Sequence[Exported]) -> Compared:

@@ -37,7 +37,7 @@ def further(result: Result, where: Where, to: Console) -> None:
         f'curl -sH "Authorization: Bearer $TOKEN" "{where.url}/v1/conflicts"',
         f'curl -sH "Authorization: Bearer $TOKEN" "{where.url}/v1/quarantine"',
         f'curl -sH "Authorization: Bearer $TOKEN" "{where.url}/v1/records/{record}/history"',
-        f"ROUNDBOOK_PASSPHRASE=roundbook-demo-{device.device} roundbook-device problems --store {store}",
+        f"ROUNDBOOK_PASSPHRASE=roundbook-demo-{device.device} roundbook-device --store {store} problems",
         f"roundbook doctor --data {folder}",
     )
     to.print()
@@ -45,9 +45,9 @@ def further(result: Result, where: Where, to: Console) -> None:
     for line in lines:
         to.print(Text(f"  {line}"), soft_wrap=True)
     to.print()
-    source = "群众留言取自共享数据 narratives from the shared data" if result.setting.shared_texts else ""
-    said = f"时间、人名为模拟 times and names are invented；{result.seconds} s；{source}".rstrip("；")
-    to.print(Text(said, style="dim"))
+    to.print(Text(f"日期、人名为模拟 dates and names are invented。{result.seconds} s", style="dim"))
+    if result.setting.shared_texts:
+        to.print(Text("情况叙述取自 ../shared/data narratives are read from there", style="dim"))
 
 
 def _short(folder: Path) -> str:

@@ -4,33 +4,32 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
-from demo.office import Office
+from client_sdk import Conflict, OfficeClient
+from client_sdk.office_answers import HistoryEntry, Side
 from demo.result import Differing, Step, Story, Value
 
 _STATUSES: Final = ("open", "by_rule")
 _LONG: Final = 40
 _ENTRY_PARTS: Final = 2
 _TAIL: Final = 4
-Raw = Mapping[str, Any]
 
 
-def differing(office: Office) -> Differing | None:
+def differing(office: OfficeClient) -> Differing | None:
     """A row of the inbox: rather one that waits for the office, and of which one value still stands."""
     for status in _STATUSES:
         rows = office.conflicts(status)
         if rows:
             row = max(rows, key=_interest)
-            values = tuple(_value(side) for side in row["values"])
-            about = (row["record"], row["number"], row["path"], row["rule"], row["status"])
-            return Differing(*about, row["base"], row["stands"], values)
+            about = (row.record, row.number, row.path, row.rule, row.status)
+            return Differing(*about, row.base, row.stands, tuple(_value(side) for side in row.values))
     return None
 
 
-def history(office: Office, record: str) -> Story:
+def history(office: OfficeClient, record: str) -> Story:
     """Everything that happened to a record."""
     stands = office.get(record)
     steps = tuple(_step(row) for row in office.history(record))
-    return Story(record, stands["number"], str(stands["fields"].get("title", "")), steps)
+    return Story(record, stands.number, str(stands.fields.get("title", "")), steps)
 
 
 def short(value: Any) -> str:
@@ -43,37 +42,30 @@ def short(value: Any) -> str:
     return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
 
 
-def _interest(row: Raw) -> tuple[bool, bool, int]:
-    stands = any(side["stands"] for side in row["values"])
-    return stands, row["path"] == "people_involved", len(row["values"])
+def _interest(row: Conflict) -> tuple[bool, bool, int]:
+    stands = any(side.stands for side in row.values)
+    return stands, row.path == "people_involved", len(row.values)
 
 
-def _value(side: Raw) -> Value:
-    who: Raw = side["who"] or {}
-    return Value(
-        side["value"],
-        str(who.get("author_name") or "–"),
-        str(who.get("role") or "–"),
-        int(who.get("at_ms") or 0),
-        int(who.get("estimated_ms") or 0),
-        int(who.get("uncertainty_ms") or 0),
-        bool(side["stands"]),
-    )
+def _value(side: Side) -> Value:
+    who = side.who
+    if who is None:
+        return Value(side.value, "–", "–", 0, 0, 0, side.stands)
+    name = who.author_name or "–"
+    return Value(side.value, name, who.role, who.at_ms, who.estimated_ms, who.uncertainty_ms, side.stands)
 
 
-def _step(row: Raw) -> Step:
-    who = row["who"]
-    name, role = str(who["author_name"] or "–"), who["role"]
-    return Step(
-        row["n"], name, role, who["at_ms"], who["received_ms"], row["result"], row["code"], tuple(_what(row))
-    )
+def _step(row: HistoryEntry) -> Step:
+    who, what = row.who, tuple(_what(row))
+    name = who.author_name or "–"
+    return Step(row.n, name, who.role, who.at_ms, who.received_ms, row.result, row.code, what)
 
 
-def _what(row: Raw) -> Sequence[str]:
+def _what(row: HistoryEntry) -> Sequence[str]:
     """What one change did, in a line a path."""
-    if row["do"] == "create":
-        return [f"+ {'、'.join(sorted(row['fields']))}"]
-    return [f"{_path(e['path'])}: {_change(e['before'], e['after'])}" for e in row["effects"]]
+    if row.do == "create":
+        return [f"+ {' '.join(sorted(row.fields))}"]
+    return [f"{_path(effect.path)}: {_change(effect.before, effect.after)}" for effect in row.effects]
 
 
 def _path(path: str) -> str:

@@ -13,10 +13,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 from granian import Granian
@@ -74,46 +73,49 @@ def _die_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-@contextmanager
-def running(settings: Settings, seed: int) -> Iterator[str]:
-    """The server while the block runs; gives its address. Raises RefusedError when it does not start."""
-    folder = Path(settings.data)
-    # A fixed hash seed, because the order of a set may decide about a byte of what travels.
-    variables = {**os.environ, **environment(settings), _SEED: str(seed), "PYTHONHASHSEED": "0"}
-    with (folder / LOG_FILE).open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "demo.serving"],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            env=variables,
-            cwd=Path(__file__).resolve().parent.parent,
-        )
-    try:
-        _await(process, settings)
-        yield f"http://{settings.host}:{settings.port}"
-    finally:
-        process.terminate()
+class Server:
+    """The process, while a block runs. It starts while others do what needs no server; `wait` ends that."""
+
+    def __init__(self, settings: Settings, seed: int) -> None:
+        self.url = f"http://{settings.host}:{settings.port}"
+        self._settings = settings
+        # A fixed hash seed, because the order of a set may decide about a byte of what travels.
+        own = {**environment(settings), _SEED: str(seed), "PYTHONHASHSEED": "0"}
+        with (Path(settings.data) / LOG_FILE).open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "demo.serving"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **own},
+                cwd=Path(__file__).resolve().parent.parent,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_S)
-        process.kill()
-        process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
+            self._process.wait(_STOP_S)
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
-
-def _await(process: "subprocess.Popen[bytes]", settings: Settings) -> None:
-    """Returns when the server is ready."""
-    until = time.monotonic() + _START_S
-    while time.monotonic() < until and process.poll() is None:
-        with suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection(settings.host, settings.port, timeout=1)
-            connection.request("GET", "/v1/health/ready")
-            if connection.getresponse().status == http.client.OK:
-                return
-        time.sleep(_ASK_S)
-    message = f"The server did not start: see {Path(settings.data) / LOG_FILE}."
-    raise RefusedError(message)
+    def wait(self) -> None:
+        """Returns when the server is ready; raises RefusedError when it does not get there."""
+        host, port = self._settings.host, self._settings.port
+        until = time.monotonic() + _START_S
+        while time.monotonic() < until and self._process.poll() is None:
+            with suppress(OSError, http.client.HTTPException):
+                connection = http.client.HTTPConnection(host, port, timeout=1)
+                connection.request("GET", "/v1/health/ready")
+                if connection.getresponse().status == http.client.OK:
+                    return
+            time.sleep(_ASK_S)
+        message = f"The server did not start: see {Path(self._settings.data) / LOG_FILE}."
+        raise RefusedError(message)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,10 @@ _ASIDE: Final = {
     "conflict": "现值不变，另存待核对 kept beside what stands",
     "quarantined": "留存待处理 kept in quarantine",
 }
+_LEGEND: Final = (
+    "已收到 = 镇里已收到。不一致的由镇里核对，需处理的留在镇里，都不妨碍其余。",
+    "What differs or is quarantined waits for the office; everything else goes on.",
+)
 _RIGHT_MS: Final = 2 * MINUTE
 _YEAR: Final = 365 * DAY
 _STEPS: Final = 12
@@ -58,24 +62,18 @@ def show(result: Result, to: Console) -> None:
     where = result.setting
     to.print(
         Text(
-            f"{where.name} {where.township}：{where.villages} 村（社区） villages，{where.grids} 网格 grids，"
-            f"{len(result.devices)} 台设备 devices；种子 seed {result.seed}"
+            f"{where.name} {where.township}，种子 seed {result.seed}：{where.villages} 村 villages，"
+            f"{where.grids} 网格 grids，{len(result.devices)} 设备 devices"
         )
     )
     to.print()
     to.print(devices(result))
-    to.print(Text("已收到 = 镇里已收到。不一致的由镇里核对；需处理的留在镇里，不妨碍其余。", style="dim"))
-    to.print(
-        Text(
-            "What differs waits for the office, what is quarantined waits on the server; the rest goes on.",
-            style="dim",
-        )
-    )
+    for line in _LEGEND:
+        to.print(Text(line, style="dim"))
     to.print()
     to.print(befell(result.devices))
     to.print()
-    for check in result.checks:
-        to.print(_check(check))
+    to.print(_checks(result.checks))
     if result.differing is not None:
         to.print()
         _differing(result.differing, to)
@@ -137,27 +135,32 @@ def _span(ms: int) -> str:
     return f"{sign}{size // HOUR}:{size % HOUR // MINUTE:02} 小时 h"
 
 
-def _check(check: Check) -> Text:
-    mark = ("✓ ", "green") if check.ok else ("✗ ", "bold red")
-    text = Text.assemble(mark, f"{check.zh}  {check.en}", (f"  {check.figures}", "dim"))
-    for line in check.differs:
-        text.append(f"\n    {line}", style="red")
-    return text
+def _checks(checks: Sequence[Check]) -> Table:
+    """What was asked about the round, with how many things it was asked of."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(overflow="fold")
+    for check in checks:
+        mark = Text("✓", "green") if check.ok else Text("✗", "bold red")
+        said = Text.assemble(check.zh, (f"\n{check.en}", "dim"))
+        for line in check.differs:
+            said.append(f"\n{line}", style="red")
+        table.add_row(mark, check.figures, said)
+    return table
 
 
 def _differing(found: Differing, to: Console) -> None:
     """One row of the office's inbox."""
-    decided = (
-        "由规则选定 chosen by rule" if found.status == "by_rule" else "待镇里核对 for the office to decide"
-    )
+    decided = "按规则选定 chosen by rule" if found.status == "by_rule" else "待镇里核对 undecided"
     to.print(Text("内容不一致 values differ", style="bold"))
-    to.print(Text(f"  {found.number or found.record}  {found.path}（{found.rule}，{decided}）"))
+    to.print(Text(f"  {found.number or found.record}  {found.path} ({found.rule})，{decided}"))
     to.print(Text(f"  此前 base      {short(found.base)}"))
     to.print(Text(f"  现值 stands    {short(found.stands)}"))
     for value in found.values:
         mark = "采用 kept     " if value.stands else "未采用 not kept"
         when = f"{_moment(value.estimated_ms)} ±{_unsure(value.uncertainty_ms)}"
-        clock = "" if value.role == "application" else f"，本机 its clock {_moment(value.at_ms)}"
+        clock = "" if value.role == "application" else f" 本机钟 own clock {local(value.at_ms):%H:%M}"
         to.print(
             Text.assemble(
                 f"  {mark} ", (short(value.value), "bold"), f"  {value.by}", (f"  {when}{clock}", "dim")

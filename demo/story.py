@@ -1,22 +1,21 @@
 """The round, day by day."""
 
-import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from demo import craft, tickets
-from demo.clocks import MINUTE, SECOND, ServerClock, at
+from demo.clocks import SECOND, ServerClock, at
 from demo.device import Device
 from demo.link import Link
 from demo.office import Office
 from demo.place import Administrator
 from demo.plan import Evening, Plan, TicketPlan
 from demo.progress import Progress
-from demo.texts import Texts
-from demo.turns import Turns
+from demo.texts import open_texts
+from demo.turns import InTurn, Turns
 from demo.work import Worker
 
 THREADS: Final = 6
@@ -31,47 +30,59 @@ _EVENING: Final[dict[Evening, int]] = {
 class Round:
     """Everything that takes part."""
 
-    def __init__(
-        self, plan: Plan, folder: Path, texts: Texts, clock: ServerClock, progress: Progress, url: str
-    ) -> None:
-        self.plan, self.clock, self.progress, self.url = plan, clock, progress, url
+    def __init__(self, office: Office, plan: Plan, folder: Path, clock: ServerClock, url: str) -> None:
+        self.office, self.plan, self.clock, self.url = office, plan, clock, url
+        self.progress = Progress()
+        self.texts = open_texts()
         self.turns = Turns(lambda: clock.wait(SECOND))
-        self.texts = texts
         stores = folder / "devices"
         stores.mkdir()
         self.devices = [
-            Device(one, plan.seed, stores / f"worker-{one.name}.rbk", at(0, 16)) for one in plan.devices
+            Device(
+                one,
+                plan.seed,
+                stores / f"worker-{one.name}.rbk",
+                at(0, 16),
+                None if one.slow else InTurn(url, self.turns, one.name),
+            )
+            for one in plan.devices
         ]
-        self.workers = {device.name: Worker(device, texts) for device in self.devices}
+        self.workers = {device.name: Worker(device, self.texts) for device in self.devices}
         self.links: dict[str, Link] = {}
-        self.tickets: list[tuple[TicketPlan, str]] = []
         self.moved = ""
         """The record that the office moved to another grid."""
 
-    def device(self, name: str) -> Device:
-        """The device of a number."""
-        return self.workers[name].device
-
-    def play(self, administrator: Administrator, office: Office) -> None:
+    def play(self, administrator: Administrator) -> None:
         """From the first code to the last sync."""
         with self._linked():
             self._enrol(administrator)
-            self._hand_over(office)
+            self.clock.reach(at(0, 17))
+            self.office.hand_over(self.texts)
             self._evening("sunday")
             self._work(1, self._first_day)
-            self._office_by_day(office)
+            self.clock.reach(at(1, 11))
+            self.office.work_by_day()
             self._evening("monday")
-            self._move(administrator, office)
+            self.clock.reach(at(1, 20, 30))
+            self._move(administrator)
             self._work(2, self._second_day)
             self._evening("tuesday")
+            self.clock.reach(at(2, 20, 30))
+            self.office.decide(self.moved)
             self._evening("wednesday")
         for device in self.devices:
             device.client.set_server(self.url)
 
-    def close(self) -> None:
-        """Closes every store."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for device in self.devices:
             device.close()
+
+    def open_stores(self) -> None:
+        """Makes every device's encrypted store."""
+        self._each(("新建加密存储", "encrypted stores made"), lambda device: device.client)
 
     @contextmanager
     def _linked(self) -> Iterator[None]:
@@ -102,30 +113,12 @@ class Round:
 
         def enrol(device: Device) -> None:
             link = self.links.get(device.name)
-            url = link.url if link is not None else device.connect(self.url, self.turns)
             try:
-                device.client.enrol(url, code=codes[device.name])
+                device.client.enrol(link.url if link is not None else self.url, code=codes[device.name])
             finally:
                 self.turns.leave(device.name)
 
         self._each(("登记设备", "devices enrolled"), enrol, len(self.devices))
-
-    def _hand_over(self, office: Office) -> None:
-        """What the hotline has handed over before the round."""
-        self.clock.reach(at(0, 17))
-        draw = random.Random(f"{self.plan.seed} office")
-        for ticket in self.plan.tickets:
-            narrative = self.texts.narrative(draw, 200)
-            self.tickets.append(
-                (ticket, office.create(ticket.key, ticket.grid, tickets.fields(ticket, narrative)))
-            )
-        self.unplaced = [
-            (
-                office.create(f"village {village}", village, {"title": self.texts.narrative(draw, 1).title}),
-                grid,
-            )
-            for village, grid in self.plan.unplaced
-        ]
 
     def _evening(self, evening: Evening) -> None:
         """Everybody syncs: in threads of their own, in turns at the server."""
@@ -183,28 +176,18 @@ class Round:
                 craft.unknown_version(device, worker.matters[0])
         worker.second_day()
 
-    def _office_by_day(self, office: Office) -> None:
-        """The office is online and edits the same matters, before the devices are heard of."""
-        self.clock.reach(at(1, 11))
-        for ticket, record in self.tickets:
-            office.edit(record, fields=tickets.office_edit(ticket.pattern))
-            self.clock.wait(MINUTE)
-
-    def _move(self, administrator: Administrator, office: Office) -> None:
-        """At night a record goes to another grid, a worker too, and two matters are placed."""
-        self.clock.reach(at(1, 20, 30))
+    def _move(self, administrator: Administrator) -> None:
+        """At night a record goes to another grid, and a worker too: neither is known where they were."""
         loser, mover = self.plan.whose("loses_record"), self.plan.whose("moves")
         shared = {ticket.grid for ticket in self.plan.tickets}
-        client = self.device(loser.name).client
+        client = self.workers[loser.name].device.client
         own = [client.get(record) for record in self.workers[loser.name].matters]
-        self.moved = next((record.id for record in own if record.grid not in shared), own[0].id)
-        office.edit(self.moved, place=self.plan.moved_to, reason="事发地在邻村")
-        for record, grid in self.unplaced:
-            office.edit(record, place=grid)
-        administrator.move_worker(self.device(mover.name).client.me().device, self.plan.moves)
+        self.moved = next(record.id for record in own if record.grid not in shared)
+        self.office.move_by_night(self.moved)
+        administrator.move_worker(self.workers[mover.name].device.client.me().device, self.plan.moves)
 
     def _shared(self, device: Device) -> Sequence[tuple[TicketPlan, str]]:
-        return [one for one in self.tickets if one[0].grid in device.plan.grids]
+        return [one for one in self.office.tickets if one[0].grid in device.plan.grids]
 
     def _side(self, device: Device, ticket: TicketPlan) -> int:
         """Which of its two workers a device has."""

@@ -14,7 +14,7 @@ from typing import Final
 from client_sdk import HttpTransport, Response
 from client_sdk.transport import TOTAL_S
 
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 
 
 class Turns:
