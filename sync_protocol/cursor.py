@@ -111,6 +111,15 @@ def restart(cursor: Cursor, grids: tuple[str, ...], head: int) -> Cursor:
     return msgspec.structs.replace(cursor, lanes=(*lanes, Lane(again, 0, 0, head)) if again else tuple(lanes))
 
 
+def from_the_beginning(cursor: Cursor, head: int) -> Cursor:
+    """The cursor with all of its grids, and the receipts, to be read again.
+
+    It keeps the grids: one that the device has no longer has to be dropped all the same.
+    """
+    grids = tuple(grid for lane in cursor.lanes for grid in lane.grids)
+    return msgspec.structs.replace(restart(cursor, grids, head), receipts=0)
+
+
 def fold(cursor: Cursor, head: int) -> Cursor:
     """The cursor after a complete answer: one lane, everything up to `head` seen."""
     grids = tuple(sorted({grid for lane in cursor.lanes for grid in lane.grids}))

@@ -85,6 +85,17 @@ async def selected(connection: AsyncConnection, rest: str, parameters: Mapping[s
     return [_stored(row) for row in await connection.execute(statement, parameters)]
 
 
+_LAST_SENT: Final = text(
+    "SELECT max(n) FROM changes WHERE township_id = :t AND author = :author AND epoch IS NOT NULL AND n <= :upto"
+)
+
+
+async def last_sent(connection: AsyncConnection, township: str, device: str, upto: int) -> int:
+    """The number of the last change up to `upto` that a device has sent; 0 where there is none."""
+    parameters = {"t": township, "author": device, "upto": upto}
+    return int(await connection.scalar(_LAST_SENT, parameters) or 0)
+
+
 async def append(connection: AsyncConnection, township: str, rows: Sequence[Stored]) -> None:
     """Appends changes in one statement."""
     await insert_rows(connection, changes, township, [msgspec.structs.asdict(row) for row in rows])

@@ -149,18 +149,29 @@ async def _open(connection: AsyncConnection, township: Township, upload: Upload)
     seen |= await changes.by_ids(connection, township.id, reused)
     offer_above = None
     if tip and (tip_change not in seen or seen[tip_change].n != tip):
-        offer_above = township.survived(tip)
-        if offer_above == tip:  # nobody has noticed this restore before
-            offer_above = township.counter if tip > township.counter else 0
-            township = await townships.open_epoch(connection, township)
+        township, offer_above = await _restored(connection, township, upload)
     counter = upload.epochs.get(upload.epoch or "", 0)
     ordered = order(items, seen, counter, upload.lowest)
     if upload.known_only:
         ordered = Ordered(again=ordered.again, counter=counter)
     taken = _surviving(township, ordered)
     states = await records.by_ids(connection, township.id, sorted({c.record for c in taken}))
-    known, orphans = await histories(connection, township.id, taken, states, seen)
+    known, orphans = await histories(connection, township.id, taken, states, seen, upload.author.id)
     return _Batch(upload, township, seen, ordered, states, known, orphans, township.counter), offer_above
+
+
+async def _restored(connection: AsyncConnection, township: Township, upload: Upload) -> tuple[Township, int]:
+    """The township on its own timeline, and the number of the last change of this device that it still has.
+
+    Not simply the last number that survived: somebody may have written here before the restore was noticed,
+    and given numbers again that the lost timeline had given too.
+    """
+    tip = upload.tip[0]
+    survived = township.survived(tip)
+    if survived == tip:  # nobody has noticed this restore before
+        survived = township.counter
+        township = await townships.open_epoch(connection, township)
+    return township, await changes.last_sent(connection, township.id, upload.author.id, survived)
 
 
 def _surviving(township: Township, ordered: Ordered) -> list[Change]:
@@ -194,9 +205,9 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
     batch.drafts.append(draft)
     if isinstance(verdict, Refusal) or isinstance(change, Unreadable):
         draft.refused = verdict if isinstance(verdict, Refusal) else Refusal("unreadable")
-        if state is None and change.record:
-            batch.orphans.add(change.record)
         if isinstance(change, Change):
+            if change.do == "create" and state is None:
+                batch.orphans.add(change.record)
             history.add(Past(n, author.id, corrected.stamp_ms, change, quarantined=True))
         return
     arrival = Arrival(n, corrected.stamp_ms, author.id, author.role)

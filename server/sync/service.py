@@ -17,7 +17,7 @@ from server.sync.push import Pushed, Upload, push
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable, read_change
-from sync_protocol.cursor import Cursor, CursorInvalid, unseal
+from sync_protocol.cursor import Cursor, CursorInvalid, from_the_beginning, unseal
 from sync_protocol.messages import Profile, SyncAnswer, SyncRequest
 from sync_protocol.versions import CURRENT
 
@@ -113,8 +113,8 @@ async def _take(
         known_only=caller.serial <= known.serial,
     )
     pushed = await push(connection, township, upload, services.registry, services.limits)
-    if pushed.offer_above is not None:
-        cursor = None  # it belongs to another timeline: read from the beginning
+    if pushed.offer_above is not None and cursor is not None:
+        cursor = from_the_beginning(cursor, pushed.township.counter)  # it belongs to another timeline
     if not upload.known_only:
         await contact.write(
             connection, caller.township, caller.device, _remembered(caller, request, pushed, upload)

@@ -1,0 +1,113 @@
+"""A server that was restored from an older copy (failures, row 11): recognised, and given back what it lost."""
+
+from server.storage import tables
+from sync_protocol.changes import Act
+from tests.sync.device import enrolled
+from tests.sync.town import Town, a_town, backup, restore
+
+REPORT = Act("report", "fresh", "reported")
+
+
+async def subjects(town: Town) -> set[str]:
+    return {content[5]["subject"] for content in (await town.held(town.grids)).values()}
+
+
+async def test_what_was_acknowledged_after_the_backup_is_offered_again(database_url: str) -> None:
+    async with a_town(database_url) as town:
+        one, other = await enrolled(town, 1), await enrolled(town, 2)
+        for device in (one, other):
+            device.create(subject=f"before {device.number}", act=REPORT)
+            await device.sync_all()
+        copy = await backup(town.server)
+        for device in (one, other):
+            device.create(subject=f"after {device.number}", act=REPORT)
+            await device.sync_all()
+        await restore(town.server, copy)
+        assert await subjects(town) == {"before 1", "before 2"}
+        answer = await one.sync()
+        assert answer.offer_above is not None
+        assert int(answer.server.rpartition(":")[2]) == 2
+        for device in (one, other, one):
+            await device.sync_all()
+            await device.assert_equals_the_server()
+        assert await subjects(town) == {"before 1", "after 1", "before 2", "after 2"}
+        numbers = [row.number for row in await town.rows(tables.records)]
+        assert len(set(numbers)) == 4
+
+
+async def test_a_new_timeline_gives_no_number_again_and_is_opened_once(database_url: str) -> None:
+    async with a_town(database_url) as town:
+        one, other = await enrolled(town, 1), await enrolled(town, 2)
+        for device in (one, other):
+            device.create(subject="before")
+            await device.sync_all()
+        copy = await backup(town.server)
+        lost = []
+        for device in (one, other):
+            device.create(subject="after")
+            await device.sync_all()
+            lost += [verdict.n for verdicts in device.verdicts.values() for verdict in verdicts]
+        await restore(town.server, copy)
+        head = (await town.township()).counter
+        for device in (one, other, one, other):
+            await device.sync_all()
+        numbers = [row.n for row in await town.changes() if row.n > head]
+        assert min(numbers) > max(lost)
+        assert len((await town.township()).lost_spans) == 1
+
+
+async def test_a_device_that_knows_only_the_old_timeline_may_come_first(database_url: str) -> None:
+    """It sees no difference and writes on; what others had acknowledged in the lost span is lost all the same."""
+    async with a_town(database_url) as town:
+        one, away = await enrolled(town, 1), await enrolled(town, 2)
+        await away.sync_all()
+        copy = await backup(town.server)
+        for at in range(3):
+            one.create(subject=f"acknowledged {at}")
+            await one.sync_all()
+        await restore(town.server, copy)
+        for at in range(2):
+            away.create(subject=f"first {at}")
+        await away.sync_all()
+        for device in (one, away, one):
+            await device.sync_all()
+            await device.assert_equals_the_server()
+        assert await subjects(town) == {"first 0", "first 1", *(f"acknowledged {at}" for at in range(3))}
+
+
+async def test_an_edit_on_a_lost_version_overwrites_nothing_that_was_written_since(database_url: str) -> None:
+    """Its base is a number of the lost span, which counts as the head of the backup."""
+    async with a_town(database_url) as town:
+        one = await enrolled(town, 1)
+        made = one.create(heads=0)
+        await one.sync_all()
+        copy = await backup(town.server)
+        one.edit(made.record, fields={"heads": 1})
+        await one.sync_all()
+        one.edit(made.record, fields={"heads": 2})  # made on the lost version, not yet sent
+        await restore(town.server, copy)
+        await one.sync()
+        await town.edit(made.record, fields={"heads": 7})
+        await one.sync_all()
+        assert (await town.record(made.record)).values["heads"] == 7
+        [conflict] = await town.conflicts()
+        assert set(conflict.values) == {7, 1, 2}
+
+
+async def test_what_the_restored_server_says_of_the_scope_counts(database_url: str) -> None:
+    """A grid that the device had in the lost time is none of its grids any more (G5)."""
+    async with a_town(database_url) as town:
+        one = await enrolled(town, 1, town.grids[0])
+        await one.sync_all()
+        copy = await backup(town.server)
+        one.grids = town.grids[:2]
+        await town.set_device(one.id, grids=list(one.grids))
+        one.create(town.grids[1], subject="there")
+        await one.sync_all()
+        await restore(town.server, copy)
+        one.grids = town.grids[:1]
+        await one.sync_all()
+        await one.assert_equals_the_server()
+        assert one.held == {}
+        [verdict] = [verdicts[-1] for verdicts in one.verdicts.values()]
+        assert (verdict.result, verdict.code) == ("quarantined", "not_in_scope")
