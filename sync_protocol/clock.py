@@ -47,7 +47,8 @@ def correct(at_ms: int, mark_ms: int, reading: Reading, seen_stamp_ms: int = 0) 
     """When a change was saved, by the server's clock.
 
     `mark_ms` is the server's time at the device's last contact before the save (0: never), `seen_stamp_ms`
-    the greatest stamp among the own values it was made on: a later thought never gets an earlier stamp.
+    the greatest stamp among the own unsent values it was made on: a later thought never gets an earlier stamp.
+    Values of others that the author saw came at a contact, and are not younger than it: the mark covers them.
     """
     latest = reading.server_ms
     earliest = min(max(mark_ms, 0), latest)

@@ -140,7 +140,10 @@ def _unreadable(data: bytes, code: str, reason: str) -> Unreadable:
 def _without_values(error: Exception) -> str:
     """Where decoding failed, without what stood there: a reason must not carry what a citizen said."""
     _, found, path = str(error).rpartition(" - at `")
-    return f"not what is expected at {path.rstrip('`')}" if found else "not a change in JSON"
+    if found:
+        return f"not what is expected at {path.rstrip('`')}"
+    known = isinstance(error, msgspec.ValidationError)
+    return "a key that is missing, or that this protocol does not have" if known else "not JSON"
 
 
 def _read(decoder: msgspec.json.Decoder[Message], body: bytes) -> Message:

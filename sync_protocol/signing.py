@@ -3,7 +3,8 @@
 The signature (Ed25519, RFC 8032) covers method, path, serial and the SHA-256 of the body as it travels, so
 it is checked before anything is decompressed or decoded. The serial only grows and has nothing to do with
 time: a wrong clock must never keep a device out. A serial that is not above the last one seen may be an
-honest restored device or a replayed request, so its changes count (they are idempotent) but it reads nothing.
+honest restored device or a replayed request, so it gets the verdicts of what came before and the last serial
+seen, and neither reads nor brings anything new.
 """
 
 import base64

@@ -20,7 +20,7 @@ Work = Callable[[AsyncConnection], Awaitable[T]]
 
 ATTEMPTS: Final = 6
 _BACK_OFF_S: Final = 0.02
-_RETRY: Final = ("40001", "40P01", "55P03", "08", "57P01", "57P02", "57P03")
+_RETRY: Final = ("40001", "40P01", "55P03", "08", "57P01", "57P02", "57P03", "XX000")
 _BUSY_S: Final = 15
 _COMMAND_S: Final = 30
 _WRITE: Final = "roundbook_write"

@@ -199,7 +199,8 @@ def _step(change: Change, act: Act, author: Author, shape: Shape, given: set[str
     workflow = shape.kind.workflow
     transition = workflow.transition(act.name, act.from_) if workflow is not None else None
     if transition is None or transition.to != act.to:
-        return Refusal("not_permitted", "state", f"{act.name} does not lead from {act.from_} to {act.to}")
+        # Of what was sent no text is quoted: it may be anything.
+        return Refusal("not_permitted", "state", "the workflow has no such step between these states")
     # Whoever may decide what differs may choose any state that the office could bring the record to.
     decides = change.decides is not None and change.do == "edit" and author.grids is None
     open_to_office = decides and not OFFICE_ROLES.isdisjoint(transition.roles)

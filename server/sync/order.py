@@ -98,7 +98,7 @@ def order(items: list[Item], seen: dict[str, Stored], counter: int, lowest: int)
             continue
         if n <= out.counter:
             out.fork = True
-            continue
+            break  # what follows may build on it, and comes again with it after the fork
         if n > out.counter + 1 and out.counter + 1 < lowest <= n:
             out.gap = (out.counter + 1, lowest - 1)
             out.counter = lowest - 1

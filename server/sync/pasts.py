@@ -21,8 +21,9 @@ async def histories(
     taken: list[Change],
     states: dict[str, RecordState],
     seen: dict[str, Stored],
+    author: str,
 ) -> tuple[dict[str, History], set[str]]:
-    """The history of records that moved since their author looked, and the records whose create is quarantined.
+    """The history of records that moved since their author looked, and those whose own create is quarantined.
 
     A chain was begun on a page that only its first changes name, so with a predecessor all history counts.
     """
@@ -33,13 +34,19 @@ async def histories(
     bases = (0 if c.predecessors else min([c.base, *c.bases.values()]) for c in taken if c.record in moved)
     above = min(bases, default=0)
     rows = await changes.of_records(connection, township, sorted(moved), above)
-    orphans = {row.record_id for row in await changes.of_records(connection, township, sorted(missing))}
+    of_missing = await changes.of_records(connection, township, sorted(missing))
+    orphans = {row.record_id for row in of_missing if row.author == author and _creates(row)}
     pasts: dict[str, list[Past]] = {record: [] for record in moved}
     for row in [*rows, *(s for s in seen.values() if s.n <= above or s.record_id not in moved)]:
         past = past_of(row)
         if past is not None and row.record_id is not None:
             pasts.setdefault(row.record_id, []).append(past)
     return {record: History(found) for record, found in pasts.items()}, {r for r in orphans if r is not None}
+
+
+def _creates(row: Stored) -> bool:
+    past = past_of(row)
+    return past is not None and past.change.do == "create"
 
 
 def past_of(row: Stored) -> Past | None:

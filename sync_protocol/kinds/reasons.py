@@ -73,7 +73,7 @@ def fault(
     try:
         values = json.loads(raw.decode("utf-8", "surrogateescape"), parse_int=_whole, strict=False)
         if not isinstance(values, dict):
-            return _invalid(within, _expected(Title("字段的表", "an object of fields"), values))
+            return _invalid(within, _expected(Title("字段的表", "an object of fields"), values, quote=False))
         if within and len(raw) > FIELD_BYTES_MAX:
             return _too_many_bytes(within, len(raw))
         return next(_judge_all(fields, values, within, required=required), None)
@@ -158,7 +158,7 @@ def _judge(field: Field, value: Any, path: str, *, required: bool) -> Iterator[I
     elif field.type in {"choice", "choices"}:
         yield from _judge_codes(field, value, path)
     elif not _fits(field, value):
-        yield _invalid(path, _expected(_expectation(field), value))
+        yield _invalid(path, _expected(_expectation(field), value, quote=_public(field)))
     size = len(msgspec.json.encode(value))
     if size > FIELD_BYTES_MAX:
         yield _too_many_bytes(path, size)
@@ -179,14 +179,14 @@ def _judge_text(field: Field, value: str, path: str) -> Iterator[InvalidField]:
 def _judge_codes(field: Field, value: Any, path: str) -> Iterator[InvalidField]:
     """One code, or a list of them."""
     if field.type == "choices" and not isinstance(value, list):
-        yield _invalid(path, _expected(_EXPECTED["choices"], value))
+        yield _invalid(path, _expected(_EXPECTED["choices"], value, quote=_public(field)))
         return
     known = [choice.code for choice in field.choices]
     listed = ", ".join(known[:_CODES_SHOWN]) + (", …" if len(known) > _CODES_SHOWN else "")
     expected = Title(f"以下代码之一：{listed}", f"one of the codes {listed}")
     for code in value if field.type == "choices" else [value]:
         if code not in known:
-            yield _invalid(path, _expected(expected, code))
+            yield _invalid(path, _expected(expected, code, quote=_public(field)))
 
 
 def _judge_entries(
@@ -202,10 +202,11 @@ def _judge_entries(
     for entry, values in value.items():
         if not _ID.match(entry):
             expected = Title("条目编号（小写 UUID）", "an entry id, a UUID in small letters")
-            yield _invalid(path, _expected(expected, entry))
+            yield _invalid(path, _expected(expected, entry, quote=False))
         elif not isinstance(values, dict):
             yield _invalid(
-                f"{path}/{entry}", _expected(Title("子字段的表", "an object of sub-fields"), values)
+                f"{path}/{entry}",
+                _expected(Title("子字段的表", "an object of sub-fields"), values, quote=_public(field)),
             )
         else:
             yield from _judge_all(subs, values, f"{path}/{entry}", required=required)
@@ -243,19 +244,26 @@ def _expectation(field: Field) -> Title:
     return _EXPECTED[field.type]
 
 
-def _expected(expected: Title, value: Any) -> Title:
+def _public(field: Field) -> bool:
+    """Whether a value of the field may stand in a reason, which logs and lists show."""
+    return field.privacy == "plain"
+
+
+def _expected(expected: Title, value: Any, *, quote: bool) -> Title:
     """Expected this, got that."""
-    zh, en = _came(value)
+    zh, en = _came(value, quote=quote)
     return Title(f"应为{expected.zh}，收到{zh}", f"expected {expected.en}, got {en}")
 
 
-def _came(value: Any) -> tuple[str, str]:
-    """What came, without quoting a text that somebody wrote."""
+def _came(value: Any, *, quote: bool) -> tuple[str, str]:
+    """What came, without quoting a text that somebody wrote, or anything of a field that is not plain."""
     match value:
-        case str() if _QUOTABLE.fullmatch(value):
+        case str() if quote and _QUOTABLE.fullmatch(value):
             return f" {value}", value
         case str():
             return f" {len(value)} 字的文字", f"a text of {len(value)} characters"
+        case bool() | int() | float() if not quote:
+            return "一个数或真假值", "a number or a boolean"
         case bool() | int() | float() | None:
             text = json.dumps(value)
             return f" {text[:_NAME_SHOWN_CHARS]}", text[:_NAME_SHOWN_CHARS]
