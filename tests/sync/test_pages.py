@@ -32,23 +32,27 @@ async def page_of(one: Phone, **more: Any) -> Page:
 async def test_row_29_a_field_written_twice_between_two_pages_is_not_skipped(
     server: OfficeServer, wang: Phone, li: Phone
 ) -> None:
-    """The first record changes, is read, changes in another field while the page is under way: both arrive."""
-    records = await several(li, 4)
+    """A record's title is written early and the record again late: its first page lies behind others' numbers.
+
+    And one that a page has brought already changes in another field while the reading is under way.
+    """
+    early, *others = await several(li, 4)
     await wang.read()
-    for record in reversed(records):
+    await office(server, early, fields={"title": "新题目"})
+    for record in others:
         await office(server, record, fields={"title": "新题目", "narrative": f"{LONG}。"})
+    await office(server, early, fields={"source": "hotline"})
     first = await page_of(wang, page_bytes=TINY)
     assert not first.complete
     passed = first.records[0].id
-    unread = next(record for record in records if record not in {row.id for row in first.records})
-    await office(server, unread, fields={"source": "hotline"})
-    await office(server, passed, fields={"urgency": None, "place_description": "村东"})
-    held: dict[str, dict[str, Any]] = {record: {} for record in records}
+    await office(server, passed, fields={"place_description": "村东"})
+    held: dict[str, dict[str, Any]] = {record: {} for record in (early, *others)}
     for page in [first, *await wang.read(page_bytes=TINY)]:
         for row in page.records:
             held[row.id].update(fields_of(row))
-    assert {(one["title"], one["narrative"]) for one in held.values()} == {("新题目", f"{LONG}。")}
-    assert held[unread]["source"] == "hotline"
+    assert {one["title"] for one in held.values()} == {"新题目"}
+    assert {held[record]["narrative"] for record in others} == {f"{LONG}。"}
+    assert held[early]["source"] == "hotline"
     assert held[passed]["place_description"] == "村东"
 
 
@@ -132,3 +136,19 @@ async def test_a_receipt_never_runs_ahead_of_the_record_it_speaks_of(
         seen |= {row.id for row in page.records}
         told += [(receipt.outcome, receipt.record in seen) for receipt in page.receipts]
     assert told == [("not_kept", True)]
+
+
+async def test_what_another_wrote_comes_beside_the_own_change(
+    server: OfficeServer, wang: Phone, li: Phone
+) -> None:
+    """Both write one record in different fields; the page must not take the record for the device's own work."""
+    (record,) = await several(wang, 1)
+    base = (await server.state(record)).version
+    await li.read()
+    await li.send(li.edit(record, base, fields={"title": "别人的题目"}))
+    mine = wang.edit(record, base, fields={"place_description": "村东"})
+    answer = await wang.send(mine)
+    assert [v.result for v in answer.verdicts] == ["applied"]
+    assert answer.page is not None
+    (row,) = answer.page.records
+    assert fields_of(row)["title"] == "别人的题目"
