@@ -9,7 +9,7 @@ from sync_protocol.versions import CURRENT
 
 ID = "01900000-0000-7000-8000-{:012}"
 EPOCH, RECORD = ID.format(900), ID.format(800)
-SECRET = "citizensecret"
+SECRET = "市民说 13800138000"
 """Stands in what is hostile, and must stand in no reason."""
 
 

@@ -110,7 +110,7 @@ class Device:
 
     async def sync_all(self, **more: Any) -> SyncAnswer:
         """Until the queue is sent and the page complete."""
-        for _ in range(1_000):
+        for _ in range(200):
             answer = await self.sync(**more)
             if self.complete and not self.queue:
                 return answer
@@ -124,7 +124,7 @@ class Device:
         nameless = {one.index for one in answer.unanswered}
         waiting = self.queue
         self.queue = [
-            change for at, change in enumerate(waiting) if at not in nameless and _id(change) not in named
+            change for at, change in enumerate(waiting) if at not in nameless and not _named(change, named)
         ]
         for change in waiting:
             if isinstance(change, Change) and change.id in named:
@@ -235,14 +235,11 @@ def _raw(change: Change | bytes) -> msgspec.Raw:
     return msgspec.Raw(encode(change) if isinstance(change, Change) else change)
 
 
-def _id(change: Change | bytes) -> str | None:
+def _named(change: Change | bytes, ids: set[str]) -> bool:
+    """Whether a verdict named it; a device knows the ids of its own changes, whatever became of their bytes."""
     if isinstance(change, Change):
-        return change.id
-    try:
-        found = msgspec.json.decode(change)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return str(found.get("id")) if isinstance(found, dict) else None
+        return change.id in ids
+    return any(name.encode() in change for name in ids)
 
 
 def _assign(values: dict[str, Any], key: str, value: Any) -> None:
