@@ -42,32 +42,37 @@ def run(
     """One round. Ends with exit code 1 when a check fails."""
     began = time.monotonic()
     folder = (FOLDER if data is None else data).absolute()
-    number = _port(port)
     with fresh(folder):
         database = f"sqlite:///{folder / DATABASE_FILE}"
-        settings = settings_of(folder, database, host=HOST, port=number, workers=1)
+        # Without --port any will do for the round, so that two rounds never meet on one.
+        settings = settings_of(folder, database, host=HOST, port=_port(port or 0), workers=1)
         prepare_file(settings)
         try:
-            result, tokens = _play(settings, seed)
+            result, tokens, later = _play(settings, seed, port)
         except (RoundbookError, httpx2.HTTPError, TimeoutError) as error:
-            message = f"The round of seed {seed} stopped ({type(error).__name__}): see {folder / LOG_FILE}."
+            message = f"The round of seed {seed} stopped: {error} (see {folder / LOG_FILE})"
             raise RefusedError(message) from error
         result = msgspec.structs.replace(result, seconds=round(time.monotonic() - began, 1))
-        if as_json:
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
-        else:
-            to = console(sys.stdout)
-            show(result, to)
-            further(result, Where(folder, f"http://{HOST}:{number}", tokens, once), to)
-        sys.stdout.flush()
+        _tell(result, Where(folder, f"http://{HOST}:{later}", tokens, once), as_json=as_json)
         if not result.ok:
             raise typer.Exit(1)
         if not once:
-            serve.serve(host=HOST, port=number, workers=1, data=folder, database=database)
+            serve.serve(host=HOST, port=later, workers=1, data=folder, database=database)
 
 
-def _play(settings: Settings, seed: int) -> tuple[Result, Tokens]:
-    """The round, and what came of it."""
+def _tell(result: Result, where: Where, *, as_json: bool) -> None:
+    """Prints what came out."""
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
+    else:
+        to = console(sys.stdout)
+        show(result, to)
+        further(result, where, to)
+    sys.stdout.flush()
+
+
+def _play(settings: Settings, seed: int, port: int | None) -> tuple[Result, Tokens, int]:
+    """The round: what came of it, the tokens, and the port where the service is found after it."""
     with ServerClock(Path(settings.data) / CLOCK_FILE) as clock:
         clock.reach(at(0, 16))
         administrator = Administrator(settings, clock, random.Random(f"{seed} administrator").randbytes)
@@ -84,7 +89,10 @@ def _play(settings: Settings, seed: int) -> tuple[Result, Tokens]:
             told.open_stores()
             server.wait()
             told.play(administrator)
-            return _result(told, opened, client, export(server.url, tokens.check), settings), tokens
+            result = _result(told, opened, client, export(server.url, tokens.check), settings)
+            later = _port(PORT, 0) if port is None else port or settings.port
+            told.set_server(f"http://{HOST}:{later}")
+            return result, tokens, later
 
 
 def _result(
@@ -112,13 +120,13 @@ def _result(
     )
 
 
-def _port(wanted: int | None) -> int:
-    """A port that nobody listens on: the one that was asked for, else 8000, else any."""
-    for port in (wanted,) if wanted is not None else (PORT, 0):
+def _port(*wanted: int) -> int:
+    """The first of these ports that nobody listens on; 0 stands for any."""
+    for port in wanted:
         try:
             with socket.create_server((HOST, port)) as probe:
                 return int(probe.getsockname()[1])
         except OSError:
             continue
-    message = f"{HOST}:{wanted} cannot be listened on: name another --port, or none."
+    message = f"{HOST}:{wanted[0]} cannot be listened on: name another --port, or none."
     raise RefusedError(message)

@@ -23,7 +23,7 @@ class Where(msgspec.Struct, frozen=True):
 def further(result: Result, where: Where, to: Console) -> None:
     """Prints the lines."""
     folder = _short(where.folder)
-    device = next((row for row in result.devices if row.differing or row.quarantined), result.devices[0])
+    device = next(row for row in result.devices if row.role == "crafts_kind")
     store = f"{folder}/devices/worker-{device.device}.rbk"
     record = result.history.record if result.history is not None else ""
     lines = (

@@ -35,10 +35,12 @@ _SEED: Final = "ROUNDBOOK_DEMO_SEED"
 _START_S: Final = 30.0
 _ASK_S: Final = 0.05
 _STOP_S: Final = 10.0
+_WATCH_S: Final = 0.5
 
 
 def application() -> Litestar:
     """What the worker process starts."""
+    _live_with_parent()
     settings = read(os.environ)
     clock = ServerClock(Path(settings.data) / CLOCK_FILE)
     plain = open_services(settings)
@@ -50,7 +52,7 @@ def application() -> Litestar:
 def main() -> None:
     """Serves until the parent goes away."""
     settings = read(os.environ)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    _live_with_parent()
     Granian(
         "demo.serving:application",
         address=settings.host,
@@ -63,14 +65,16 @@ def main() -> None:
     ).serve()
 
 
-def _die_with_parent() -> None:
-    """Standard input is a pipe that nobody writes to: its end means that the demo is gone.
+def _live_with_parent() -> None:
+    """Ends this process when the one that started it is gone, however that ended."""
+    parent = os.getppid()
 
-    Read without Python's buffer, whose lock the worker process would inherit as held.
-    """
-    while os.read(0, 1):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_S)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class Server:
@@ -84,7 +88,7 @@ class Server:
         with (Path(settings.data) / LOG_FILE).open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "demo.serving"],
-                stdin=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **own},
@@ -100,8 +104,6 @@ class Server:
             self._process.wait(_STOP_S)
         self._process.kill()
         self._process.wait()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
 
     def wait(self) -> None:
         """Returns when the server is ready; raises RefusedError when it does not get there."""

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from demo.clocks import DAY, HOUR, MINUTE, SECOND, local
 from demo.inbox import short
-from demo.result import Check, DeviceResult, Differing, Result, Story
+from demo.result import Check, DeviceResult, Differing, Result, Story, Value
 
 _COUNTS: Final = (
     ("已保存\nsaved", "saved"),
@@ -160,7 +160,7 @@ def _differing(found: Differing, to: Console) -> None:
     for value in found.values:
         mark = "采用 kept     " if value.stands else "未采用 not kept"
         when = f"{_moment(value.estimated_ms)} ±{_unsure(value.uncertainty_ms)}"
-        clock = "" if value.role == "application" else f" 本机钟 own clock {local(value.at_ms):%H:%M}"
+        clock = "" if value.role == "application" else f" 本机钟 own clock {_own(value)}"
         to.print(
             Text.assemble(
                 f"  {mark} ", (short(value.value), "bold"), f"  {value.by}", (f"  {when}{clock}", "dim")
@@ -181,6 +181,12 @@ def _history(story: Story, to: Console) -> None:
     to.print(table)
     if len(story.steps) > _STEPS:
         to.print(Text(f"  另有 {len(story.steps) - _STEPS} 条 more", style="dim"))
+
+
+def _own(value: Value) -> str:
+    """What the author's clock showed, with its day where that is another."""
+    alike = local(value.at_ms).date() == local(value.estimated_ms).date()
+    return f"{local(value.at_ms):%H:%M}" if alike else _moment(value.at_ms)
 
 
 def _moment(ms: int) -> str:

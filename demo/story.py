@@ -70,8 +70,11 @@ class Round:
             self.clock.reach(at(2, 20, 30))
             self.office.decide(self.moved)
             self._evening("wednesday")
+
+    def set_server(self, url: str) -> None:
+        """Tells the devices where the service is found after the round."""
         for device in self.devices:
-            device.client.set_server(self.url)
+            device.client.set_server(url)
 
     def __enter__(self) -> Self:
         return self

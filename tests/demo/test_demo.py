@@ -19,7 +19,7 @@ SIZES = ("bytes_up", "bytes_down", "round_trips")
 def played(folder: Path, shared: Path) -> dict[str, Any]:
     """The result of one round, told built-in stories only."""
     done = subprocess.run(
-        [ROUNDBOOK, "demo", "--once", "--json", "--seed", str(SEED), "--data", folder, "--port", "0"],
+        [ROUNDBOOK, "demo", "--once", "--json", "--seed", str(SEED), "--data", folder],
         capture_output=True,
         env={"PATH": "", "ROUNDBOOK_SHARED": str(shared), "ROUNDBOOK_DEBUG": "1"},
         timeout=600,
