@@ -1,17 +1,15 @@
 """What the HTTP surface says of a quarantined change: why it waits, whose it is, and what it wanted."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from server.records.veil import Veil
 from server.records.views import RecordView, WhoWhen, change_of, who_when
 from server.storage.changes import Stored
+from server.sync.settle import first_verdict
 from sync_protocol.changes import Add, Change, Drop, Increment, Op, Put, Remove, fields_of, object_of
 from sync_protocol.history import STATE
-from sync_protocol.messages import Verdict
-
-_decode_verdict: Final = msgspec.json.Decoder(Verdict).decode
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +95,7 @@ def quarantined_view(
     township: str, row: Stored, names: dict[str, str], veil: Veil, *, record_exists: bool
 ) -> QuarantinedView:
     """A quarantined change as the reader may see it."""
-    verdict = _decode_verdict(row.verdict)
+    verdict = first_verdict(row)
     change = change_of(row)
     wanted = _wanted(change, veil) if change is not None else None
     return QuarantinedView(

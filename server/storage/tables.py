@@ -240,7 +240,7 @@ changes = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("effects", LargeBinary, nullable=False),
-    Column("verdict", LargeBinary, nullable=False),
+    Column("verdict", LargeBinary, nullable=False),  # empty where the row says it all
     _key("changes", "change_id"),
     Index("uq_changes_n", "township_id", "n", unique=True),
     Index("ix_changes_record", "township_id", "record_id", "n"),

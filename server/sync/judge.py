@@ -52,9 +52,12 @@ class Accepted(msgspec.Struct, frozen=True):
     ops: tuple[Op, ...] = ()
 
     def canonical(self, change: Change) -> Change:
-        """The change with its values in canonical form: 3 and 3.0 must not look like two opinions later."""
+        """The change with its values in canonical form: 3 and 3.0 must not look like two opinions later.
+
+        Its counter is nought: that is the queue's business, and has a column of its own.
+        """
         fields = msgspec.Raw(self.body or encode_values(self.fields))
-        return msgspec.structs.replace(change, fields=fields, ops=self.ops)
+        return msgspec.structs.replace(change, n=0, fields=fields, ops=self.ops)
 
 
 class Kinds(Protocol):

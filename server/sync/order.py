@@ -26,7 +26,8 @@ class Item(msgspec.Struct, frozen=True):
     index: int
     key: str
     change: Change | Unreadable
-    fingerprint: bytes
+    travelled: bytes = b""
+    """The fingerprint of what travelled, where `change` is not that any more, or is not readable."""
     origin: str | None = None
     """The quarantined change that this one is, taken in again under another id."""
 
@@ -34,6 +35,15 @@ class Item(msgspec.Struct, frozen=True):
     def answers_to(self) -> str | None:
         """The id that its verdict names; None when not even that could be read."""
         return self.change.id
+
+    @property
+    def fingerprint(self) -> bytes:
+        """SHA-256 of what the element says. Not made before it is asked for: few elements come twice."""
+        return (
+            fingerprint(self.change)
+            if isinstance(self.change, Change) and not self.travelled
+            else self.travelled
+        )
 
 
 @dataclass(slots=True)
@@ -53,7 +63,7 @@ class Ordered:
 def item(index: int, change: Change | Unreadable, author: str) -> Item:
     """An element with the id that it is stored under: its own, or one derived from its bytes and author."""
     if isinstance(change, Change):
-        return Item(index, change.id, change, fingerprint(change))
+        return Item(index, change.id, change)
     digest = hashlib.sha256(change.raw).digest()
     derived = uuid8(hashlib.sha256(author.encode() + digest).digest())
     return Item(index, change.id or derived, change, digest)
@@ -85,14 +95,11 @@ def is_resend(element: Item, seen: dict[str, Stored]) -> bool:
 def order(items: list[Item], seen: dict[str, Stored], counter: int, lowest: int) -> Ordered:
     """Sorts the elements of a request out. `counter` is the epoch's last, `lowest` what the device still keeps."""
     out = Ordered(counter=counter)
-    known = {element.key: element.fingerprint for element in items if is_resend(element, seen)}
-    known = {key: stored.fingerprint for key, stored in seen.items()} | known
+    taken: dict[str, Item] = {}
     for element in items:
         n = element.change.n or out.counter + 1
-        current = element
-        if known.get(element.key, element.fingerprint) != element.fingerprint:
-            current = under_other_id(element)
-        if current.key in known:
+        current = element if _is_itself(element, seen, taken) else under_other_id(element)
+        if current.key in seen or current.key in taken:
             out.again.append((current, current.key))
             out.counter = max(out.counter, n) if n == out.counter + 1 else out.counter
             continue
@@ -107,5 +114,13 @@ def order(items: list[Item], seen: dict[str, Stored], counter: int, lowest: int)
             break
         out.take.append((current, n))
         out.counter = n
-        known[current.key] = current.fingerprint
+        taken[current.key] = current
     return out
+
+
+def _is_itself(element: Item, seen: dict[str, Stored], taken: dict[str, Item]) -> bool:
+    """Whether nothing else came under the element's id, before or in this very request."""
+    earlier = taken.get(element.key)
+    if earlier is not None:
+        return earlier.fingerprint == element.fingerprint
+    return element.key not in seen or is_resend(element, seen)

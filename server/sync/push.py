@@ -22,7 +22,7 @@ from server.storage.townships import Township
 from server.sync.judge import Accepted, Author, Kinds, Refusal, judge
 from server.sync.order import Item, Ordered, is_resend, item, order, under_other_id
 from server.sync.pasts import histories
-from server.sync.settle import Draft, Settled, settle
+from server.sync.settle import Draft, Settled, first_verdict, settle
 from sync_protocol.changes import Change
 from sync_protocol.clock import Corrected, Reading, correct
 from sync_protocol.codec import Unreadable
@@ -32,8 +32,6 @@ from sync_protocol.merge import merge
 from sync_protocol.messages import Unanswered, Verdict
 from sync_protocol.outcome import Arrival, Merged
 from sync_protocol.state import RecordState, Writer, born
-
-_decode_verdict = msgspec.json.Decoder(Verdict).decode
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -124,7 +122,7 @@ async def push(
         _tell(pushed, element, draft.verdict)
     drafted = {draft.stored_id: draft.verdict for draft in batch.drafts}
     for element, key in batch.ordered.again:
-        first = drafted.get(key) or _decode_verdict(batch.seen[key].verdict)
+        first = drafted.get(key) or first_verdict(batch.seen[key])
         _tell(pushed, element, msgspec.structs.replace(first, duplicate=True))
     return pushed
 
@@ -187,7 +185,7 @@ def _rebased(element: Item, township: Township) -> Item:
         return element
     bases = {path: township.survived(base) for path, base in change.bases.items()}
     rebased = msgspec.structs.replace(change, base=township.survived(change.base), bases=bases)
-    return msgspec.structs.replace(element, change=rebased)
+    return msgspec.structs.replace(element, change=rebased, travelled=element.fingerprint)
 
 
 def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limits) -> None:

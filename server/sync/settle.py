@@ -29,7 +29,9 @@ from sync_protocol.state import CREATE, FIELD, RecordState, Writer
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """The year of a registration number is the township's year; the zone has had no other offset since 1991."""
 _GRID_DIGITS: Final = 15
+_NO_EFFECTS: Final = b"[]"
 _encode: Final = msgspec.json.Encoder().encode
+_decode_verdict: Final = msgspec.json.Decoder(Verdict).decode
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class Draft:
     def stored(self) -> Stored:
         """The row of the table of changes."""
         change, verdict = self.element.change, self.verdict
+        payload = _payload(self.said or change)
         return Stored(
             change_id=self.stored_id,
             n=self.n,
@@ -96,11 +99,29 @@ class Draft:
             result=verdict.result,
             code=verdict.code,
             origin=self.element.origin,
-            fingerprint=self.element.fingerprint,
-            payload=_payload(self.said or change),
-            effects=_encode(self.merged.effects),
-            verdict=_encode(verdict),
+            fingerprint=self._fingerprint(payload),
+            payload=payload,
+            effects=_encode(self.merged.effects) if self.merged.effects else _NO_EFFECTS,
+            verdict=b"" if verdict == _plain(self.stored_id, verdict.result, self.n) else _encode(verdict),
         )
+
+    def _fingerprint(self, payload: bytes) -> bytes:
+        """The element's fingerprint; that of the payload where the values travelled in canonical form."""
+        change, said = self.element.change, self.said
+        if self.element.travelled or said is None or not isinstance(change, Change) or change.ops:
+            return self.element.fingerprint
+        canonical = bytes(said.fields) == bytes(change.fields)
+        return hashlib.sha256(payload).digest() if canonical else self.element.fingerprint
+
+
+def _plain(change: str, result: str, n: int) -> Verdict:
+    """The verdict that says no more than the row of its change."""
+    return Verdict(change, result, n)
+
+
+def first_verdict(row: Stored) -> Verdict:
+    """The verdict that a stored change got."""
+    return _decode_verdict(row.verdict) if row.verdict else _plain(row.change_id, row.result, row.n)
 
 
 def _payload(change: Change | Unreadable) -> bytes:
