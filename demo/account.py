@@ -190,8 +190,11 @@ def _numbers(ledger: Ledger) -> Check:
 def _exports(devices: Sequence[Device], exported: Sequence[Exported]) -> Check:
     """Each device holds what the server holds of its grids."""
     found = compare(devices, exported)
-    zh = f"各机与镇里导出逐项相同（{found.devices} 台共 {found.records} 条记录）"
+    zh = f"各机与镇里导出逐项相同（{found.devices} 台，{found.records} 条记录）"
     en = f"each device equals the server's export, value by value, in {found.records} records"
+    if found.held_back:
+        zh += f"；{found.held_back} 条显示本机所填、待处理的内容"
+        en += f"; {found.held_back} show own values that wait in quarantine"
     return _check(zh, en, f"{found.values}", found.differs)
 
 

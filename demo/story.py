@@ -124,9 +124,9 @@ class Round:
         self._each(("登记设备", "devices enrolled"), enrol, len(self.devices))
 
     def _evening(self, evening: Evening) -> None:
-        """Everybody syncs: in threads of their own, in turns at the server."""
+        """Everybody syncs, in threads of their own: at once, or where something is sent in turns."""
         self.clock.reach(_EVENING[evening])
-        self.turns.begin(self.plan.orders[evening])
+        self.turns.begin(self.plan.orders.get(evening, ()))
 
         def sync(device: Device) -> None:
             device.clock.reach(_EVENING[evening])

@@ -3,7 +3,8 @@
 Devices work and sync in threads of their own; who comes first to a shared record would be the scheduler's
 choice. So the server is reached in turns: a token goes round, in the order that was drawn, and each device
 has one exchange each time round until its sync is over. Slow links still wait side by side, because only
-the server's part of an exchange is inside a turn.
+the server's part of an exchange is inside a turn. Where nothing is sent the order decides nothing, and there
+is no ring: then everybody reaches the server at once.
 """
 
 import threading
@@ -18,7 +19,7 @@ PATIENCE_S: Final = 120.0
 
 
 class Turns:
-    """The token. `on_turn` runs at the beginning of every turn."""
+    """The token. `on_turn` runs at the beginning of every turn in a ring."""
 
     def __init__(self, on_turn: Callable[[], object]) -> None:
         self._on_turn = on_turn
@@ -39,7 +40,8 @@ class Turns:
             if not self._changed.wait_for(lambda: self._has(name), PATIENCE_S):
                 message = f"{name} waited {PATIENCE_S:.0f} s for {self._ring[self._at]}"
                 raise TimeoutError(message)
-            self._on_turn()
+            if name in self._ring:
+                self._on_turn()
         try:
             yield
         finally:
