@@ -22,6 +22,8 @@ from sync_protocol.limits import DEFAULTS
 from sync_protocol.overlay import Cause, Parts
 from sync_protocol.state import encode_values
 
+INCREMENT_MAX = 2**31
+"""What the server takes in one step (docs/protocol.md, section 6)."""
 NewId = Callable[[], str]
 Result = TypeVar("Result")
 Given = ParamSpec("Given")
@@ -102,6 +104,8 @@ def discard(kind: Kind, record: Record, field: str, members: tuple[str, ...]) ->
 def increment(kind: Kind, field: str, by: float) -> Parts | None:
     """A sum grows by `by`, or shrinks."""
     checked = _checked(shape(kind).check_increment, field, by)
+    if abs(checked) > INCREMENT_MAX:
+        raise InvalidRecord(field, "增量应在 ±2^31 以内 / an increment lies within ±2^31")
     return Parts(ops=(Increment(field, checked),)) if checked else None
 
 
@@ -115,6 +119,8 @@ def act(
     values: Parts | None,
 ) -> Parts:
     """A step of the workflow, with the values that are changed in the same save."""
+    _check_said("note", note)
+    _check_said("reason", reason)
     state = record.state or ""
     step = kind.workflow.transition(action, state) if kind.workflow is not None else None
     if step is None or role not in step.roles:
@@ -187,6 +193,18 @@ def change_of(
             f"内容过大 / {size} bytes in one save, at most {DEFAULTS.record_bytes_max}: save it in parts",
         )
     return change
+
+
+def _check_said(name: str, said: str | None) -> None:
+    """What is said about a step is a text that can travel: refused here, it would only wait in quarantine."""
+    if said is None:
+        return
+    if not isinstance(said, str):
+        raise InvalidRecord(name, "应为文字 / it is a text")
+    if "\0" in said or any("\ud800" <= character <= "\udfff" for character in said):
+        raise InvalidRecord(
+            name, "含有不能保存的字符 / it holds a character that is no text: NUL, half a pair"
+        )
 
 
 def _given(kind: Kind, values: Mapping[str, Any], new_id: NewId) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import zstandard
 from litestar import Request, Response
+from litestar.exceptions import InternalServerException
 
 from server.problems import Problem
 from sync_protocol.limits import Limits
@@ -20,11 +21,14 @@ async def read_body(request: Request[Any, Any, Any], limits: Limits) -> bytes:
     """The body as it travelled; refused as soon as it is larger than the limit, without reading the rest."""
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limits.body_bytes_max:
-            raise Problem("too_large_request", f"a body has at most {limits.body_bytes_max} bytes")
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limits.body_bytes_max:
+                raise Problem("too_large_request", f"a body has at most {limits.body_bytes_max} bytes")
+            parts.append(part)
+    except InternalServerException as error:  # Litestar's word for a caller who hung up in the middle
+        raise Problem("malformed", "the body ends before the length that was announced") from error
     return b"".join(parts)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from client_sdk import (
     FieldClient,
+    InvalidRecord,
     LinkBroken,
     NotFound,
     Offline,
@@ -502,3 +503,35 @@ def test_a_device_restored_or_cloned_forks_and_everything_arrives_once(village: 
         copy.sync()
         assert copy.queue() == []
         assert_converged(village, copy, GRID)
+
+
+def test_what_the_server_would_not_take_is_refused_at_the_save(village: Village) -> None:
+    """A worker hears of it while there is something to be done, and the queue has no dead weight."""
+    device = village.device("王芳")
+    well = reported(device)
+    wrong: tuple[Any, ...] = ("a\0b", "\ud800", "x\udfff", 7)
+    for said in wrong:
+        for name in ("note", "reason"):
+            with pytest.raises(InvalidRecord):
+                device.act(well, "settle", **{name: said})
+        with pytest.raises(InvalidRecord):
+            device.update(well, title=said)
+        with pytest.raises(InvalidRecord):
+            device.create("well", title=said)
+        with pytest.raises(InvalidRecord):
+            device.append(well, "measures", text=said)
+        with pytest.raises(InvalidRecord):
+            device.add(well, "tags", said)
+    for by in (2**31 + 1, -(2**31) - 1, 2**70, 0.5, float("nan"), True):
+        with pytest.raises(InvalidRecord):
+            device.increment(well, "visits", by)
+        with pytest.raises(InvalidRecord):
+            device.update(well, visits=by)
+    assert len(device.queue()) == 2
+    texts = ("👨‍👩‍👧‍👦" * 14, "\u202eabc", "\ufeffx", "e\u0301", "\uffff\U0010ffff", "   ", "\u2028\x7f\x01")
+    for text in texts:
+        device.update(device.get(well.id), title=text)
+    device.increment(device.get(well.id), "visits", 2**31)
+    report = device.sync()
+    assert (report.quarantined, report.applied) == (0, 2 + len(texts) + 1)
+    settled(village, device)
