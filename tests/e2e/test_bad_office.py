@@ -100,9 +100,10 @@ def office(village: Village) -> Iterator[Office]:
 
 def test_query_strings(office: Office) -> None:
     for path, names in LISTS.items():
-        for name in names.split():
-            positions = POSITIONS if name in {"after", "since"} else ()
-            for value in (*map(quote, (*STRANGE, *positions)), "%ff%fe", "1&" + name):
+        for at, name in enumerate(names.split()):
+            # All of the positions, and of the rest every other, in turns: this is time's measure, not danger's.
+            strange = (*STRANGE, *POSITIONS) if name in {"after", "since"} else STRANGE[at % 2 :: 2]
+            for value in (*map(quote, strange), "%00", "%ff%fe", "1&" + name):
                 office.refuses("GET", f"{path}?{name}={value}")
     for wait in ("NaN", "-1", "-inf", "-1e400", "x"):
         office.refuses("GET", f"/v1/changes?wait_s={wait}&since=now&limit=1")
