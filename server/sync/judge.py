@@ -127,7 +127,8 @@ def _edit(
     if refused is not None:
         return refused
     if change.do == "delete":
-        return Accepted(shape)
+        numbered = state.number is not None or _will_be_numbered(state, shape)
+        return Refusal("not_permitted", None, "numbered records are voided") if numbered else Accepted(shape)
     fields = shape.check_values(change.fields)
     for name in fields:
         rule = shape.kind.fields[name].merge
@@ -151,9 +152,14 @@ def _rights(change: Change, author: Author, state: RecordState) -> Refusal | Non
         return Refusal("not_permitted", "place", "only the office moves records and decides")
     if change.place is not None and township_of(change.place) != author.township:
         return Refusal("unknown_place", "place", "a record's township never changes")
-    if change.do == "delete" and state.number is not None:
-        return Refusal("not_permitted", None, "numbered records are voided")
     return None
+
+
+def _will_be_numbered(state: RecordState, shape: Shape) -> bool:
+    """Whether an earlier change of this very push has earned the record its number, which comes at the end."""
+    workflow = shape.kind.workflow
+    entered = workflow.state(state.state or "") if workflow is not None else None
+    return entered is not None and entered.numbered
 
 
 def _checked(op: Op, shape: Shape, state: RecordState) -> Op:

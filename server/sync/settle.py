@@ -224,13 +224,22 @@ def _conflicts(
     for draft in deciding:
         change = draft.element.change
         for key, conflict in {**known, **written}.items():
-            if isinstance(change, Change) and conflict.conflict_id == change.decides:
+            named = isinstance(change, Change) and conflict.conflict_id == change.decides
+            if named and not _is_lost(draft, conflict.path):
                 decided = msgspec.structs.replace(
                     conflict, status=DECIDED, decided_ms=now_ms, decision=draft.stored_id
                 )
                 written[key] = decided
                 _tell_sides(settled, draft, decided, value_at(records[key[0]], key[1]))
     return list(written.values())
+
+
+def _is_lost(draft: Draft, path: str) -> bool:
+    """Whether a decision met, on its path, what the office had not seen: then it is one value more to decide on."""
+    return any(
+        clash.path == path and clash.standing.writer.change != draft.element.change.id
+        for clash in draft.merged.clashes
+    )
 
 
 def _opened(draft: Draft, clash: Clash, now_ms: int) -> Conflict:

@@ -23,7 +23,6 @@ from sync_protocol.state import RecordState, Writer, born
 from tests.protocol.kinds_for_tests import SHEET, TestKinds
 
 TOWNSHIP = "321283104"
-GRID, OTHER_GRID = "321283104203001", "321283104203002"
 RECORD = "01900000-0000-7000-8000-000000000800"
 NOW = 1_795_300_000_000
 OFFICE = "clerk"
@@ -62,6 +61,8 @@ class Taken(msgspec.Struct, frozen=True):
 class Desk:
     """The record, its history, and the township's counter."""
 
+    township = TOWNSHIP
+
     def __init__(self, kind: Kind = SHEET) -> None:
         self.kind = kind
         self.kinds = TestKinds(kind)
@@ -71,6 +72,10 @@ class Desk:
         self.head = 0
         self.now = NOW
         self.taken: list[Taken] = []
+
+    @property
+    def grids(self) -> tuple[str, str]:
+        return (f"{self.township}203001", f"{self.township}203002")
 
     @property
     def state(self) -> RecordState:
@@ -85,22 +90,24 @@ class Desk:
     def clashes(self) -> list[Clash]:
         return [clash for taken in self.taken for clash in taken.clashes]
 
-    def take(self, change: Change, by: str, role: str = FIELD, *, grids: tuple[str, ...] = (GRID,)) -> Taken:
+    def take(self, change: Change, by: str, role: str = FIELD) -> Taken:
         """Judges and merges one change, as the push does. With the device's clock right, `at` is its stamp."""
         self.now += 1
         self.authors[change.id] = (by, role)
         pasts = [self.history.own(name, by) for name in change.predecessors]
         seen_stamp = max((past.stamp for past in pasts if past is not None), default=0)
         stamp = correct(change.at, change.mark, Reading(self.now, self.now), seen_stamp).stamp_ms
-        return self._take(
-            change, Author(by, TOWNSHIP, role, None if role == OFFICE else frozenset(grids)), stamp
-        )
+        return self._take(change, self.author(by, role), stamp)
+
+    def author(self, by: str, role: str) -> Author:
+        """Somebody of the office, or a device of the first grid."""
+        return Author(by, self.township, role, None if role == OFFICE else frozenset(self.grids[:1]))
 
     def replay(self, change: Change) -> Taken:
         """Takes a quarantined change in again: as its author's, with the stamp that it had, wherever it lies."""
         (by, role), past = self.authors[change.id], self.history.own(change.id, self.authors[change.id][0])
         assert past is not None
-        return self._take(change, Author(by, TOWNSHIP, role, None), past.stamp)
+        return self._take(change, Author(by, self.township, role, None), past.stamp)
 
     def _take(self, change: Change, author: Author, stamp: int) -> Taken:
         self.head += 1
@@ -169,7 +176,7 @@ class Hand:
         self.version = desk.kind.version
 
     def create(self, **fields: Any) -> Change:
-        return self._save(Parts("create", fields, place=GRID), NOW)
+        return self._save(Parts("create", fields, place=self.desk.grids[0]), NOW)
 
     def save(
         self,
@@ -242,6 +249,11 @@ class Hand:
 def opened(hands: int = 2, *, office: bool = False, **fields: Any) -> tuple[Desk, list[Hand]]:
     """A desk with a record, and hands that have all seen it; with `office` the last is a clerk."""
     desk = Desk()
+    return desk, seated(desk, hands, office=office, **fields)
+
+
+def seated(desk: Desk, hands: int, *, office: bool = False, **fields: Any) -> list[Hand]:
+    """Hands at a desk, the first of whom has made its record."""
     team = [Hand(desk, number + 1) for number in range(hands)]
     if office:
         team[-1].role = OFFICE
@@ -249,7 +261,7 @@ def opened(hands: int = 2, *, office: bool = False, **fields: Any) -> tuple[Desk
     accepted(team[0].send())
     for hand in team:
         hand.page()
-    return desk, team
+    return team
 
 
 def accepted(taken: Taken) -> Taken:

@@ -12,8 +12,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync_protocol.outcome import Side
 from sync_protocol.standing import value_at
-from tests.protocol.desk import NOW, OFFICE, Hand, accepted, entry, id_of, opened, put
+from tests.protocol.desk import NOW, OFFICE, Desk, Hand, Taken, accepted, entry, id_of, put, seated
 
 WORDS, DOUBT = f"steps/{entry(1)}/words", f"steps/{entry(1)}/doubt"
 RULES = {"subject": "latest", "heads": "review", WORDS: "latest", DOUBT: "review"}
@@ -23,6 +24,10 @@ SEEN: dict[str, Any] = {
     "steps": {entry(1): {"words": "old", "doubt": "old"}},
 }
 PATHS = st.sampled_from(sorted(RULES))
+Value = tuple[Any, str]
+"""A value and the change that gave it."""
+Listed = tuple[Any, Value, Value, bool]
+"""Base, what stands, the other, and whether the rule decided."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,8 @@ class Author:
 class Model:
     """What stands, by which change, and who has seen what."""
 
-    def __init__(self, authors: int) -> None:
-        self.desk, hands = opened(authors, office=True, **SEEN)
+    def __init__(self, desk: Desk, authors: int) -> None:
+        self.desk, hands = desk, seated(desk, authors, office=True, **SEEN)
         create = self.desk.taken[0].change.id
         stands = {path: Said(create, value_at(self.desk.state, path)) for path in RULES}
         self.stands: dict[str, Said] = stands
@@ -94,17 +99,21 @@ class Model:
             clash = self._arrive(path, mine)
             if clash is not None:
                 expected[path] = clash
-        found = {
-            clash.path: (clash.base, _side(clash.standing), _side(clash.other), clash.by_rule)
-            for clash in taken.clashes
-        }
-        assert found == expected
+        self.compare(taken, expected)
         assert {path: value_at(self.desk.state, path) for path in RULES} == {
             path: one.value for path, one in self.stands.items()
         }
         self.arrived |= {one.change for one in said.values()}
 
-    def _arrive(self, path: str, mine: Said) -> Any:
+    def compare(self, taken: Taken, expected: dict[str, Listed]) -> None:
+        """Holds what was listed against what has to be."""
+        found = {
+            clash.path: (clash.base, _side(clash.standing), _side(clash.other), clash.by_rule)
+            for clash in taken.clashes
+        }
+        assert found == expected
+
+    def _arrive(self, path: str, mine: Said) -> Listed | None:
         """Moves what stands; the clash that has to be listed, if any."""
         theirs = self.stands[path]
         if theirs.change in mine.knows or _is_own_value(path, mine, theirs):
@@ -116,8 +125,8 @@ class Model:
             self.stands[path] = mine
         if mine.value == theirs.value:
             return None
-        sides = ((mine.value, mine.change), (theirs.value, theirs.change))
-        winner, loser = sides if by_stamp and later else reversed(sides)
+        one, other = (mine.value, mine.change), (theirs.value, theirs.change)
+        winner, loser = (one, other) if by_stamp and later else (other, one)
         return (mine.base, winner, loser, by_stamp)
 
 
@@ -127,7 +136,7 @@ def _is_own_value(path: str, mine: Said, theirs: Said) -> bool:
     return same and not theirs.decision and "/" not in path
 
 
-def _side(side: Any) -> tuple[Any, str]:
+def _side(side: Side) -> Value:
     return (side.value, side.writer.change)
 
 
@@ -137,7 +146,11 @@ def _values(draw: Any, paths: Iterable[str]) -> dict[str, Any]:
 
 @given(data=st.data())
 def test_a_conflict_is_listed_exactly_where_the_author_had_not_seen_what_stands(data: st.DataObject) -> None:
-    model = Model(data.draw(st.integers(2, 3)))
+    story(data, Model(Desk(), data.draw(st.integers(2, 3))))
+
+
+def story(data: st.DataObject, model: Model) -> None:
+    """Saves, sendings and pages in any order, until everything is sent."""
     skews = {author.hand.name: data.draw(st.integers(-20, 20)) for author in model.authors}
     for at in range(data.draw(st.integers(2, 20))):
         author = data.draw(st.sampled_from(model.authors))

@@ -16,7 +16,6 @@ from sync_protocol.standing import value_at
 from tests.protocol.desk import (
     NOW,
     OFFICE,
-    OTHER_GRID,
     Desk,
     Hand,
     Taken,
@@ -93,7 +92,7 @@ def save(draw: Any, hand: Hand, at: int) -> None:
         case "delete":
             hand.delete(at=at)
         case "move" if office:
-            hand.save(at=at, place=OTHER_GRID)
+            hand.save(at=at, place=hand.desk.grids[1])
         case what:
             fields = draw(st.fixed_dictionaries({}, optional=FIELDS)) if what != "ops" else {}
             ops = draw(st.lists(OPS, max_size=3)) if what != "fields" else []
@@ -104,6 +103,11 @@ def save(draw: Any, hand: Hand, at: int) -> None:
 @given(data=st.data())
 def test_everything_let_through_is_merged_kept_and_rebuilt(data: st.DataObject) -> None:
     desk, hands = opened(data.draw(st.integers(2, 3)), office=True, **SEEN)
+    story(data, desk, hands)
+
+
+def story(data: st.DataObject, desk: Desk, hands: list[Hand]) -> None:
+    """Saves, sendings and pages in any order, until everything is sent."""
     for at in range(data.draw(st.integers(2, 20))):
         hand = data.draw(st.sampled_from(hands))
         match data.draw(st.sampled_from(["save", "save", "send", "page"])):

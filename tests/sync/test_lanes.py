@@ -176,5 +176,5 @@ def test_a_device_holds_exactly_its_scope_whatever_happens_while_it_reads(databa
 
         OnThisDatabase.server, OnThisDatabase.run = server, staticmethod(run)
         run_state_machine_as_test(
-            OnThisDatabase, settings=settings(max_examples=30, stateful_step_count=30, deadline=None)
+            OnThisDatabase, settings=settings(max_examples=25, stateful_step_count=25, deadline=None)
         )
