@@ -13,11 +13,15 @@
     work.py       what a worker does in a day
     tickets.py    matters that two workers and the office edit
     office.py     the office's part, over HTTP
+    craft.py      changes below the checks of the SDK
     story.py      the days, in order
     account.py    whether every change is where it should be
     exports.py    whether devices hold what the server holds, by code of its own
+    inbox.py      what the office sees: a difference, a history
     result.py     what came out, as plain values
     show.py       the same for people
+    progress.py   how far it is
+    further.py    how to look further
     cli.py        roundbook demo
 
 What is simulated: the clocks, which township the workers are in, and the badness of the links. What is not:
