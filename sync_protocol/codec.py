@@ -24,6 +24,8 @@ Message = TypeVar("Message")
 INTEGER_MAX: Final = 2**53
 """Exact in every reader of JSON, and far from where a database's 64 bits end."""
 VERSION_MAX: Final = 2**31 - 1
+PATIENT_BYTES_MAX: Final = 2**20
+"""The patient reader takes about a second a MiB; a device's batch is a quarter of one."""
 _TEXT_MAX: Final = 200
 """Characters that a short text of the frame (nonce, epoch, client) may have."""
 
@@ -55,7 +57,12 @@ def read_request(body: bytes, limits: Limits = DEFAULTS) -> SyncRequest:
     """The frame of a request; raises Malformed."""
     try:
         request = _request.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        if len(body) > PATIENT_BYTES_MAX:
+            message = (
+                f"something in the body is not JSON; above {PATIENT_BYTES_MAX} bytes nobody looks for it"
+            )
+            raise Malformed(message) from error
         request = _patient(body)
     if len(request.changes) > limits.changes_max:
         message = f"a request takes at most {limits.changes_max} changes, this one has {len(request.changes)}"

@@ -50,6 +50,8 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     number: str | None = None
     """The registration number that this change brought the record."""
+    differs: tuple[str, ...] = ()
+    """The paths of a `conflict` that somebody else had written too."""
     duplicate: bool = False
 
 

@@ -77,7 +77,7 @@ def _verdict(tx: Tx, verdict: Verdict, now_ms: int) -> None:
     if held:
         problems.quarantined(tx, change, verdict, now_ms)
     if verdict.result == "conflict":
-        problems.differs(tx, change, now_ms)
+        problems.differs(tx, change, verdict, now_ms)
     if verdict.number is not None:
         news.watch(tx, change.record, change.kind)
         news.numbered(tx, change.record, verdict.number, now_ms)

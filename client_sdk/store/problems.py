@@ -36,9 +36,9 @@ class Row(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-def differs(tx: Tx, change: Change, at_ms: int) -> None:
-    """A verdict said `conflict`: what the worker wrote, until the page tells what stands."""
-    _add(tx, change, DIFFERS, Verdict(change.id, "conflict"), at_ms)
+def differs(tx: Tx, change: Change, verdict: Verdict, at_ms: int) -> None:
+    """A verdict said `conflict`: what the worker wrote there, until the page tells what stands."""
+    _add(tx, change, DIFFERS, verdict, at_ms)
 
 
 def quarantined(tx: Tx, change: Change, verdict: Verdict, at_ms: int) -> None:
@@ -112,6 +112,9 @@ def standing(held: Base, path: str) -> Any:
 
 
 def _add(tx: Tx, change: Change, what: str, verdict: Verdict, at_ms: int) -> None:
+    own = writes(change)
+    if verdict.differs:  # the other paths of the change were applied, or merged
+        own = {path: value for path, value in own.items() if path in verdict.differs} or own
     tx.run(
         "INSERT OR REPLACE INTO problems (change, record, what, code, field, reason, own, at_ms)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -121,7 +124,7 @@ def _add(tx: Tx, change: Change, what: str, verdict: Verdict, at_ms: int) -> Non
         verdict.code,
         verdict.field,
         verdict.reason,
-        msgspec.json.encode(writes(change)),
+        msgspec.json.encode(own),
         at_ms,
     )
 

@@ -136,6 +136,8 @@ def _edit(
             return Refusal("invalid_field", name, f"fields of rule {rule} are changed by operations")
     if _past_entries(change, state, limits):
         return Refusal("too_many_entries", None, f"at most {limits.entries_max} entries a list")
+    if _too_large(change, state, limits):
+        return Refusal("too_large", None, f"at most {limits.record_bytes_max} bytes a record")
     ops = tuple(_checked(op, shape, state) for op in change.ops)
     given = {*state.values, *fields, *(op.field for op in ops)}
     step = _step(change, change.act, author, shape, given) if change.act is not None else None
@@ -201,6 +203,16 @@ def _past_entries(change: Change, state: RecordState, limits: Limits) -> bool:
     return any(
         len(state.values.get(name) or {}) + len(more) > limits.entries_max for name, more in new.items()
     )
+
+
+def _too_large(change: Change, state: RecordState, limits: Limits) -> bool:
+    """Whether an edit makes a record larger than one may be; every device of its grid would have to hold it."""
+    more = len(bytes(change.fields)) + sum(len(bytes(op.values)) for op in change.ops if isinstance(op, Put))
+    # A record that was not decoded yet tells its size for nothing; a small edit of a small one need not be weighed.
+    stored = state.body if isinstance(state.body, bytes) else b""
+    if stored and len(stored) + more <= limits.record_bytes_max:
+        return False
+    return len(state.stored()[0]) + more > limits.record_bytes_max
 
 
 def _step(change: Change, act: Act, author: Author, shape: Shape, given: set[str]) -> Refusal | None:

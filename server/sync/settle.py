@@ -77,7 +77,8 @@ class Draft:
         if self.refused is not None:
             code, where, reason = self.refused.code, self.refused.field, self.refused.reason
             return Verdict(answered, "quarantined", self.n, code, where, reason)
-        return Verdict(answered, self.merged.result, self.n, number=self.number)
+        differs = tuple(sorted({clash.path for clash in self.merged.clashes}))
+        return Verdict(answered, self.merged.result, self.n, number=self.number, differs=differs)
 
     def stored(self) -> Stored:
         """The row of the table of changes."""

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from server.sync.order import item, order
-from sync_protocol.changes import Act, Change
+from sync_protocol.changes import Act, Change, Put
 from tests.server.office_server import GRID, Device, OfficeServer
 
 TWO_WRITERS = "0198c0de-0000-7000-8000-00000000000"
@@ -54,3 +55,32 @@ async def test_a_reason_quotes_nothing_of_a_contact(server: OfficeServer) -> Non
     (verdict,) = await device.push(device.create(fields={"title": "水渠", **party}))
     assert verdict.code == "invalid_field"
     assert "138" not in (verdict.reason or "")
+
+
+async def test_a_conflict_names_the_paths_that_differ(server: OfficeServer) -> None:
+    one, other = await server.device("孙敏"), await server.device("朱强")
+    create = one.create(fields={"title": "水渠", "people_involved": 3, "narrative": "甲。乙。丙。丁。"})
+    (first,) = await one.push(create)
+    base = first.n + 1
+    told = one.change(
+        create.record, base=base, fields={"people_involved": 5, "narrative": "甲一。乙。丙。丁。"}
+    )
+    later = other.change(
+        create.record, base=base, fields={"people_involved": 7, "narrative": "甲。乙。丙。丁二。"}
+    )
+    await one.push(told)
+    (verdict,) = await other.push(later)
+    assert (verdict.result, verdict.differs) == ("conflict", ("people_involved",)), "the texts were merged"
+
+
+async def test_a_record_does_not_grow_past_its_limit(server: OfficeServer) -> None:
+    """Every device of the grid has to hold it, however small the edits were that made it so large."""
+    device = await server.device("胡明")
+    create = device.create(fields={"title": "水渠"})
+    await device.push(create)
+    codes = []
+    for _ in range(6):
+        values = msgspec.Raw(msgspec.json.encode({"text": "情" * 1_900}))
+        ops = tuple(Put("measures", server.new_id(), values) for _ in range(10))
+        codes += [verdict.code for verdict in await device.push(device.change(create.record, ops=ops))]
+    assert codes == [None] * 4 + ["too_large"] * 2
