@@ -17,10 +17,7 @@ from sync_protocol.codec import read_answer, read_request
 from sync_protocol.messages import Page, PageRecord, Receipt, SyncAnswer, SyncRequest, Verdict
 from sync_protocol.overlay import Base, apply_page_record
 from sync_protocol.versions import CURRENT
-from tests.protocol.kinds_for_tests import NOTE, SHEET
 from tests.sync.town import Town, id_of
-
-KINDS = {kind.name: kind for kind in (SHEET, NOTE)}
 
 
 @dataclass
@@ -204,7 +201,7 @@ class Device:
         if held is not None:
             base = Base(row.id, held.kind, held.place, held.version, held.values, held.state, held.number)
         named = msgspec.structs.replace(row, fields=msgspec.Raw(b"{}"), entries={})
-        found = apply_page_record(base, named, own, KINDS[own[0].kind])
+        found = apply_page_record(base, named, own, self.town.server.services.registry.latest(own[0].kind))
         assert found is not None
         self.held[row.id] = Held(found.kind, found.place, row.n, found.state, found.number, found.values)
         return self.held[row.id]
