@@ -1,9 +1,10 @@
-"""Lanes and exits against a model (G4, G5; failures, rows 7 and 29).
+"""A device that writes while it reads, against a model (G4, G5; failures, rows 7 and 29).
 
-Records change, move, leave, come back, close, reopen, are deleted and revived while a device reads them in
-tiny pages; grids are granted and revoked between two pages; answers are lost; the device edits meanwhile. At
-every complete page, and at the end, the device holds exactly what the server has of its grids, by content and
-by digest. On the way it is never sent anything of a record outside them.
+Over the whole service: pages name own changes instead of sending them back, answers with verdicts are lost, and
+the next request sends everything again. Records change, move, leave, come back, close, reopen, are deleted and
+revived meanwhile; grids are granted and revoked between two pages. At every complete page, and at the end, the
+device holds exactly what the server has of its grids, by content and by digest. (tests/lanes reads only, and
+goes further there.)
 """
 
 from collections.abc import Callable
@@ -168,7 +169,7 @@ class Reading(RuleBasedStateMachine):
             self.run(self.device.assert_equals_the_server())
 
 
-def test_a_device_holds_exactly_its_scope_whatever_happens_while_it_reads(database_url: str) -> None:
+def test_a_device_that_writes_while_it_reads_ends_with_exactly_its_scope(database_url: str) -> None:
     with server_outside_the_loop(database_url) as (server, run):
 
         class OnThisDatabase(Reading):
