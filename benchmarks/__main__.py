@@ -59,41 +59,38 @@ def main() -> None:
 
 
 def _run(url: str, records: list[dict[str, Any]], number: int, folder: Path) -> dict[str, float]:
-    """One run on fresh databases: the floor first on even runs, ours first on odd ones."""
-    works = [("floor", _floor), ("ours", _ours)]
-    figures = {
-        name: work(url, records, number, folder) for name, work in (works if number % 2 == 0 else works[::-1])
-    }
-    return {**figures, "ratio": figures["ours"] / figures["floor"]}
-
-
-def _floor(url: str, records: list[dict[str, Any]], number: int, _: Path) -> float:
-    bodies = [json.dumps(part, ensure_ascii=False).encode() for part in _batches(records)]
-    with _database(url, f"floor{number}") as dsn, servers.floor(_plain(dsn), _free_port()) as base:
-        connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=60)
-        start = time.perf_counter()
-        for body in bodies:
-            connection.request("POST", "/push?township=1", body, {"content-type": "application/json"})
-            if connection.getresponse().read() == b"":
-                raise SystemExit("the floor did not answer")
-        return len(records) / (time.perf_counter() - start)
-
-
-def _ours(url: str, records: list[dict[str, Any]], number: int, folder: Path) -> float:
-    with _database(url, f"ours{number}") as dsn:
+    """One run on fresh databases, the two servers taking their batches in turn, so that both meet the same noise."""
+    with (
+        _database(url, f"floor{number}") as floor_dsn,
+        _database(url, f"ours{number}") as dsn,
+        servers.floor(_plain(floor_dsn), _free_port()) as floor_url,
+    ):
         prepare(dsn)
         with servers.roundbook(dsn, _free_port(), folder) as base:
-            device = Device(dsn, base)
-            batches = [[msgspec.Raw(change) for change in part] for part in _batches(creates(records, GRIDS))]
-            device.sync([])
-            start = time.perf_counter()
-            for batch in batches:
-                answer = device.sync(batch)
-                if [verdict.result for verdict in answer.verdicts] != ["applied"] * len(batch):
-                    raise SystemExit(f"not applied: {answer.verdicts[:2]}")
-            seconds = time.perf_counter() - start
-            device.close()
-            return len(records) / seconds
+            floor, ours = _alternating(floor_url, Device(dsn, base), records)
+    return {"floor": len(records) / floor, "ours": len(records) / ours, "ratio": floor / ours}
+
+
+def _alternating(floor_url: str, device: Device, records: list[dict[str, Any]]) -> tuple[float, float]:
+    """Seconds that the floor and we took for all records, batch by batch in turn."""
+    bodies = [json.dumps(part, ensure_ascii=False).encode() for part in _batches(records)]
+    batches = [[msgspec.Raw(change) for change in part] for part in _batches(creates(records, GRIDS))]
+    connection = http.client.HTTPConnection(urlsplit(floor_url).netloc, timeout=60)
+    device.sync([])
+    floor = ours = 0.0
+    for body, batch in zip(bodies, batches, strict=True):
+        start = time.perf_counter()
+        connection.request("POST", "/push?township=1", body, {"content-type": "application/json"})
+        taken = json.loads(connection.getresponse().read())["n"]
+        between = time.perf_counter()
+        answer = device.sync(batch)
+        end = time.perf_counter()
+        if taken != len(batch) or [v.result for v in answer.verdicts] != ["applied"] * len(batch):
+            raise SystemExit(f"not taken: {taken} of {len(batch)}, {answer.verdicts[:2]}")
+        floor, ours = floor + between - start, ours + end - between
+    device.close()
+    connection.close()
+    return floor, ours
 
 
 def _batches(records: list[Any]) -> list[list[Any]]:
