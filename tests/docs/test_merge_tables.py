@@ -13,8 +13,9 @@ import pytest
 from sync_protocol.changes import Change
 from tests.docs.story import parse_kind
 from tests.docs.test_worked_numbers import PAGE
-from tests.protocol.desk import FIELD, GRID, NOW, OFFICE, OTHER_GRID, RECORD, Desk, Taken, id_of
+from tests.protocol.desk import FIELD, NOW, OFFICE, RECORD, Desk, Taken, id_of
 
+GRID, OTHER_GRID = "321283104203001", "321283104203002"
 SEEN = 2
 MINUTE_MS = 60_000
 ONE, TWO = id_of(801), id_of(802)
