@@ -130,6 +130,8 @@ def run(copy: Path, tests: Sequence[str], database: str) -> tuple[int, str]:
         "PYTHONDONTWRITEBYTECODE": "1",  # nothing compiled of a mutant outlives it
         "ROUNDBOOK_SHARED": os.environ.get("ROUNDBOOK_SHARED", str(ROOT.parent / "shared")),
         "COLUMNS": "500",
+        "ROUNDBOOK_NO_SHRINKING": "1",  # that it fails is enough
+        "CI": "1",  # the same examples of Hypothesis each time
     }
     ran = subprocess.run(
         command, cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT_S

@@ -13,6 +13,7 @@ ONCE, SCOPE, PAGES, TIME = (
 )
 CHAINS, RULES, REPLAY = (f"tests/protocol/test_merge_{name}.py" for name in ("chains", "rules", "replay"))
 SESSION, CLOCK = "tests/protocol/test_session.py", "tests/protocol/test_clock.py"
+LANES: Final = "tests/lanes/test_lanes_model.py::test_a_device_holds_its_scope_whatever_moves_under_its_pages"
 DEVICE, STORE, EDITS = (f"tests/client/test_{name}.py" for name in ("sync", "store", "edits"))
 CONFLICTS, QUARANTINE = "tests/server/test_conflicts_api.py", "tests/server/test_quarantine_api.py"
 
@@ -182,7 +183,23 @@ MUTANTS: Final = (
         "server/sync/pull.py",
         "return msgspec.structs.replace(lane, position=position)",
         "return msgspec.structs.replace(lane, position=position, base=position)",
-        (f"{PAGES}::test_row_29_a_field_written_twice_between_two_pages_is_not_skipped",),
+        (LANES, f"{PAGES}::test_row_29_a_field_written_twice_between_two_pages_is_not_skipped"),
+    ),
+    Mutant(
+        "full-page-moves-to-its-end",
+        ("G4",),
+        "server/sync/pull.py",
+        "return msgspec.structs.replace(lane, position=position)",
+        "return msgspec.structs.replace(lane, position=upto)",
+        (LANES, f"{PAGES}::test_a_first_download_in_tiny_pages_is_whole"),
+    ),
+    Mutant(
+        "forgotten-exits-are-not-missed",
+        ("G4",),
+        "server/sync/pull.py",
+        "return max(lane.position, lane.exits_above) < horizon",
+        "return max(lane.position, lane.exits_above) < horizon and not lane.grids",
+        (f"{PAGES}::test_whoever_is_below_the_horizon_begins_anew",),
     ),
     Mutant(
         "own-change-hides-anothers",
@@ -216,6 +233,7 @@ MUTANTS: Final = (
         "or (still_held and new_place == place):",
         "or still_held:",
         (
+            LANES,
             f"{SCOPE}::test_row_7_a_record_that_is_moved_leaves_and_reaches_its_new_grid",
             f"{SCOPE}::test_row_7_an_edit_made_before_the_move_was_known_waits_for_the_office",
         ),

@@ -3,9 +3,12 @@
 from typing import Any
 
 import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.storage.engine import transact
 from sync_protocol.messages import Page, PageRecord
-from tests.server.office_server import GRID, NEXT_GRID, OfficeServer
+from tests.server.office_server import GRID, NEXT_GRID, TOWN, OfficeServer
 from tests.sync.phone import Phone, office, scope
 
 TINY = 1_024
@@ -152,3 +155,20 @@ async def test_what_another_wrote_comes_beside_the_own_change(
     assert answer.page is not None
     (row,) = answer.page.records
     assert fields_of(row)["title"] == "别人的题目"
+
+
+async def test_whoever_is_below_the_horizon_begins_anew(server: OfficeServer, wang: Phone, li: Phone) -> None:
+    """Failures, row 13: the exits that this device would have to read are forgotten, so its grids come again."""
+    gone, stays = await several(li, 2)
+    await wang.read()
+    await office(server, gone, place=NEXT_GRID)
+
+    async def forget(connection: AsyncConnection) -> None:
+        await connection.execute(text("DELETE FROM exits WHERE township_id = :t"), {"t": TOWN})
+        horizon = "UPDATE townships SET horizon = counter WHERE township_id = :t"
+        await connection.execute(text(horizon), {"t": TOWN})
+
+    await transact(server.services.engine, forget)
+    (page,) = await wang.read()
+    assert (page.restart, page.fresh, page.exits) == ((GRID,), (GRID,), [])
+    assert [(row.id, row.whole) for row in page.records] == [(stays, True)]
