@@ -79,6 +79,16 @@ def test_row_32_replayed_in_order_the_last_stands() -> None:
     assert desk.values["heads"] == 2
 
 
+def test_row_32_what_waits_itself_has_overtaken_nothing() -> None:
+    desk, _, one = opened_with_newer_version(**SEEN)
+    one.save(heads=1)
+    one.save(heads=2)
+    first, _ = waits(one.send()), waits(one.send())
+    install(desk)
+    accepted(desk.replay(first))
+    assert desk.values["heads"] == 1
+
+
 def test_row_32_replayed_out_of_order_the_last_stands_too() -> None:
     desk, _, one = opened_with_newer_version(**SEEN)
     one.save(heads=1)

@@ -29,6 +29,7 @@ GRIDS = st.integers(0, 3)
 SCOPES = st.sets(GRIDS, min_size=1, max_size=3)
 PAGES = st.sampled_from([1, 150, 400, 900, 5_000])
 WORDS = st.sampled_from(["x", "y", "路灯坏了" * 20])
+EDITS = st.sampled_from(["subject", "entry", "new entry", "gone", "add", "remove"])
 ANY = st.integers(0, 10**6)
 """Picks one of what there is."""
 
@@ -71,18 +72,17 @@ class Reading(RuleBasedStateMachine):
         self._create(self.town.grids[grid])
 
     @precondition(lambda self: self.records)
-    @rule(
-        pick=ANY,
-        words=WORDS,
-        what=st.sampled_from(["subject", "entry", "new entry", "gone", "add", "remove"]),
-    )
+    @rule(pick=ANY, words=WORDS, what=EDITS)
     def edit(self, pick: int, words: str, what: str) -> None:
+        self._edit(self._one(pick), words, what)
+
+    def _edit(self, record: str, words: str, what: str) -> None:
         ops: dict[str, Op] = {"entry": put(1, words=words), "new entry": put(2, words=words), "gone": drop(1)}
         ops |= {"add": add("b"), "remove": remove("a")}
         if what == "subject":
-            self.run(self.town.edit(self._one(pick), fields={"subject": words}))
+            self.run(self.town.edit(record, fields={"subject": words}))
         else:
-            self.run(self.town.edit(self._one(pick), ops[what]))
+            self.run(self.town.edit(record, ops[what]))
 
     @precondition(lambda self: self.records)
     @rule(pick=ANY, grid=GRIDS)
@@ -137,10 +137,17 @@ class Reading(RuleBasedStateMachine):
             self.run(self.device.sync_all())
 
     @precondition(lambda self: self.device.held)
-    @rule(pick=ANY, words=WORDS, tag=st.booleans(), page=PAGES, lost=st.booleans())
-    def the_device_edits(self, pick: int, words: str, tag: bool, page: int, lost: bool) -> None:  # noqa: FBT001
+    @rule(
+        pick=ANY, words=WORDS, tag=st.booleans(), page=PAGES, lost=st.booleans(), meanwhile=st.none() | EDITS
+    )
+    def the_device_edits(
+        self, pick: int, words: str, page: int, meanwhile: str | None, *, tag: bool, lost: bool
+    ) -> None:
+        """Often what the office has just edited too, on the same path or on another."""
         held = sorted(self.device.held)
         record = held[pick % len(held)]
+        if meanwhile is not None:
+            self._edit(record, "z", meanwhile)
         if tag:
             self.device.edit(record, add("c"), put(1, words=words))
         else:
@@ -148,7 +155,7 @@ class Reading(RuleBasedStateMachine):
         self._page(page, lost=lost)
 
     @rule(page=PAGES, lost=st.booleans())
-    def read_a_page(self, page: int, lost: bool) -> None:  # noqa: FBT001
+    def read_a_page(self, page: int, *, lost: bool) -> None:
         self._page(page, lost=lost)
 
     @rule(pick=GRIDS, page=PAGES)
