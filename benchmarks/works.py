@@ -14,7 +14,7 @@ import msgspec
 
 from sync_protocol.changes import Change, encode
 from sync_protocol.ids import uuid7
-from sync_protocol.kinds import Kind, parse
+from sync_protocol.kinds import Kind, parse, shape
 
 HERE: Final = Path(__file__).parent
 SHARED: Final = Path(os.environ.get("ROUNDBOOK_SHARED", HERE.parent.parent / "shared"))
@@ -69,10 +69,10 @@ def fields_of(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def creates(records: list[dict[str, Any]], grids: list[str]) -> list[bytes]:
-    """Each record as an encoded create, the grids in turn; counters from 1."""
+    """Each record as an encoded create, as the SDK writes it, the grids in turn; counters from 1."""
     out = []
     for n, record in enumerate(records, 1):
-        body = json.dumps(fields_of(record), ensure_ascii=False, separators=(",", ":")).encode()
+        body = shape(kind()).check_create(json.dumps(fields_of(record), ensure_ascii=False).encode())
         place = grids[n % len(grids)]
         now = time.time_ns() // 1_000_000
         change = Change(

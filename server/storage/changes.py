@@ -98,4 +98,6 @@ async def last_sent(connection: AsyncConnection, township: str, device: str, upt
 
 async def append(connection: AsyncConnection, township: str, rows: Sequence[Stored]) -> None:
     """Appends changes in one statement."""
-    await insert_rows(connection, changes, township, [msgspec.structs.asdict(row) for row in rows])
+    await insert_rows(
+        connection, changes, township, Stored.__struct_fields__, list(map(msgspec.structs.astuple, rows))
+    )

@@ -98,7 +98,9 @@ async def listed(
 
 async def write(connection: AsyncConnection, township: str, rows: Sequence[Conflict]) -> None:
     """Writes new conflicts, and known ones anew."""
-    values = [{**msgspec.structs.asdict(row), "sides": msgspec.json.encode(row.sides)} for row in rows]
-    await insert_rows(
-        connection, conflicts, township, values, replace=("rule", "status", "sides", "decided_ms", "decision")
-    )
+    values = [
+        tuple({**msgspec.structs.asdict(row), "sides": msgspec.json.encode(row.sides)}.values())
+        for row in rows
+    ]
+    replaced = ("rule", "status", "sides", "decided_ms", "decision")
+    await insert_rows(connection, conflicts, township, Conflict.__struct_fields__, values, replace=replaced)

@@ -9,7 +9,7 @@ SQLite `executemany` is the faster form.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -39,7 +39,8 @@ async def insert_rows(
     connection: AsyncConnection,
     table: Table,
     township: str,
-    rows: Sequence[Mapping[str, Any]],
+    columns: tuple[str, ...],
+    rows: Sequence[Sequence[Any]],
     *,
     replace: tuple[str, ...] = (),
     add: tuple[str, ...] = (),
@@ -48,23 +49,27 @@ async def insert_rows(
 
     Of a row that exists already, `replace` names the columns that are written anew, `add` those to be added to.
 
-    Each row maps every column but `township_id`; all rows have the same keys. A column in which all rows agree
-    travels once: encoding arrays element by element is a third of a push.
+    `columns` are those of each row, in order, without `township_id`. A column in which all rows agree travels
+    once: encoding arrays element by element is a third of a push.
     """
     if not rows:
         return
-    columns = tuple(rows[0])
     if is_sqlite(connection):
         statement = _insert(table, columns, (), replace, add, sqlite=True)
-        await connection.execute(statement, [{**row, "township_id": township} for row in rows])
+        await connection.execute(
+            statement, [{**dict(zip(columns, row, strict=True)), "township_id": township} for row in rows]
+        )
         return
-    by_column = {column: [row[column] for row in rows] for column in columns}
-    same = tuple(
-        c for c, values in by_column.items() if len(rows) > 1 and values.count(values[0]) == len(values)
-    )
+    by_column = dict(zip(columns, zip(*rows, strict=True), strict=True))
+    same = tuple(c for c, values in by_column.items() if len(rows) > 1 and _all_equal(values))
     bound = {column: values[0] if column in same else values for column, values in by_column.items()}
     statement = _insert(table, columns, same, replace, add, sqlite=False)
     await connection.execute(statement, {**bound, "township_id": township})
+
+
+def _all_equal(values: Sequence[Any]) -> bool:
+    first = values[0]
+    return bool(first == values[-1]) and all(value == first for value in values)
 
 
 @lru_cache(maxsize=1_024)

@@ -115,8 +115,9 @@ async def grids_of(
 
 async def put_grids(connection: AsyncConnection, township: str, rows: Sequence[GridRow]) -> None:
     """Adds grids to a township; one that is there already takes the new names."""
-    values = [msgspec.structs.asdict(row) for row in rows]
-    await insert_rows(connection, grids, township, values, replace=("name", "village_name"))
+    values = [msgspec.structs.astuple(row) for row in rows]
+    replaced = ("name", "village_name")
+    await insert_rows(connection, grids, township, GridRow.__struct_fields__, values, replace=replaced)
 
 
 _EXISTS: Final = text(

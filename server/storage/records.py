@@ -30,6 +30,10 @@ _REPLACED: Final = (
     "digest_high",
     "digest_low",
 )
+_WRITTEN: Final = ("record_id", "kind", "received_ms", *_REPLACED)
+"""What `_row` gives, in order."""
+_DIGEST: Final = slice(-2, None)
+_SUMS: Final = ("held", "digest_high", "digest_low")
 
 
 async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str]) -> dict[str, RecordState]:
@@ -77,49 +81,45 @@ async def write(
     rows = [_row(state, received_ms) for state in states]
     new = [row for row, state in zip(rows, states, strict=True) if state.new]
     known = [row for row, state in zip(rows, states, strict=True) if not state.new]
-    await insert_rows(connection, records, township, new)
-    await insert_rows(connection, records, township, known, replace=_REPLACED)
-    await insert_rows(
-        connection, holdings, township, _counts(states, rows), add=("held", "digest_high", "digest_low")
-    )
+    await insert_rows(connection, records, township, _WRITTEN, new)
+    await insert_rows(connection, records, township, _WRITTEN, known, replace=_REPLACED)
+    digests = [row[_DIGEST] for row in rows]
+    await insert_rows(connection, holdings, township, ("grid", *_SUMS), _counts(states, digests), add=_SUMS)
 
 
-def _counts(states: Sequence[RecordState], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _counts(
+    states: Sequence[RecordState], digests: Sequence[tuple[int, int]]
+) -> list[tuple[str, int, int, int]]:
     """What these writes change in the number and the digest of what devices hold of each grid."""
     counts: dict[str, list[int]] = {}
-    for state, row in zip(states, rows, strict=True):
-        now = (state.place, row["digest_high"], row["digest_low"]) if state.held else None
+    for state, digest in zip(states, digests, strict=True):
+        now = (state.place, *digest) if state.held else None
         for counted, sign in ((state.counted, -1), (now, 1)):
             if counted is not None:
                 grid, high, low = counted
                 held = counts.setdefault(grid, [0, 0, 0])
                 held[:] = held[0] + sign, held[1] + sign * high, held[2] + sign * low
-    return [
-        {"grid": grid, "held": held, "digest_high": high, "digest_low": low}
-        for grid, (held, high, low) in sorted(counts.items())
-    ]
+    return [(grid, held, high, low) for grid, (held, high, low) in sorted(counts.items())]
 
 
-def _row(state: RecordState, received_ms: int) -> dict[str, Any]:
+def _row(state: RecordState, received_ms: int) -> tuple[Any, ...]:
     body, marks = state.stored()
     form = canonical(state.id, state.kind, state.place, state.state, state.number, msgspec.Raw(body))
-    high, low = halves(form)
-    return {
-        "record_id": state.id,
-        "version": state.version,
-        "placed": state.placed,
-        "kind": state.kind,
-        "place": state.place,
-        "state": state.state,
-        "number": state.number,
-        "deleted": state.deleted,
-        "closed": state.closed,
-        "body": body,
-        "marks": marks,
-        "digest_high": high,
-        "digest_low": low,
-        "received_ms": received_ms,
-    }
+    return (
+        state.id,
+        state.kind,
+        received_ms,
+        state.version,
+        state.placed,
+        state.place,
+        state.state,
+        state.number,
+        state.deleted,
+        state.closed,
+        body,
+        marks,
+        *halves(form),
+    )
 
 
 async def page(

@@ -1,7 +1,7 @@
 """What travels beside records: exits of a grid, receipts of a device, registration numbers, gaps."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from sqlalchemy import text
@@ -37,11 +37,9 @@ async def exits_of(
 
 async def write_exits(connection: AsyncConnection, township: str, rows: Sequence[tuple[str, Exit]]) -> None:
     """Writes exits, each with the grid that the record left."""
-    values: list[dict[str, Any]] = [
-        {"grid": grid, "n": e.n, "record_id": e.id, "why": e.why, "state": e.state, "number": e.number}
-        for grid, e in rows
-    ]
-    await insert_rows(connection, exits, township, values)
+    columns = ("grid", "n", "record_id", "why", "state", "number")
+    values = [(grid, e.n, e.id, e.why, e.state, e.number) for grid, e in rows]
+    await insert_rows(connection, exits, township, columns, values)
 
 
 async def receipts_of(
@@ -58,8 +56,8 @@ async def write_receipts(
     connection: AsyncConnection, township: str, rows: Sequence[tuple[str, Receipt]]
 ) -> None:
     """Writes receipts, each with the author that it is addressed to."""
-    values = [{"device_id": device, "n": r.n, "body": msgspec.json.encode(r)} for device, r in rows]
-    await insert_rows(connection, receipts, township, values)
+    values = [(device, r.n, msgspec.json.encode(r)) for device, r in rows]
+    await insert_rows(connection, receipts, township, ("device_id", "n", "body"), values)
 
 
 async def registered(connection: AsyncConnection, township: str, year: int) -> int:
@@ -76,5 +74,6 @@ async def write_gap(
     connection: AsyncConnection, township: str, device: str, epoch: str, first: int, last: int, now_ms: int
 ) -> None:
     """Marks counters that a device no longer has."""
-    row = {"device_id": device, "epoch": epoch, "first": first, "last": last, "released_ms": now_ms}
-    await insert_rows(connection, gaps, township, [row], replace=("last",))
+    columns = ("device_id", "epoch", "first", "last", "released_ms")
+    row = (device, epoch, first, last, now_ms)
+    await insert_rows(connection, gaps, township, columns, [row], replace=("last",))

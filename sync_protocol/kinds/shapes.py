@@ -29,6 +29,8 @@ from sync_protocol.kinds.wire_values import to_wire
 Raw = bytes | msgspec.Raw
 Step = tuple[str, Canonical]
 _NUL: Final = b"\\u0000"
+_ESCAPE: Final = b"\\"
+"""Few values have one, and one byte is found eight times as fast."""
 _SHAPES_MAX: Final = 1_024
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
@@ -139,7 +141,7 @@ class _Layout:
             canonical = _encode(value)
         except (ValueError, OverflowError) as error:
             raise explain(self.fields, bytes(raw), error, required=not self.partial, within=within) from None
-        if len(canonical) > FIELD_BYTES_MAX or _NUL in canonical:
+        if len(canonical) > FIELD_BYTES_MAX or (_ESCAPE in canonical and _NUL in canonical):
             found = fault(self.fields, canonical, required=not self.partial, within=within)
             if found is not None:
                 raise found
