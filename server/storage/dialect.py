@@ -10,6 +10,7 @@ SQLite `executemany` is the faster form.
 
 import json
 from collections.abc import Sequence
+from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
@@ -49,8 +50,8 @@ async def insert_rows(
 
     Of a row that exists already, `replace` names the columns that are written anew, `add` those to be added to.
 
-    `columns` are those of each row, in order, without `township_id`. A column in which all rows agree travels
-    once: encoding arrays element by element is a third of a push.
+    `columns` are those of each row, in order, without `township_id`. Encoding arrays element by element is a
+    third of a push, so a column in which all rows agree travels once, and of one that counts up only its start.
     """
     if not rows:
         return
@@ -60,23 +61,42 @@ async def insert_rows(
             statement, [{**dict(zip(columns, row, strict=True)), "township_id": township} for row in rows]
         )
         return
-    by_column = dict(zip(columns, zip(*rows, strict=True), strict=True))
-    same = tuple(c for c, values in by_column.items() if len(rows) > 1 and _all_equal(values))
-    bound = {column: values[0] if column in same else values for column, values in by_column.items()}
-    statement = _insert(table, columns, same, replace, add, sqlite=False)
-    await connection.execute(statement, {**bound, "township_id": township})
+    by_column = list(zip(*rows, strict=True))
+    forms = [_form(values) for values in by_column]
+    if Form.ARRAY not in forms:
+        forms[0] = Form.ARRAY  # the array gives the number of rows
+    bound = [
+        values if form is Form.ARRAY else values[0] for form, values in zip(forms, by_column, strict=True)
+    ]
+    statement = _insert(table, columns, tuple(forms), replace, add, sqlite=False)
+    await connection.execute(statement, {**dict(zip(columns, bound, strict=True)), "township_id": township})
 
 
-def _all_equal(values: Sequence[Any]) -> bool:
-    first = values[0]
-    return bool(first == values[-1]) and all(value == first for value in values)
+class Form(Enum):
+    """How a column of many rows travels."""
+
+    ARRAY = "array"
+    SAME = "same"
+    COUNTING = "counting"
+
+
+def _form(values: tuple[Any, ...]) -> Form:
+    first, last = values[0], values[-1]
+    if len(values) == 1:
+        return Form.ARRAY
+    if first == last:
+        return Form.SAME if values.count(first) == len(values) else Form.ARRAY
+    counting = (
+        type(first) is int and last == first + len(values) - 1 and values == tuple(range(first, last + 1))
+    )
+    return Form.COUNTING if counting else Form.ARRAY
 
 
 @lru_cache(maxsize=1_024)
 def _insert(
     table: Table,
     columns: tuple[str, ...],
-    same: tuple[str, ...],
+    forms: tuple[Form, ...],
     replace: tuple[str, ...],
     add: tuple[str, ...],
     *,
@@ -87,15 +107,15 @@ def _insert(
         values = ", ".join(f":{column}" for column in columns)
         source = f"VALUES (:township_id, {values})"
     else:
-        types = {column: _type_of(table, column) for column in columns}
-        listed = [column for column in columns if column not in same]
-        arrays = ", ".join(f"CAST(:{column} AS {types[column]}[])" for column in listed)
-        chosen = ", ".join(
-            f"CAST(:{column} AS {types[column]})" if column in same else f"x.{column}" for column in columns
+        typed = [(column, _type_of(table, column), form) for column, form in zip(columns, forms, strict=True)]
+        listed = [column for column, _, form in typed if form is Form.ARRAY]
+        arrays = ", ".join(
+            f"CAST(:{column} AS {type_}[])" for column, type_, form in typed if form is Form.ARRAY
         )
+        chosen = ", ".join(_chosen(*one) for one in typed)
         source = (
             f"SELECT t.township_id, {chosen} FROM townships t CROSS JOIN unnest({arrays}) "  # noqa: S608
-            f"AS x({', '.join(listed)}) WHERE t.township_id = :township_id"
+            f"WITH ORDINALITY AS x({', '.join(listed)}, nth) WHERE t.township_id = :township_id"
         )
     conflict = ""
     if replace or add:
@@ -106,6 +126,14 @@ def _insert(
         )
         conflict = f" ON CONFLICT ({key}) DO UPDATE SET {updates}"
     return text(f"INSERT INTO {table.name} (township_id, {names}) {source}{conflict}")
+
+
+def _chosen(column: str, type_: str, form: Form) -> str:
+    """What a column takes its values from, on PostgreSQL."""
+    if form is Form.ARRAY:
+        return f"x.{column}"
+    start = f"CAST(:{column} AS {type_})"
+    return start if form is Form.SAME else f"CAST({start} + x.nth - 1 AS {type_})"
 
 
 def _type_of(table: Table, column: str) -> str:

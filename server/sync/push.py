@@ -10,7 +10,6 @@ the records (its history, its open conflicts, the conflicts written).
     settle.py   what follows from it: registration numbers, exits, conflicts, receipts
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -196,7 +195,7 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
     verdict = judge(change, author, state, kinds, limits, orphan=change.record in batch.orphans)
     n, reading = batch.number(), batch.upload.reading
     at, mark = (change.at, change.mark) if isinstance(change, Change) else (reading.device_ms, 0)
-    seen_stamp = max(_stamps(change, history, author.id), default=0)
+    seen_stamp = _seen_stamp(change, history, author.id)
     replay = batch.upload.replay
     corrected = correct(at, mark, reading, seen_stamp) if replay is None else replay.corrected
     draft = Draft(element, author, batch.upload.epoch, counter, n, at, reading, corrected)
@@ -214,13 +213,10 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
     history.add(Past(n, author.id, corrected.stamp_ms, draft.said, tuple(draft.merged.effects)))
 
 
-def _stamps(change: Change | Unreadable, history: History, by: str) -> Iterator[int]:
-    """The stamps of the own earlier changes that a change was made on."""
-    if isinstance(change, Change):
-        for name in change.predecessors:
-            past = history.own(name, by)
-            if past is not None:
-                yield past.stamp
+def _seen_stamp(change: Change | Unreadable, history: History, by: str) -> int:
+    """The greatest stamp of the own earlier changes that a change was made on; 0 where there is none."""
+    named = change.predecessors if isinstance(change, Change) else ()
+    return max([past.stamp for name in named if (past := history.own(name, by)) is not None], default=0)
 
 
 def _apply(
@@ -247,10 +243,10 @@ def _number_records(batch: _Batch) -> dict[str, Own]:
     """Gives every written record its number, and says which of them only this request has moved."""
     own = {}
     for record, drafts in batch.written.items():
-        batch.records[record].version = batch.number()
-        if all(draft.merged.result == "applied" for draft in drafts):
-            ids = tuple(draft.stored_id for draft in drafts)
-            own[record] = Own(batch.before[record], batch.records[record], ids)
+        state = batch.records[record]
+        state.version = batch.number()
+        if {draft.merged.result for draft in drafts} == {"applied"}:
+            own[record] = Own(batch.before[record], state, tuple([draft.element.key for draft in drafts]))
     return own
 
 

@@ -103,7 +103,7 @@ class Draft:
             fingerprint=self._fingerprint(payload),
             payload=payload,
             effects=_encode(self.merged.effects) if self.merged.effects else _NO_EFFECTS,
-            verdict=b"" if verdict == _plain(self.stored_id, verdict.result, self.n) else _encode(verdict),
+            verdict=b"" if _is_plain(verdict, self.stored_id) else _encode(verdict),
         )
 
     def _fingerprint(self, payload: bytes) -> bytes:
@@ -118,6 +118,11 @@ class Draft:
 def _plain(change: str, result: str, n: int) -> Verdict:
     """The verdict that says no more than the row of its change."""
     return Verdict(change, result, n)
+
+
+def _is_plain(verdict: Verdict, change: str) -> bool:
+    """Whether the row says it all: `_plain` gives the same verdict."""
+    return verdict.id == change and not (verdict.code or verdict.number or verdict.differs)
 
 
 def first_verdict(row: Stored) -> Verdict:
