@@ -160,7 +160,8 @@ def _no_silent_winner(world: World, ledger: Ledger) -> Iterator[str]:
             stands = _at(body, path)
             found = world.witness.objection(path, writings, stands, kept[record, path])
             if found:
-                yield f"G7: {record} {path} {found}"
+                told = "; ".join(f"{one.value!r} over {world.witness.saw.get(one.value)!r}" + (f" of {sorted(one.of, key=str)}" if one.of else "") for one in writings)
+                yield f"G7: {record} {path} {found}. Written there: {told}"
         stories = [change.says.get("fields", {}).get("story") or "" for change in changes]
         texts = [body.get("story") or "", *(text for text in kept[record, "story"] if isinstance(text, str))]
         decided = any(paths_of.get(change.says.get("decides")) == "story" for change in changes)

@@ -187,17 +187,11 @@ class InPlaceConnection:
     def _tear(self) -> None:
         """The power fails while the commit is written: some of it is in the log, but not its end."""
         path = Path(self.path).resolve()
-        wal = path.with_name(f"{path.name}-wal")
-        before = wal.stat().st_size if wal.exists() else 0
+        before = _on_disk(path)
         self.raw.commit()
-        left = {suffix: _content(path, suffix) for suffix in ("", "-wal")}
-        log = left["-wal"] or b""
-        if len(log) > before:
-            left["-wal"] = log[: before + (len(log) - before) * 2 // 3]
+        left = _torn(before, _on_disk(path))
         self.process.kill()  # and with it every other process on this machine
-        for suffix, content in left.items():
-            path.with_name(path.name + suffix).write_bytes(content or b"")
-        path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+        _put(path, left)
         raise CrashError(self.process.name)
 
     async def rollback(self) -> None:
@@ -246,6 +240,7 @@ class _Dying:
 
     def __init__(self, raw: Any, process: Process, path: Path) -> None:
         self._raw, self._process, self._path = raw, process, path
+        self._left: Content | None = None
         process.on_death.append(self._lose)
 
     def execute(self, sql: str, parameters: Any = ()) -> Any:
@@ -261,12 +256,9 @@ class _Dying:
 
     def _tear(self) -> None:
         """Commits, and loses the end of what the commit has written."""
-        wal = self._path.with_name(f"{self._path.name}-wal")
-        before = wal.stat().st_size if wal.exists() else 0
+        before = _on_disk(self._path)
         self._raw.execute("COMMIT")
-        after = wal.stat().st_size if wal.exists() else 0
-        kept = before + (after - before) * 2 // 3
-        self._process.on_death.insert(0, lambda: _cut_later(self._path, kept if after > before else after))
+        self._left = _torn(before, _on_disk(self._path))
         self._process.die()
 
     @property
@@ -275,27 +267,36 @@ class _Dying:
 
     def _lose(self) -> None:
         """As the disk has it at this moment: an orderly close would finish what the dead one had begun."""
-        left = {suffix: _content(self._path, suffix) for suffix in SUFFIXES}
-        left |= _CUT.pop(self._path, {})
+        left = self._left or _on_disk(self._path)
         self._raw.close()
-        for suffix, content in left.items():
-            file = self._path.with_name(self._path.name + suffix)
-            if content is None or suffix == "-shm":
-                file.unlink(missing_ok=True)
-            else:
-                file.write_bytes(content)
+        _put(self._path, left)
 
     def close(self) -> None:
         if not self._process.dead:
             self._raw.close()
 
 
-_CUT: dict[Path, dict[str, bytes | None]] = {}
+Content = tuple[bytes, bytes]
+"""A database's file and its log."""
 
 
-def _cut_later(path: Path, size: int) -> None:
-    content = _content(path, "-wal")
-    _CUT[path] = {"-wal": None if content is None else content[:size]}
+def _on_disk(path: Path) -> Content:
+    return _content(path, "") or b"", _content(path, "-wal") or b""
+
+
+def _torn(before: Content, after: Content) -> Content:
+    """What is left of a commit: all but the end of its log. What a checkpoint has moved was safe before that."""
+    if before[0] != after[0] or len(after[1]) <= len(before[1]):
+        return after
+    return after[0], after[1][: len(before[1]) + (len(after[1]) - len(before[1])) * 2 // 3]
+
+
+def _put(path: Path, content: Content) -> None:
+    for suffix in SUFFIXES:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    path.write_bytes(content[0])
+    if content[1]:
+        path.with_name(f"{path.name}-wal").write_bytes(content[1])
 
 
 def _content(path: Path, suffix: str) -> bytes | None:

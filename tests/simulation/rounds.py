@@ -132,6 +132,7 @@ class Worker:
         return value
 
     def _came_back(self, record: str) -> None:
-        """From here on the change must not be lost."""
-        waiting = [entry for entry in self.client.queue() if entry.record == record]
-        self.saved.append(waiting[-1].id)
+        """From here on the change must not be lost. An edit that changed nothing on the screen made none."""
+        waiting = [entry.id for entry in self.client.queue() if entry.record == record]
+        if waiting and waiting[-1] not in self.saved:
+            self.saved.append(waiting[-1])

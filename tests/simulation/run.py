@@ -8,6 +8,7 @@ import asyncio
 import random as random_module
 import shutil
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -114,6 +115,11 @@ def simulate(template: Template, folder: Path, drawn: Plan) -> Result:
         shutil.rmtree(home, ignore_errors=True)
 
 
+def _told(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+
+
 async def _simulated(template: Template, home: Path, drawn: Plan) -> Result:
     loop = asyncio.get_running_loop()
     deaths: list[str] = []
@@ -126,8 +132,12 @@ async def _simulated(template: Template, home: Path, drawn: Plan) -> Result:
     running = [asyncio.create_task(_happens(world, event)) for event in drawn.events]
     await asyncio.gather(*running)
     supervisor.cancel()
-    await _heal(world)
-    wrong = [*checker.objections(world), *(f"unexpected: {death}" for death in deaths if "CrashError" not in death)]
+    try:
+        await _heal(world)
+        found = list(checker.objections(world))
+    except Exception as error:  # noqa: BLE001 (see above)
+        found = [*world.wrong, f"unexpected: {_told(error)}"]
+    wrong = [*found, *(f"unexpected: {death}" for death in deaths if "CrashError" not in death)]
     ledger = checker.read(world)
     for device in world.devices:
         if device.client is not None:
@@ -169,6 +179,8 @@ async def _happens(world: World, event: Event) -> None:
         if device.process.dead:
             device.off()
             world.say(f"  {device.name} is dead")
+    except Exception as error:  # noqa: BLE001 (whatever it is, nobody promised it)
+        world.wrong.append(f"unexpected: {event.what}: {_told(error)}")
 
 
 async def _save(device: Device, random: Random) -> None:

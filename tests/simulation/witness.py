@@ -45,18 +45,25 @@ class Witness:
         return self._single(writings, stands, set(kept))
 
     def _single(self, writings: list[Writing], stands: Any, kept: set[Any]) -> str:
-        written, replaced = set[Any](), set[Any]()
+        written, replaced, decided = set[Any](), set[Any](), set[Any]()
         for writing in writings:
             written.add(writing.value)
             if writing.of:
                 replaced = (replaced | writing.of) - {writing.value}
-            elif writing.value in self.saw:
-                replaced.add(self.saw[writing.value])
+                decided.add(writing.value)
+            else:
+                replaced |= set(self._seen_before(writing.value))
         last_words = written - replaced
-        if stands not in last_words:
+        if stands not in last_words | decided:  # whoever saw a value need not have seen that it was decided for
             return f"is {stands!r}, which is nobody's last word: {sorted(last_words, key=str)}"
         lost = last_words - {stands} - kept
         return f"is {stands!r}; {sorted(lost, key=str)} was seen by nobody and is kept nowhere" if lost else ""
+
+    def _seen_before(self, value: Any) -> Iterator[Any]:
+        """What its author had seen, one after the other: a value that was itself made on another had seen that too."""
+        while value in self.saw:
+            value = self.saw[value]
+            yield value
 
     @staticmethod
     def _member(said: set[bool], *, there: bool) -> str:
