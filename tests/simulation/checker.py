@@ -77,6 +77,7 @@ def objections(world: World) -> Iterator[str]:
     """Everything that is wrong once all is quiet; what was found on the way comes first."""
     ledger = read(world)
     yield from world.wrong
+    yield from world.servers.wrong
     yield from _accounted(world, ledger)
     yield from _converged(world, ledger)
     yield from _no_silent_winner(world, ledger)
@@ -91,7 +92,7 @@ def _accounted(world: World, ledger: Ledger) -> Iterator[str]:
     for device in world.devices:
         for saved in device.saved:
             found = there.get(saved)
-            if found is None and saved not in device.uncertain:
+            if found is None and saved not in device.uncertain and not (device.revoked and world.restored):
                 yield f"G1: {device.name} saved {saved}, and the server does not have it"
             elif found is not None and found.author != device.enrolled.id:
                 yield f"G3: {saved} of {device.name} is stored as of {found.author}"
@@ -99,7 +100,7 @@ def _accounted(world: World, ledger: Ledger) -> Iterator[str]:
         if left and not device.revoked:
             yield f"G6: {device.name} still has to send {left}"
         for change, status in _store(device, "SELECT id, status FROM changes WHERE status NOT IN ('queued', 'draft')"):
-            if change not in there:
+            if change not in there and not (device.revoked and world.restored):
                 yield f"G2: {device.name} holds {change} as {status}, and the server does not know it"
     reused = [change.id for change in ledger.changes if change.code == "change_id_reused"]
     if reused:

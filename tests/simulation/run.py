@@ -5,6 +5,7 @@ fewer of them, until each that is left is needed.
 """
 
 import asyncio
+import logging
 import random as random_module
 import shutil
 import sys
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Final
+
+import structlog
 
 from tests.simulation import checker, disk
 from tests.simulation.disk import CrashError
@@ -106,6 +109,7 @@ def plan(seed: int, devices_max: int) -> Plan:
 def simulate(template: Template, folder: Path, drawn: Plan) -> Result:
     """Carries a plan out in `folder`, which is removed afterwards."""
     random_module.seed(drawn.seed)  # the server's jitter
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     home = folder / f"seed{drawn.seed}"
     shutil.rmtree(home, ignore_errors=True)
     try:

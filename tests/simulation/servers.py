@@ -27,6 +27,7 @@ from tests.simulation.disk import CrashError, Process
 LIMITS: Final = Limits(page_bytes_min=1, page_bytes_default=1_500)
 """Small pages, so that every reading takes several and meets what happens between them."""
 _DATABASE: Final = "town.sqlite"
+_INTERNAL: Final = 500
 
 
 class Wired:
@@ -127,6 +128,8 @@ class Servers:
         self.pauses = 0.0
         """How often a statement has to wait."""
         self.full = False
+        self.wrong: list[str] = []
+        """Answers that nobody promised."""
 
     async def start(self) -> None:
         """Starts as many processes as there should be."""
@@ -154,7 +157,10 @@ class Servers:
         alive = [one for one in self.running if not one.process.dead]
         if not alive:
             raise LinkBroken("no_connection")
-        return await self.random.choice(alive).serve(method, path, headers, body, hang_up)
+        response = await self.random.choice(alive).serve(method, path, headers, body, hang_up)
+        if response.status == _INTERNAL and hang_up is None:
+            self.wrong.append(f"unexpected: 500 on {method} {path}")
+        return response
 
     def power_cut(self) -> None:
         """Every process ends at once."""

@@ -128,7 +128,8 @@ class Device:
     async def clone(self) -> None:
         """A second machine goes on with a copy of everything."""
         if len(self.world.devices) < CLONES_MAX:
-            clone = self.world.add(self.enrolled, f"{self.name}'s clone", self.path)
+            clones = len(self.world.devices) + 1
+            clone = self.world.add(self.enrolled, f"{self.name}'s clone {clones}", self.path)
             clone.saved = list(self.saved)
             clone.uncertain = set(self.uncertain)
             await clone.open()
