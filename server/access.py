@@ -23,7 +23,6 @@ from server.declined import Declined
 from server.problems import PROBLEM_TYPE, Problem, problem_response
 from server.services import Services
 from sync_protocol.codes import CODES
-from sync_protocol.limits import DEFAULTS
 
 Given: TypeAlias = NamedDependency[Services]
 """The parameter by which a handler gets the services."""
@@ -75,7 +74,6 @@ def guarded(handlers: Sequence[ControllerRouterHandler]) -> Router:
             RecursionError: _on_nested,
             UnicodeDecodeError: _on_no_text,
         },
-        request_max_body_size=DEFAULTS.body_bytes_max,
     )
 
 

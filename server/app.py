@@ -14,6 +14,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 from server import problems
+from server.bodies import COMPRESSION, BoundedRequest
 from server.conflicts import http as conflicts
 from server.devices.failures import Failures
 from server.devices.http import enrol_handler
@@ -50,7 +51,9 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         openapi_config=OpenAPIConfig(
             "Roundbook", VERSION, path="/schema", render_plugins=[JsonRenderPlugin()]
         ),
-        request_max_body_size=None,  # server/bodies.py bounds every body as it streams in
+        request_class=BoundedRequest,
+        request_max_body_size=given.limits.body_bytes_max,
+        compression_config=COMPRESSION,
         logging_config=None,
     )
 
