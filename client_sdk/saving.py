@@ -60,6 +60,7 @@ class Saving:
     def submit(self, record: str) -> Record:
         """Sends a draft on its way."""
         with self._store.write() as tx:
+            _found(Reading(tx, self._store).one(record))
             queue.release(tx, record)
             return _found(Reading(tx, self._store).one(record))
 

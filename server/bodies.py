@@ -15,7 +15,6 @@ from litestar.middleware.compression.facade import CompressionFacade
 from litestar.types import Empty
 
 from server.problems import Problem
-from server.services import Services
 from sync_protocol.limits import Limits
 
 JSON_TYPE: Final = "application/json"
@@ -46,8 +45,8 @@ class BoundedRequest(Request[Any, Any, State]):
     async def body(self) -> bytes:
         """The body without its compression, as the handlers of applications read it."""
         if self._body is Empty and self._connection_state.body is Empty:
-            services: Services = await self.app.dependencies["services"]()
-            plain = decompress(await read_body(self), self.headers.get("content-encoding"), services.limits)
+            limits: Limits = (await self.app.dependencies["services"]()).limits
+            plain = decompress(await read_body(self), self.headers.get("content-encoding"), limits)
             self._body = self._connection_state.body = plain
         return await super().body()
 
