@@ -21,6 +21,7 @@ from litestar.types import ControllerRouterHandler
 from server.applications.service import SCOPES, Application, authenticate
 from server.declined import Declined
 from server.problems import PROBLEM_TYPE, Problem, problem_response
+from server.security import APPLICATION
 from server.services import Services
 from sync_protocol.codes import CODES
 
@@ -67,6 +68,7 @@ def guarded(handlers: Sequence[ControllerRouterHandler]) -> Router:
         "/",
         route_handlers=handlers,
         guards=[require_scope],
+        security=APPLICATION,
         dependencies={_KEY: Provide(_application, sync_to_thread=False)},
         exception_handlers={
             Declined: _on_declined,

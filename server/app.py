@@ -23,6 +23,7 @@ from server.health.http import live_handler, ready_handler
 from server.kinds.registry import Registry
 from server.quarantine import http as quarantine
 from server.records import http as records
+from server.security import COMPONENTS
 from server.services import Services
 from server.settings import Settings
 from server.storage.engine import open_engine
@@ -49,7 +50,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         exception_handlers=problems.HANDLERS,
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(
-            "Roundbook", VERSION, path="/schema", render_plugins=[JsonRenderPlugin()]
+            "Roundbook", VERSION, path="/schema", render_plugins=[JsonRenderPlugin()], components=COMPONENTS
         ),
         request_class=BoundedRequest,
         request_max_body_size=given.limits.body_bytes_max,

@@ -11,8 +11,10 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.status_codes import HTTP_401_UNAUTHORIZED
 from litestar.types import ExceptionHandlersMap
 
+from server.security import challenge
 from server.storage.engine import Unavailable
 from sync_protocol.codec import Malformed
 from sync_protocol.codes import CODES
@@ -64,8 +66,11 @@ def problem_response(problem: Problem) -> Response[bytes]:
     )
 
 
-def _on_problem(_: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
-    return problem_response(problem)
+def _on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    response = problem_response(problem)
+    if response.status_code == HTTP_401_UNAUTHORIZED:
+        response.headers["www-authenticate"] = challenge(request)
+    return response
 
 
 def _on_malformed(_: Request[Any, Any, Any], error: Malformed) -> Response[bytes]:

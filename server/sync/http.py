@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 
 from server.bodies import JSON_TYPE, decompress, read_body
 from server.problems import Problem
+from server.security import DEVICE
 from server.services import Services
 from server.sync.service import Caller, UnknownDevice, public_key, sync
 from sync_protocol import codec, signing
@@ -19,7 +20,7 @@ from sync_protocol.versions import spoken
 PATH: Final = "/v1/sync"
 
 
-@post(PATH, status_code=200, summary="Queue up, verdicts and page down", tags=["devices"])
+@post(PATH, status_code=200, security=DEVICE, summary="Queue up, verdicts and page down", tags=["devices"])
 async def sync_handler(
     request: Request[Any, Any, State], services: NamedDependency[Services]
 ) -> Response[bytes]:
