@@ -46,6 +46,8 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
     next_zh: str
     field: str | None = None
     """The field or path concerned."""
+    incident: str | None = None
+    """Of `internal`: the id under which the server's log has it."""
     cause: str | None = None
     """The code that a device's change would have got."""
 

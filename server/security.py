@@ -19,7 +19,10 @@ _SIGNATURE: Final = 'Roundbook-Signature realm="roundbook"'
 _HEADERS: Final = {
     "device": (DEVICE_HEADER, "Township and id of the device: `321283104.01900000-...`."),
     "serial": (SERIAL_HEADER, "A whole number from 1 to 2^53 that grows with every request."),
-    "signature": (SIGNATURE_HEADER, "Ed25519 over method, path, serial and body: docs/protocol.md, section 4."),
+    "signature": (
+        SIGNATURE_HEADER,
+        "Ed25519 over method, path, serial and body: docs/protocol.md, section 4.",
+    ),
 }
 COMPONENTS: Final = Components(
     security_schemes={
