@@ -1,7 +1,7 @@
 """What a device saves: the editing half of FieldClient. All of it works offline, and is durable on return.
 
 Every edit takes the snapshot that the user saw; by bare id it needs `base=`, a snapshot or its version, or
-raises TypeError. Raises InvalidRecord, with field and reason, for what the kind does not allow: nothing was
+raises TypeError (InvalidRecord for a version below 0). Raises InvalidRecord, with field and reason, for what the kind does not allow: nothing was
 saved then.
 """
 
