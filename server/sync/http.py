@@ -8,8 +8,9 @@ from litestar import Request, Response, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
-from server.bodies import decompress, read_body, respond
+from server.bodies import JSON_TYPE, decompress, read_body
 from server.problems import Problem
+from server.security import DEVICE
 from server.services import Services
 from server.sync.service import Caller, UnknownDevice, public_key, sync
 from sync_protocol import codec, signing
@@ -19,12 +20,12 @@ from sync_protocol.versions import spoken
 PATH: Final = "/v1/sync"
 
 
-@post(PATH, status_code=200, summary="Queue up, verdicts and page down", tags=["devices"])
+@post(PATH, status_code=200, security=DEVICE, summary="Queue up, verdicts and page down", tags=["devices"])
 async def sync_handler(
     request: Request[Any, Any, State], services: NamedDependency[Services]
 ) -> Response[bytes]:
     """The one exchange of a device, docs/protocol.md."""
-    body = await read_body(request, services.limits)
+    body = await read_body(request)
     caller = await authenticate(services, request, body)
     plain = decompress(body, request.headers.get("content-encoding"), services.limits)
     message = codec.read_request(plain, services.limits)
@@ -34,7 +35,7 @@ async def sync_handler(
         answer = await sync(services, caller, message)
     except UnknownDevice as error:
         raise Problem("unauthorised") from error
-    return respond(request, codec.encode(answer))
+    return Response(codec.encode(answer), media_type=JSON_TYPE)
 
 
 async def authenticate(services: Services, request: Request[Any, Any, State], body: bytes) -> Caller:
