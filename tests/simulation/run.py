@@ -106,15 +106,15 @@ def plan(seed: int, devices_max: int) -> Plan:
     return Plan(seed, count, random.choice([1, 1, 2, 3]), chance, tuple(events))
 
 
-def simulate(template: Template, folder: Path, drawn: Plan) -> Result:
-    """Carries a plan out in `folder`, which is removed afterwards."""
+def simulate(template: Template, folder: Path, drawn: Plan, *, wire: bool = False) -> Result:
+    """Carries a plan out in `folder`, which is removed afterwards; `wire` puts every exchange into the trace."""
     random_module.seed(drawn.seed)  # the server's jitter
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     home = folder / f"seed{drawn.seed}"
     shutil.rmtree(home, ignore_errors=True)
     try:
         with disk.simulated(), asyncio.Runner(loop_factory=SimulatedLoop) as runner:
-            return runner.run(_simulated(template, home, drawn))
+            return runner.run(_simulated(template, home, drawn, wire=wire))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -124,11 +124,12 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
 
 
-async def _simulated(template: Template, home: Path, drawn: Plan) -> Result:
+async def _simulated(template: Template, home: Path, drawn: Plan, *, wire: bool) -> Result:
     loop = asyncio.get_running_loop()
     deaths: list[str] = []
     loop.set_exception_handler(lambda _, context: deaths.append(str(context.get("exception") or context["message"])))
     world = World(template, home, Random(drawn.seed), drawn.chance, drawn.processes)
+    world.servers.on_wire = world.say if wire else None
     await world.servers.start()
     for at, enrolled in enumerate(template.devices[: drawn.devices]):
         await world.add(enrolled, f"device{at}", enrolled.files).open()

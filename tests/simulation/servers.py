@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 import msgspec
 from litestar import Litestar
 
+from client_sdk.compression import unpacked
 from client_sdk.transport import LinkBroken, Response
 from server.app import create_app, open_services
 from server.kinds.registry import Registry
@@ -128,6 +129,8 @@ class Servers:
         self.pauses = 0.0
         """How often a statement has to wait."""
         self.full = False
+        self.on_wire: Callable[[str], None] | None = None
+        """Hears every exchange in plain, for whoever looks for a mistake."""
         self.wrong: list[str] = []
         """Answers that nobody promised."""
 
@@ -158,6 +161,8 @@ class Servers:
         if not alive:
             raise LinkBroken("no_connection")
         response = await self.random.choice(alive).serve(method, path, headers, body, hang_up)
+        if self.on_wire is not None:
+            self.on_wire(f"{method} {path} {_plain(headers, body)}\n    {response.status} {_plain(response.headers, response.body)}")
         if response.status == _INTERNAL and hang_up is None:
             self.wrong.append(f"unexpected: 500 on {method} {path}")
         return response
@@ -188,3 +193,8 @@ class Servers:
             if not one.process.dead:
                 await one.services.engine.dispose()
                 one.process.kill()
+
+
+def _plain(headers: dict[str, str], body: bytes) -> str:
+    encoding = {name.lower(): value for name, value in headers.items()}.get("content-encoding", "")
+    return unpacked(body, encoding, 2**26).decode("utf-8", "replace")
