@@ -150,7 +150,7 @@ def apply_page_record(
     for field, entries in page.entries.items():
         merged = {**(values.get(field) or {}), **entries}
         _assign(values, field, {entry: subs for entry, subs in merged.items() if subs is not None} or None)
-    known = (base.state, base.number) if base is not None else (None, None)
+    known = (held.state, held.number) if held is not None else (None, None)
     state_now, number = page.state or known[0], page.number or known[1]
     return Base(page.id, page.kind or name, page.place or place, page.n, values, state_now, number)
 

@@ -62,7 +62,9 @@ def _cover(tx: Tx, page: Page, turned: Turned) -> None:
     if page.complete:
         queue.cover_all(tx)
         for grid in sorted(records.digests(tx).keys() - page.digests.keys()):
-            _leave(tx, records.in_grid(tx, grid), turned)  # no page brings anything there: damage, or a lost grid
+            _leave(
+                tx, records.in_grid(tx, grid), turned
+            )  # no page brings anything there: damage, or a lost grid
         turned.reread = _differing(tx, page.digests)
     problems.settle(tx)
 

@@ -89,7 +89,7 @@ def plan(seed: int, devices_max: int) -> Plan:
     """Draws a simulation. Most are small and violent, one in forty has as many devices as there are."""
     random = Random(seed)
     big = random.random() < 0.025
-    count = devices_max if big else random.choice([1, 2, 2, 3, 3, 3, 4, 5])
+    count = devices_max if big else min(random.choice([1, 2, 2, 3, 3, 3, 4, 5]), devices_max)
     length = random.choice([40, 60, 90]) * (4 if big else 1)
     chance = random.choice([0.0, 0.1, 0.3, 0.5])
     violence = random.choice([0.0, 0.15, 0.4])
@@ -127,7 +127,9 @@ def _told(error: Exception) -> str:
 async def _simulated(template: Template, home: Path, drawn: Plan, *, wire: bool) -> Result:
     loop = asyncio.get_running_loop()
     deaths: list[str] = []
-    loop.set_exception_handler(lambda _, context: deaths.append(str(context.get("exception") or context["message"])))
+    loop.set_exception_handler(
+        lambda _, context: deaths.append(str(context.get("exception") or context["message"]))
+    )
     world = World(template, home, Random(drawn.seed), drawn.chance, drawn.processes)
     world.servers.on_wire = world.say if wire else None
     await world.servers.start()
@@ -365,8 +367,8 @@ def _with(drawn: Plan, events: Sequence[Event]) -> Plan:
 
 
 def _alike(wrong: list[str], other: list[str]) -> bool:
-    """Whether two failures break the same guarantee."""
-    return bool({one.split(":")[0] for one in wrong} & {one.split(":")[0] for one in other})
+    """Whether the first thing that is wrong is wrong in the other simulation too."""
+    return any(one.split(":")[0] == other[0].split(":")[0] for one in wrong)
 
 
 def hash_is_fixed() -> bool:

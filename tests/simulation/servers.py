@@ -9,10 +9,9 @@ import sqlite3
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from random import Random
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
-from litestar import Litestar
 
 from client_sdk.compression import unpacked
 from client_sdk.transport import LinkBroken, Response
@@ -24,6 +23,9 @@ from server.storage.engine import open_engine
 from sync_protocol.limits import Limits
 from tests.simulation import disk
 from tests.simulation.disk import CrashError, Process
+
+if TYPE_CHECKING:
+    from litestar import Litestar
 
 LIMITS: Final = Limits(page_bytes_min=1, page_bytes_default=1_500)
 """Small pages, so that every reading takes several and meets what happens between them."""
@@ -50,7 +52,9 @@ class Wired:
 class ServerProcess:
     """One server process. It lives until `process.dead`."""
 
-    def __init__(self, wired: Wired, folder: Path, name: str, clock: Callable[[], int], random: Random) -> None:
+    def __init__(
+        self, wired: Wired, folder: Path, name: str, clock: Callable[[], int], random: Random
+    ) -> None:
         self.process = Process(name)
         # Each process has a name of its own for the one folder, so that its connections are known by it.
         (folder / name).symlink_to(folder)
@@ -162,7 +166,8 @@ class Servers:
             raise LinkBroken("no_connection")
         response = await self.random.choice(alive).serve(method, path, headers, body, hang_up)
         if self.on_wire is not None:
-            self.on_wire(f"{method} {path} {_plain(headers, body)}\n    {response.status} {_plain(response.headers, response.body)}")
+            told = _plain(response.headers, response.body)
+            self.on_wire(f"{method} {path} {_plain(headers, body)}\n    {response.status} {told}")
         if response.status == _INTERNAL and hang_up is None:
             self.wrong.append(f"unexpected: 500 on {method} {path}")
         return response
