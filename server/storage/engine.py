@@ -21,6 +21,7 @@ Work = Callable[[AsyncConnection], Awaitable[T]]
 ATTEMPTS: Final = 6
 _BACK_OFF_S: Final = 0.02
 _RETRY: Final = ("40001", "40P01", "55P03", "08", "57P01", "57P02", "57P03", "XX000")
+_DISK_FULL: Final = "53100"
 _BUSY_S: Final = 15
 _COMMAND_S: Final = 30
 _WRITE: Final = "roundbook_write"
@@ -73,6 +74,9 @@ async def _repeat(engine: AsyncEngine, work: Work[T], options: dict[str, Any]) -
                 async with connection.begin():
                     return await work(connection)
         except (DBAPIError, OSError, TimeoutError) as error:
+            if _full(error):
+                message = "the database's disk is full: nothing of this was stored, everything before it was"
+                raise Unavailable(message) from error
             if not _passing(error):
                 raise
             # Jitter only spreads waiting writers; nothing that is stored depends on it.
@@ -90,6 +94,14 @@ def _passing(error: Exception) -> bool:
     if state is not None:
         return str(state).startswith(_RETRY)
     return getattr(original, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _full(error: Exception) -> bool:
+    """Whether there is no space left: the callers keep what they have, and try again when there is."""
+    original = getattr(error, "orig", error)
+    return getattr(original, "sqlite_errorname", "") == "SQLITE_FULL" or (
+        getattr(original, "sqlstate", None) == _DISK_FULL
+    )
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:

@@ -1,0 +1,373 @@
+"""One seed: what happens is drawn first, then carried out, then everything heals, then the guarantees are checked.
+
+What happens is a list of events, each with randomness of its own. So a run that fails can be repeated with
+fewer of them, until each that is left is needed.
+"""
+
+import asyncio
+import logging
+import random as random_module
+import shutil
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import structlog
+
+from tests.simulation import checker, disk
+from tests.simulation.disk import CrashError
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.template import Template
+from tests.simulation.world import Device, World
+
+HOURS: Final = 3_600.0
+_WORK: Final = {"save": 30, "sync": 18, "office": 9}
+_FAULTS: Final = {
+    "device dies": 3,
+    "device loses the end of its log": 1,
+    "device's disk is full": 1,
+    "device's clock is set": 1,
+    "device's store is copied": 1,
+    "device's store is put back": 1,
+    "device's database alone is put back": 0.5,
+    "device is cloned": 0.5,
+    "device gets other grids": 2,
+    "device is revoked": 0.2,
+    "two syncs at once": 1,
+    "server dies": 2,
+    "power cut": 0.5,
+    "power cut in a commit": 1,
+    "server's disk is full": 0.5,
+    "servers slow down": 1,
+    "backup": 1,
+    "restore": 0.4,
+    "server's clock is set": 0.3,
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happens at a time, to a device where it concerns one."""
+
+    at_s: float
+    what: str
+    device: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All of one simulation, drawn from its seed."""
+
+    seed: int
+    devices: int
+    processes: int
+    chance: float
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a simulation came to."""
+
+    plan: Plan
+    wrong: list[str]
+    trace: list[str]
+    faults: Counter[str]
+    changes: int
+    syncs: int = 0
+    conflicts: int = 0
+    elapsed_s: float = field(default=0.0, compare=False)
+
+
+def plan(seed: int, devices_max: int) -> Plan:
+    """Draws a simulation. Most are small and violent, one in forty has as many devices as there are."""
+    random = Random(seed)
+    big = random.random() < 0.025
+    count = devices_max if big else random.choice([1, 2, 2, 3, 3, 3, 4, 5])
+    length = random.choice([40, 60, 90]) * (4 if big else 1)
+    chance = random.choice([0.0, 0.1, 0.3, 0.5])
+    violence = random.choice([0.0, 0.15, 0.4])
+    # Not every simulation has every fault: some only show when the others leave it room.
+    faults = {what: weight for what, weight in _FAULTS.items() if random.random() < 0.6}
+    over = random.choice([1, 6, 40]) * HOURS
+    events = []
+    for _ in range(length):
+        kinds = faults if faults and random.random() < violence else _WORK
+        what = random.choices(list(kinds), list(kinds.values()))[0]
+        device = min(int(random.expovariate(1 / max(count / 2, 1))), count - 1)
+        events.append(Event(random.uniform(0, over), what, device, random.getrandbits(48)))
+    events.sort(key=lambda event: event.at_s)
+    return Plan(seed, count, random.choice([1, 1, 2, 3]), chance, tuple(events))
+
+
+def simulate(template: Template, folder: Path, drawn: Plan) -> Result:
+    """Carries a plan out in `folder`, which is removed afterwards."""
+    random_module.seed(drawn.seed)  # the server's jitter
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    home = folder / f"seed{drawn.seed}"
+    shutil.rmtree(home, ignore_errors=True)
+    try:
+        with disk.simulated(), asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+            return runner.run(_simulated(template, home, drawn))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _told(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+
+
+async def _simulated(template: Template, home: Path, drawn: Plan) -> Result:
+    loop = asyncio.get_running_loop()
+    deaths: list[str] = []
+    loop.set_exception_handler(lambda _, context: deaths.append(str(context.get("exception") or context["message"])))
+    world = World(template, home, Random(drawn.seed), drawn.chance, drawn.processes)
+    await world.servers.start()
+    for at, enrolled in enumerate(template.devices[: drawn.devices]):
+        await world.add(enrolled, f"device{at}", enrolled.files).open()
+    supervisor = asyncio.create_task(_supervised(world))
+    running = [asyncio.create_task(_happens(world, event)) for event in drawn.events]
+    await asyncio.gather(*running)
+    supervisor.cancel()
+    try:
+        await _heal(world)
+        found = list(checker.objections(world))
+    except Exception as error:  # noqa: BLE001 (see above)
+        found = [*world.wrong, f"unexpected: {_told(error)}"]
+    wrong = [*found, *(f"unexpected: {death}" for death in deaths if "CrashError" not in death)]
+    ledger = checker.read(world)
+    for device in world.devices:
+        if device.client is not None:
+            await device.client.close()
+    await world.servers.stop()
+    return Result(
+        drawn, wrong, world.trace, world.seen, len(ledger.changes), world.syncs, len(ledger.conflicts),
+        loop.time(),
+    )  # fmt: skip
+
+
+async def _supervised(world: World) -> None:
+    """Servers that died are started again within the minute."""
+    while True:
+        await asyncio.sleep(20)
+        try:
+            await world.servers.start()
+        except CrashError:
+            continue
+
+
+async def _happens(world: World, event: Event) -> None:
+    """Waits for its time, and lets an event happen."""
+    await asyncio.sleep(event.at_s)
+    device = world.devices[event.device]
+    random = Random(event.seed)
+    if event.what not in _WORK:
+        world.seen[event.what] += 1
+    world.say(f"{event.what} ({device.name})" if event.what in _OF_DEVICE else event.what)
+    try:
+        if event.what in _OF_DEVICE:
+            if device.client is None or device.process.dead:
+                device.off()
+                await device.open()
+            await _OF_DEVICE[event.what](device, random)
+        else:
+            await _OF_TOWN[event.what](world, random)
+    except CrashError:
+        if device.process.dead:
+            device.off()
+            world.say(f"  {device.name} is dead")
+    except Exception as error:  # noqa: BLE001 (whatever it is, nobody promised it)
+        world.wrong.append(f"unexpected: {event.what}: {_told(error)}")
+
+
+async def _save(device: Device, random: Random) -> None:
+    for _ in range(random.choice([1, 1, 2, 4])):
+        device.turn()
+
+
+async def _sync(device: Device, _: Random) -> None:
+    done = await device.sync()
+    device.world.say(f"  {device.name} synced: {'complete' if done else 'not complete'}")
+
+
+async def _two_syncs(device: Device, _: Random) -> None:
+    await asyncio.gather(device.sync(), device.sync())
+
+
+async def _device_dies(device: Device, random: Random) -> None:
+    device.process.dies_at = device.process.statements + random.randrange(1, 60)
+
+
+async def _torn_log(device: Device, _: Random) -> None:
+    device.process.torn = True
+
+
+async def _disk_full(device: Device, random: Random) -> None:
+    device.fill(random.randrange(3))
+
+
+async def _clock_set(device: Device, _: Random) -> None:
+    device.clock.set()
+
+
+async def _copied(device: Device, _: Random) -> None:
+    device.copy()
+
+
+async def _put_back(device: Device, _: Random) -> None:
+    await device.put_back(everything=True)
+
+
+async def _database_put_back(device: Device, _: Random) -> None:
+    await device.put_back(everything=False)
+
+
+async def _cloned(device: Device, _: Random) -> None:
+    await device.clone()
+
+
+async def _regrid(device: Device, random: Random) -> None:
+    grids = device.world.template.grids
+    await device.world.regrid(device, random.sample(grids, random.choice([1, 1, 2, 3])))
+
+
+async def _revoke(device: Device, _: Random) -> None:
+    await device.world.revoke(device)
+
+
+async def _office(world: World, _: Random) -> None:
+    await world.office.turn()
+
+
+async def _server_dies(world: World, random: Random) -> None:
+    alive = [one.process for one in world.servers.running if not one.process.dead]
+    if alive:
+        process = random.choice(alive)
+        process.dies_at = process.statements + random.randrange(1, 80)
+
+
+async def _power_cut(world: World, _: Random) -> None:
+    world.power_cut()
+
+
+async def _power_cut_in_commit(world: World, random: Random) -> None:
+    alive = [one.process for one in world.servers.running if not one.process.dead]
+    if alive:
+        random.choice(alive).torn = True
+
+
+async def _server_full(world: World, random: Random) -> None:
+    world.servers.full = True
+    await asyncio.sleep(random.uniform(60, 1_800))
+    world.servers.full = False
+
+
+async def _slow(world: World, random: Random) -> None:
+    world.servers.pauses = random.choice([0.1, 0.5])
+    await asyncio.sleep(random.uniform(600, 7_200))
+    world.servers.pauses = 0.0
+
+
+async def _backup(world: World, _: Random) -> None:
+    world.take_backup()
+
+
+async def _restore(world: World, _: Random) -> None:
+    world.restore_server()
+
+
+async def _server_clock(world: World, random: Random) -> None:
+    world.skew_ms = random.randrange(-600_000, 3_600_000)
+
+
+_OF_DEVICE: Final[dict[str, Callable[[Device, Random], Awaitable[None]]]] = {
+    "save": _save,
+    "sync": _sync,
+    "two syncs at once": _two_syncs,
+    "device dies": _device_dies,
+    "device loses the end of its log": _torn_log,
+    "device's disk is full": _disk_full,
+    "device's clock is set": _clock_set,
+    "device's store is copied": _copied,
+    "device's store is put back": _put_back,
+    "device's database alone is put back": _database_put_back,
+    "device is cloned": _cloned,
+    "device gets other grids": _regrid,
+    "device is revoked": _revoke,
+}
+_OF_TOWN: Final[dict[str, Callable[[World, Random], Awaitable[None]]]] = {
+    "office": _office,
+    "server dies": _server_dies,
+    "power cut": _power_cut,
+    "power cut in a commit": _power_cut_in_commit,
+    "server's disk is full": _server_full,
+    "servers slow down": _slow,
+    "backup": _backup,
+    "restore": _restore,
+    "server's clock is set": _server_clock,
+}
+
+
+async def _heal(world: World) -> None:
+    """The link is perfect, everything runs, and everybody syncs until nothing happens any more."""
+    servers = world.servers
+    servers.pauses, servers.full = 0.0, False
+    for one in servers.running:
+        one.process.dies_at, one.process.torn = None, False
+    await servers.start()
+    for device in world.devices:
+        device.process.dies_at, device.process.torn = None, False
+        await device.link.quiet()
+        if device.client is None or device.process.dead:
+            device.off()
+            await device.open()
+        device.empty()
+    await world.office.link.quiet()
+    for _ in range(2):  # what the first round brought up goes down with the second
+        for device in world.devices:
+            await _until_complete(device)
+
+
+async def _until_complete(device: Device) -> None:
+    for _ in range(12):
+        if await device.sync() or device.revoked:
+            return
+    device.world.wrong.append(f"G6: {device.name} comes to no end")
+
+
+def shortest(template: Template, folder: Path, failing: Plan) -> Result:
+    """The same failure with as few events as a simple search finds: halves first, then one by one."""
+    best = simulate(template, folder, failing)
+    size = len(best.plan.events) // 2
+    while size >= 1:
+        at = 0
+        while at < len(best.plan.events):
+            events = best.plan.events[:at] + best.plan.events[at + size :]
+            tried = simulate(template, folder, _with(best.plan, events))
+            if _alike(tried.wrong, best.wrong):
+                best = tried
+            else:
+                at += size
+        size //= 2
+    return best
+
+
+def _with(drawn: Plan, events: Sequence[Event]) -> Plan:
+    return Plan(drawn.seed, drawn.devices, drawn.processes, drawn.chance, tuple(events))
+
+
+def _alike(wrong: list[str], other: list[str]) -> bool:
+    """Whether two failures break the same guarantee."""
+    return bool({one.split(":")[0] for one in wrong} & {one.split(":")[0] for one in other})
+
+
+def hash_is_fixed() -> bool:
+    """Whether sets of texts have the same order in every process: without it no run can be repeated."""
+    return not sys.flags.hash_randomization

@@ -1,0 +1,190 @@
+"""Server processes over one database: started, killed, restored, upgraded. Their code is the real application.
+
+An application takes long to wire, so each worker of the simulation wires a few, and a process that starts
+takes one over with services of its own: an engine, memories, a registry, all fresh.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, MutableMapping
+from pathlib import Path
+from random import Random
+from typing import Any, Final, cast
+
+import msgspec
+from litestar import Litestar
+
+from client_sdk.transport import LinkBroken, Response
+from server.app import create_app, open_services
+from server.kinds.registry import Registry
+from server.services import Services
+from server.settings import Settings
+from server.storage.engine import open_engine
+from sync_protocol.limits import Limits
+from tests.simulation import disk
+from tests.simulation.disk import CrashError, Process
+
+LIMITS: Final = Limits(page_bytes_min=1, page_bytes_default=1_500)
+"""Small pages, so that every reading takes several and meets what happens between them."""
+_DATABASE: Final = "town.sqlite"
+_INTERNAL: Final = 500
+
+
+class Wired:
+    """An application, wired once, and its services, changed with each process."""
+
+    def __init__(self) -> None:
+        settings = Settings(
+            database="sqlite+aiosqlite:///unused", failures_per_address=10**9, failures_total=10**9
+        )
+        self._services = open_services(settings)
+        self.app: Litestar = create_app(settings, self._services)
+
+    def use(self, services: Services) -> None:
+        """Gives it the services of a process that starts; those of the one that died have no use any more."""
+        for name in Services.__struct_fields__:
+            msgspec.structs.force_setattr(self._services, name, getattr(services, name))
+
+
+class ServerProcess:
+    """One server process. It lives until `process.dead`."""
+
+    def __init__(self, wired: Wired, folder: Path, name: str, clock: Callable[[], int], random: Random) -> None:
+        self.process = Process(name)
+        # Each process has a name of its own for the one folder, so that its connections are known by it.
+        (folder / name).symlink_to(folder)
+        path = folder / name / _DATABASE
+        disk.belongs_to(path, self.process)
+        engine = open_engine(f"sqlite+aiosqlite:///{path}", pool_size=4)
+        registry = Registry(engine, clock)
+        self.services = Services(engine, registry, clock, random.randbytes, LIMITS)
+        self.wired, self._tasks = wired, set[asyncio.Task[Response]]()
+        wired.use(self.services)
+        self.process.on_death.append(self._stop)
+
+    async def serve(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, hang_up: int | None
+    ) -> Response:
+        """Answers one request; raises CrashError when the process dies over it."""
+        self.process.alive()
+        task = asyncio.create_task(self._answer(method, path, headers, body, hang_up))
+        self._tasks.add(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if self.process.dead:
+                raise CrashError(self.process.name) from None
+            raise
+        finally:
+            self._tasks.discard(task)
+
+    async def _answer(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, hang_up: int | None
+    ) -> Response:
+        name, _, query = path.partition("?")
+        scope: MutableMapping[str, Any] = {
+            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1",
+            "method": method, "scheme": "http", "path": name, "raw_path": name.encode(), "root_path": "",
+            "query_string": query.encode(), "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1), "state": {},
+            "headers": [(key.lower().encode(), value.encode()) for key, value in headers.items()]
+            + [(b"content-length", str(len(body)).encode())],
+        }  # fmt: skip
+        incoming = [{"type": "http.request", "body": body[:hang_up], "more_body": hang_up is not None}]
+        status, answered, chunks = 0, dict[str, str](), list[bytes]()
+
+        async def receive() -> Any:
+            return incoming.pop(0) if incoming else {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            nonlocal status, answered
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                answered = {key.decode().lower(): value.decode() for key, value in message.get("headers", [])}
+            elif message["type"] == "http.response.body":
+                chunks.append(message.get("body", b""))
+
+        await self.wired.app(cast("Any", scope), receive, send)
+        self.process.alive()
+        return Response(status, answered, b"".join(chunks))
+
+    def _stop(self) -> None:
+        """What was under way in a process that died is not carried on."""
+        current = asyncio.current_task()
+        for task in self._tasks:
+            if task is not current:
+                task.cancel()
+
+
+class Servers:
+    """The servers of one township, behind one address."""
+
+    def __init__(
+        self, wired: list[Wired], folder: Path, count: int, clock: Callable[[], int], random: Random
+    ) -> None:
+        self.folder, self.clock, self.random = folder, clock, random
+        self.path = folder / _DATABASE
+        self._wired, self.count, self._started = wired, count, 0
+        self.running: list[ServerProcess] = []
+        self.pauses = 0.0
+        """How often a statement has to wait."""
+        self.full = False
+        self.wrong: list[str] = []
+        """Answers that nobody promised."""
+
+    async def start(self) -> None:
+        """Starts as many processes as there should be."""
+        self.running = [one for one in self.running if not one.process.dead]
+        free = [wired for wired in self._wired if wired not in [one.wired for one in self.running]]
+        while len(self.running) < self.count:
+            self._started += 1
+            one = ServerProcess(free.pop(), self.folder, f"server{self._started}", self.clock, self.random)
+            one.process.pause, one.process.full = self._pause, lambda: self.full
+            one.process.on_death.append(lambda one=one: self._died(one))  # type: ignore[misc]
+            self.running.append(one)
+            await one.services.registry.refresh()
+
+    def _pause(self) -> float:
+        return self.random.uniform(0, 0.05) if self.random.random() < self.pauses else 0.0
+
+    def _died(self, one: ServerProcess) -> None:
+        if one.process.torn:
+            self.power_cut()
+
+    async def serve(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, hang_up: int | None
+    ) -> Response:
+        """Answers a request by one of the processes that run."""
+        alive = [one for one in self.running if not one.process.dead]
+        if not alive:
+            raise LinkBroken("no_connection")
+        response = await self.random.choice(alive).serve(method, path, headers, body, hang_up)
+        if response.status == _INTERNAL and hang_up is None:
+            self.wrong.append(f"unexpected: 500 on {method} {path}")
+        return response
+
+    def power_cut(self) -> None:
+        """Every process ends at once."""
+        for one in self.running:
+            if not one.process.dead:
+                one.process.kill()
+
+    def backup(self, to: Path) -> None:
+        """A copy of what is committed, taken while the servers run."""
+        to.unlink(missing_ok=True)
+        with sqlite3.connect(self.path) as source, sqlite3.connect(to) as target:
+            source.backup(target)
+        source.close()
+        target.close()
+
+    def restore(self, copy: Path) -> None:
+        """Puts a copy back; the servers must be dead."""
+        for suffix in disk.SUFFIXES:
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        self.path.write_bytes(copy.read_bytes())
+
+    async def stop(self) -> None:
+        """Ends every process in order."""
+        for one in self.running:
+            if not one.process.dead:
+                await one.services.engine.dispose()
+                one.process.kill()

@@ -1,0 +1,330 @@
+"""A township under simulation: its servers, its devices, its office, and everything that may happen to them."""
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from client_sdk import AsyncFieldClient, AsyncOfficeClient
+from client_sdk.office_answers import OfficeRecord
+from server.devices import service as devices
+from server.refused import RefusedError
+from sync_protocol.errors import Busy, NotFound, Offline, Refused, Revoked, RoundbookError, StoreFull
+from tests.simulation import disk
+from tests.simulation.disk import CrashError, Process
+from tests.simulation.network import Link
+from tests.simulation.rounds import Values, Worker
+from tests.simulation.servers import Servers
+from tests.simulation.template import PASSPHRASE, START_MS, Enrolled, Template
+from tests.simulation.witness import Witness
+
+DAY_MS: Final = 86_400_000
+YEARS_MS: Final = 365 * DAY_MS
+CLONES_MAX: Final = 70
+
+
+class Clock:
+    """A device's clock: off by any span, running too fast, set in between. Never what the server's says."""
+
+    def __init__(self, server: Callable[[], int], random: Random) -> None:
+        """Most are right within minutes, some are years off."""
+        self.server, self.random = server, random
+        self.offset_ms, self.drift = 0, 0.0
+        self.set()
+
+    def set(self) -> None:
+        """Sets it to some time between 1970 and 2099."""
+        draw = self.random.random()
+        if draw < 0.5:
+            self.offset_ms = self.random.randrange(-60_000, 60_000)
+        elif draw < 0.8:
+            self.offset_ms = self.random.randrange(-DAY_MS, DAY_MS)
+        else:
+            self.offset_ms = self.random.randrange(-55 * YEARS_MS, 73 * YEARS_MS)
+        self.drift = self.random.choice([0.0, 0.0, 1e-4, -1e-4, 0.02])
+
+    def __call__(self) -> int:
+        """Milliseconds since 1970, as the device believes."""
+        now = self.server()
+        return now + self.offset_ms + int((now - START_MS) * self.drift)
+
+
+@dataclass
+class Device:
+    """One device. It may be off (no client), and its store is somewhere on its disk all the time."""
+
+    world: "World"
+    name: str
+    path: Path
+    enrolled: Enrolled
+    random: Random
+    clock: Clock
+    link: Link
+    process: Process = field(default_factory=lambda: Process("off", dead=True))
+    client: AsyncFieldClient | None = None
+    worker: Worker | None = None
+    saved: list[str] = field(default_factory=list)
+    uncertain: set[str] = field(default_factory=set)
+    """Changes whose only copy may have been on a disk that was replaced."""
+    revoked: bool = False
+    copied: list[str] | None = None
+    """What had been saved when the store was copied."""
+
+    async def open(self) -> None:
+        """Switches the device on."""
+        self.process = Process(self.name)
+        disk.belongs_to(self.path, self.process)
+        self.client = await AsyncFieldClient.open(
+            self.path, passphrase=PASSPHRASE, clock=self.clock, random=self.random.randbytes, transport=self.link
+        )
+        world = self.world
+        self.worker = Worker(self.client.blocking, self.random, world.values, world.witness)
+        self.worker.saved = self.saved
+
+    def off(self) -> None:
+        """Whatever it was doing, it does no more."""
+        if not self.process.dead:
+            self.process.kill()
+        self.client = self.worker = None
+
+    async def sync(self) -> bool:
+        """One sync; whether it came to its end."""
+        assert self.client is not None
+        try:
+            report = await self.client.sync()
+        except (Offline, Busy, Refused, StoreFull):
+            return False
+        except Revoked:
+            self.revoked = True
+            return True
+        self.world.synced(self)
+        return report.complete
+
+    def copy(self) -> None:
+        """Somebody copies the folder of the store; later it may be put back."""
+        disk.copy(self.path, self._kept)
+        self.copied = list(self.saved)
+
+    async def put_back(self, *, everything: bool) -> None:
+        """The copy takes the place of the store; without `everything` the files beside the database stay."""
+        if self.copied is None:
+            return
+        self.off()
+        # What was saved since the copy may have been nowhere else.
+        self.uncertain |= set(self.saved) - set(self.copied)
+        for file in self.path.parent.glob(f"{self.path.name}*"):
+            if everything or file.name.removeprefix(self.path.name) in disk.SUFFIXES:
+                file.unlink()
+        for file in self._kept.parent.glob(f"{self._kept.name}*"):
+            suffix = file.name.removeprefix(self._kept.name)
+            if everything or suffix in disk.SUFFIXES:
+                shutil.copyfile(file, self.path.with_name(self.path.name + suffix))
+        await self.open()
+
+    async def clone(self) -> None:
+        """A second machine goes on with a copy of everything."""
+        if len(self.world.devices) < CLONES_MAX:
+            clones = len(self.world.devices) + 1
+            clone = self.world.add(self.enrolled, f"{self.name}'s clone {clones}", self.path)
+            clone.saved = list(self.saved)
+            clone.uncertain = set(self.uncertain)
+            await clone.open()
+
+    def fill(self, pages: int) -> None:
+        """Leaves so many pages of free space on its disk."""
+        assert self.client is not None
+        with self.client.blocking._store.write() as tx:
+            ((count,),) = tx.rows("PRAGMA page_count")
+            tx.rows(f"PRAGMA max_page_count = {count + pages}")
+
+    def empty(self) -> None:
+        """There is space again."""
+        assert self.client is not None
+        with self.client.blocking._store.write() as tx:
+            tx.rows("PRAGMA max_page_count = 1000000")
+
+    @property
+    def _kept(self) -> Path:
+        return self.path.parent / "copy" / self.path.name
+
+    def turn(self) -> None:
+        """The worker saves something."""
+        assert self.worker is not None
+        try:
+            self.worker.turn()
+        except StoreFull:
+            self.world.seen["save refused by a full disk"] += 1
+
+
+class Office:
+    """The township's office, through an application's token."""
+
+    def __init__(self, world: "World", token: str, link: Link, random: Random) -> None:
+        """Its link breaks as the devices' do."""
+        self.world, self.random, self.link = world, random, link
+        self.client = AsyncOfficeClient(
+            "http://town", token=token, transport=link, random=random.randbytes, clock=world.now
+        )
+
+    async def turn(self) -> None:
+        """One thing that an office does."""
+        try:
+            await self.random.choice([self._edit, self._move, self._decide, self._replay, self._act, self._edit])()
+        except RoundbookError:
+            return  # refused, or the link broke: the table of changes says what became of it
+
+    async def _records(self) -> list[OfficeRecord]:
+        return [record async for record in self.client.records("sheet", closed=False)]
+
+    async def _some(self) -> OfficeRecord | None:
+        found = await self._records()
+        return found[min(int(self.random.expovariate(0.7)), len(found) - 1)] if found else None
+
+    async def _edit(self) -> None:
+        record = await self._some()
+        if record is None:
+            return
+        name = self.random.choice(["subject", "level", "heads"])
+        fresh = self.world.values.fresh()
+        value: Any = f"v{fresh}" if name == "subject" else fresh
+        self.world.witness.saw[value] = record.fields.get(name)
+        await self.client.update(record, **{name: value})
+
+    async def _move(self) -> None:
+        record = await self._some()
+        if record is not None:
+            await self.client.update(record, grid=self.random.choice(self.world.template.grids))
+
+    async def _act(self) -> None:
+        record = await self._some()
+        if record is not None:
+            open_ = await self.client.actions(record)
+            if open_:
+                await self.client.act(record, self.random.choice(open_).name)
+
+    async def _decide(self) -> None:
+        conflicts = await self.client.conflicts(self.random.choice(["open", "by_rule"]))
+        if conflicts:
+            conflict = self.random.choice(conflicts)
+            sides = [side for side in conflict.values]
+            key = conflict.id
+            self.world.decided[key] = frozenset(
+                value for value in [conflict.stands, *(side.value for side in sides)] if isinstance(value, str | int)
+            )
+            await self.client.resolve(conflict, pick=self.random.choice(sides), reason="核实")
+
+    async def _replay(self) -> None:
+        waiting = await self.client.quarantine()
+        if waiting:
+            await self.client.replay(self.random.choice(waiting))
+
+
+@dataclass
+class World:
+    """Everything of one simulation."""
+
+    template: Template
+    folder: Path
+    random: Random
+    chance: float
+    """That of a fault in one exchange."""
+    processes: int
+    seen: Counter[str] = field(default_factory=Counter)
+    values: Values = field(default_factory=Values)
+    witness: Witness = field(default_factory=Witness)
+    decided: dict[str, frozenset[Any]] = field(default_factory=dict)
+    """What lay before whoever decided a conflict."""
+    devices: list[Device] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    """What the checks found on the way."""
+    trace: list[str] = field(default_factory=list)
+    backup: Path | None = None
+    restored: bool = False
+    skew_ms: int = 0
+    """How far somebody has set the servers' clock."""
+    syncs: int = 0
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir()
+        disk.copy(self.template.folder / "town.sqlite", self.folder / "town.sqlite")
+        self.servers = Servers(self.template.wired, self.folder, self.processes, self.now, self.part())
+        self.office = Office(self, self.template.token, self.link(), self.part())
+
+    def part(self) -> Random:
+        """Randomness of its own for one part, so that a part that is left out changes no other."""
+        return Random(self.random.getrandbits(64))
+
+    def now(self) -> int:
+        """The servers' clock, in milliseconds since 1970."""
+        return START_MS + self.skew_ms + int(asyncio.get_running_loop().time() * 1000)
+
+    def link(self) -> Link:
+        """A way to the servers."""
+        return Link(self.servers.serve, self.part(), self.seen, self.chance)
+
+    def say(self, what: str) -> None:
+        """A line of the trace."""
+        self.trace.append(f"{asyncio.get_running_loop().time():9.1f} s  {what}")
+
+    def add(self, enrolled: Enrolled, name: str, files: Path) -> Device:
+        """A device whose store is copied from `files`."""
+        path = self.folder / name / "worker.rbk"
+        disk.copy(files, path)
+        device = Device(self, name, path, enrolled, self.part(), Clock(self.now, self.part()), self.link())
+        self.devices.append(device)
+        return device
+
+    def synced(self, device: Device) -> None:
+        """After each sync that came to its end: nothing lies on the device that is not of its grids (G5)."""
+        self.syncs += 1
+        client = device.client
+        if client is None or device.process.dead:
+            return
+        grids = {grid.code for grid in client.blocking.grids()}
+        with client.blocking._store.read() as tx:
+            outside = tx.rows("SELECT id, place FROM records")
+        self.wrong += [
+            f"G5: {device.name} holds {record} of {place}, its grids are {sorted(grids)}"
+            for record, place in outside
+            if place not in grids
+        ]
+
+    # --- what may happen ----------------------------------------------------------------------------------
+
+    async def regrid(self, device: Device, grids: Sequence[str]) -> None:
+        """The office gives a device other grids."""
+        alive = [one for one in self.servers.running if not one.process.dead]
+        if alive:
+            try:
+                await devices.set_grids(alive[0].services.engine, device.enrolled.id, grids)
+            except (RefusedError, CrashError):
+                return
+
+    async def revoke(self, device: Device) -> None:
+        """The office revokes a device."""
+        alive = [one for one in self.servers.running if not one.process.dead]
+        if alive:
+            try:
+                await devices.revoke(alive[0].services.engine, device.enrolled.id, now_ms=self.now())
+            except (RefusedError, CrashError):
+                return
+
+    def power_cut(self) -> None:
+        """The servers' machine loses its power."""
+        self.servers.power_cut()
+
+    def take_backup(self) -> None:
+        """A copy of the database, while the servers run."""
+        self.backup = self.folder / "backup.sqlite"
+        self.servers.backup(self.backup)
+
+    def restore_server(self) -> None:
+        """The database is put back to its backup."""
+        if self.backup is not None:
+            self.servers.power_cut()
+            self.servers.restore(self.backup)
+            self.restored = True
