@@ -111,7 +111,7 @@ def check(file: Path, shown: Path | None = None) -> Content:
     """
     shown = shown or file
     try:
-        with contextlib.closing(_read_only(file)) as connection:
+        with contextlib.closing(read_only(file)) as connection:
             found = connection.execute("PRAGMA integrity_check(1)").fetchone()
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
             content = _content(connection) if tables >= _TABLES else None
@@ -176,7 +176,7 @@ def _require_same_server(content: Content, backup: Path, target: Path) -> None:
     if not target.exists():
         return
     try:
-        with contextlib.closing(_read_only(target)) as connection:
+        with contextlib.closing(read_only(target)) as connection:
             present = {identity for (identity,) in connection.execute("SELECT identity FROM townships")}
     except sqlite3.Error:  # too damaged to say whose it is: that is when people restore
         return
@@ -243,7 +243,7 @@ def _connect(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(file, timeout=_BUSY_S, isolation_level=None)
 
 
-def _read_only(file: Path) -> sqlite3.Connection:
+def read_only(file: Path) -> sqlite3.Connection:
     """The file by itself: nothing is made beside it, and nothing beside it is read."""
     return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
 

@@ -164,6 +164,7 @@ class SyncSession:
             reread=self._reread,
             page_bytes=self._page_bytes,
             client=event.client,
+            numbers=event.numbers,
         )
         self.state = State.EXCHANGE
         return Exchange(encode(request))

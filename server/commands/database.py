@@ -12,6 +12,7 @@ from server import backup as copies
 from server import doctor as looks
 from server.backup import Copied
 from server.commands import output
+from server.commands.directory import in_words
 from server.commands.opening import (
     Data,
     Database,
@@ -26,6 +27,7 @@ from server.commands.opening import (
 from server.commands.opening import migrate as bring_up_to_date
 from server.doctor import Check
 from server.refused import RefusedError
+from server.restoring import given_in, lost, note_restore
 from server.settings import Settings, shown_database
 
 Force = Annotated[bool, typer.Option("--force", show_default=False)]
@@ -84,6 +86,7 @@ def doctor(*, data: Data = None, database: Database = None, as_json: Json = Fals
         checks.append(Check("database", "note", says, "roundbook serve, or any other command, makes one"))
     elif all(check.state != "bad" for check in checks):
         checks += with_engine(settings, lambda engine: looks.look_at_database(engine, now_ms()))
+        checks += _restores(settings) if checks[-1].name == "clock" else []
     bad = [check.name for check in checks if check.state == "bad"]
     if as_json:
         output.json({"ok": not bad, "checks": checks})
@@ -93,6 +96,12 @@ def doctor(*, data: Data = None, database: Database = None, as_json: Json = Fals
     if bad:
         message = f"The server cannot work like this: mend {', '.join(bad)}."
         raise RefusedError(message)
+
+
+def _restores(settings: Settings) -> list[Check]:
+    """What the office has to know of restores; the content was looked at, so the schema fits."""
+    do = "tell the office; strike the numbers that stay missing from the register"
+    return [Check("restore", "note", in_words(one), do) for one in with_engine(settings, lost)]
 
 
 def backup(
@@ -141,6 +150,8 @@ def restore(
     stamp = datetime.fromtimestamp(now_ms() // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     done = copies.restore(file, settings.file, replace=replace, stamp=stamp)
     make_ready(settings)
+    given = given_in(Path(done.kept) if done.kept else None)
+    with_engine(settings, lambda engine: note_restore(engine, given, now_ms()))
     _show(done, "is restored", as_json=as_json)
     if as_json:
         return

@@ -14,6 +14,7 @@ from server.storage.engine import snapshot, transact
 from server.sync.judge import Author
 from server.sync.pull import Reader, pull
 from server.sync.push import Pushed, Upload, push
+from server.sync.timeline import Proof
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable, read_change
@@ -109,7 +110,8 @@ async def _take(
         request.epoch,
         known.epochs,
         request.lowest,
-        (cursor.tip, cursor.tip_change) if cursor is not None else (0, ""),
+        _proof(cursor, known),
+        request.numbers,
         known_only=caller.serial <= known.serial,
     )
     pushed = await push(connection, township, upload, services.registry, services.limits)
@@ -120,6 +122,13 @@ async def _take(
             connection, caller.township, caller.device, _remembered(caller, request, pushed, upload)
         )
     return _Taken(pushed, known, cursor, refused)
+
+
+def _proof(cursor: Cursor | None, known: Contact) -> Proof:
+    """What the cursor proves of the timeline that it was given in; nothing without one."""
+    if cursor is None:
+        return Proof()
+    return Proof(cursor.tip, cursor.tip_change, cursor.register, known.contact_ms or 0)
 
 
 def _cursor(request: SyncRequest, key: bytes, device: str) -> tuple[Cursor | None, str | None]:

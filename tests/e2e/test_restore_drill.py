@@ -5,6 +5,7 @@ docs/recovery.md promises to an operator is asserted here: nothing acknowledged 
 number stands twice, each device equals the server. The same for a device that comes back from an older copy.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -170,6 +171,19 @@ def under_load(devices: Fleet, work: Callable[[], str]) -> str:
         thread.join(60)
 
 
+def assert_says_what_comes_next(drill: Drill, said: str) -> None:
+    if not drill.url.startswith("sqlite"):
+        return
+    assert "is restored: " in said
+    assert "What stood there before is kept as " in said
+    assert "each device sends again" in said
+    listed = roundbook("township", "list", "--database", drill.url)
+    assert "was restored: look again at what the office decided from " in " ".join(listed.split())
+    (span,) = json.loads(roundbook("township", "list", "--database", drill.url, "--json"))[0]["lost"]
+    assert span["since"] < span["until"]
+    assert span["missing_numbers"]
+
+
 def assert_whole(village: Village, devices: Fleet, promised: set[str]) -> None:
     """What the guarantees say of a fleet that has synced."""
     assert promised <= village.changes().keys()
@@ -202,13 +216,17 @@ def test_a_server_restored_from_a_backup_under_load_gets_everything_back(drill: 
         devices["李强"].sync()
         promised, known = acknowledged(devices), numbers(devices)
         assert len(promised) > len(known)
-    drill.restore()
+    assert_says_what_comes_next(drill, drill.restore())
     with serving(drill.url, village.folder) as (url, _), fleet(village, url) as devices:
+        new = report(devices["李强"], "new, before anybody else comes")
         everybody(devices)
+        assert devices["李强"].get(new.id).number not in known.values()
         assert_whole(village, devices, promised)
         titles = {one.fields["title"] for device in devices.values() for one in device.list("well")}
         assert titles >= {f"{when}, by {name}" for when in ("before", "after") for name in WORKERS}
         assert "saved, not yet sent" in titles
+        kept = numbers(devices)
+        assert {record: kept[record] for record in known} == known
         edited = devices["王芳"].get(theirs.id)
         assert edited.fields["note"] == "井台完好。"
 
