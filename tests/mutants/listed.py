@@ -80,8 +80,8 @@ MUTANTS: Final = (
         "registration-number-outside-the-transaction",
         ("22",),
         "server/sync/register.py",
-        "        await stream.register(connection, township, moved, last[moved])\n",
-        f"        await stream.register(connection, township, moved, last[moved])\n        {_COMMIT.format('        ')}pass\n",
+        "await stream.register(connection, township, moved, last[moved])\n",
+        f"await stream.register(connection, township, moved, last[moved])\n        {_COMMIT.format('        ')}pass\n",
         (f"{ONCE}::test_row_27_verdict_effect_and_number_are_one_transaction",),
     ),
     Mutant(
