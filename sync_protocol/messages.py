@@ -167,6 +167,8 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
     kinds: tuple[msgspec.Raw, ...]
     """Declarations, each to be read by itself (kinds.from_json): an older device leaves out what it cannot read."""
     duty_phone: str | None = None
+    file_key: str | None = None
+    """The key of this device's files (files.py), base64url without padding."""
 
 
 class SyncAnswer(msgspec.Struct, frozen=True, omit_defaults=True):

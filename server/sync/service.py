@@ -11,6 +11,7 @@ from server.services import Services
 from server.storage import contact, townships
 from server.storage.contact import EPOCHS_MAX, Contact
 from server.storage.engine import snapshot, transact
+from server.storage.townships import Township
 from server.sync.judge import Author
 from server.sync.pull import Reader, pull
 from server.sync.push import Pushed, Upload, push
@@ -19,6 +20,8 @@ from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable, read_change
 from sync_protocol.cursor import Cursor, CursorInvalid, from_the_beginning, unseal
+from sync_protocol.files import key_of
+from sync_protocol.ids import is_id
 from sync_protocol.messages import Profile, SyncAnswer, SyncRequest
 from sync_protocol.versions import CURRENT
 
@@ -57,6 +60,18 @@ async def public_key(services: Services, township: str, device: str) -> bytes | 
     if key is not None:
         services.keys.put((township, device), key)
     return key
+
+
+async def file_key(services: Services, township: str, device: str) -> bytes | None:
+    """The key of a device's files; None for a device that does not exist."""
+    if not is_id(device) or await public_key(services, township, device) is None:
+        return None
+
+    async def read(connection: AsyncConnection) -> Township | None:
+        return await townships.read(connection, township)
+
+    found = await snapshot(services.engine, read)
+    return key_of(found.cursor_key, device) if found is not None else None
 
 
 async def sync(services: Services, caller: Caller, request: SyncRequest) -> SyncAnswer:

@@ -25,7 +25,11 @@ _WORKER: list[tuple[Template, Path]] = []
 def main() -> int:
     """0 when every guarantee held in every simulation."""
     if not hash_is_fixed():
-        os.execve(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", "tests.simulation", *sys.argv[1:]],
+            {**os.environ, "PYTHONHASHSEED": "0"},
+        )
     parser = argparse.ArgumentParser(prog="make simulate", description=__doc__)
     parser.add_argument("--seeds", type=int, default=300, help="how many simulations")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
@@ -47,7 +51,12 @@ def _one(console: Console, template: Template, folder: Path, seed: int) -> int:
     console.print(f"seed {seed}: {result.plan.devices} devices, {result.plan.processes} server processes, "
                   f"{len(result.plan.events)} events, {result.changes} changes")  # fmt: skip
     console.print(*result.trace, sep="\n", highlight=False, markup=False)
-    console.print(*(result.wrong or ["every guarantee held"]), sep="\n", style="red" if result.wrong else "green", markup=False)
+    console.print(
+        *(result.wrong or ["every guarantee held"]),
+        sep="\n",
+        style="red" if result.wrong else "green",
+        markup=False,
+    )
     return 1 if result.wrong else 0
 
 
@@ -66,7 +75,9 @@ def _many(console: Console, seeds: range, jobs: int, devices: int) -> int:
             console.print(f"seed {result.plan.seed}: {result.wrong[0][:300]}", style="red", markup=False)
         if done % 100 == 0:
             rate = done / (time.monotonic() - began)
-            console.print(f"{done} of {len(seeds)} seeds, {rate:.1f} a second, {len(failed)} failed", highlight=False)
+            console.print(
+                f"{done} of {len(seeds)} seeds, {rate:.1f} a second, {len(failed)} failed", highlight=False
+            )
     took = time.monotonic() - began
     table = Table(title=f"{done} simulations in {took:.0f} s, {done / took:.1f} a second, {jobs} processes")
     table.add_column("fault")
@@ -74,10 +85,18 @@ def _many(console: Console, seeds: range, jobs: int, devices: int) -> int:
     for fault, times in faults.most_common():
         table.add_row(fault, f"{times:,}")
     console.print(table)
-    console.print(f"{changes:,} changes, {syncs:,} syncs, {conflicts:,} conflicts, {elapsed_s / 86_400:,.0f} simulated days")
+    console.print(
+        f"{changes:,} changes, {syncs:,} syncs, {conflicts:,} conflicts, {elapsed_s / 86_400:,.0f} simulated days"
+    )
     for result in failed[:5]:
-        console.print(f"\nseed {result.plan.seed} failed; SEED={result.plan.seed} make simulate shows its shortest trace", style="red")
-    console.print(f"{len(failed)} failed" if failed else "every guarantee held in each of them", style="red" if failed else "green")
+        console.print(
+            f"\nseed {result.plan.seed} failed; SEED={result.plan.seed} make simulate shows its shortest trace",
+            style="red",
+        )
+    console.print(
+        f"{len(failed)} failed" if failed else "every guarantee held in each of them",
+        style="red" if failed else "green",
+    )
     return 1 if failed else 0
 
 

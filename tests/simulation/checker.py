@@ -99,7 +99,9 @@ def _accounted(world: World, ledger: Ledger) -> Iterator[str]:
         left = _store(device, "SELECT id, status FROM changes WHERE status = 'queued'")
         if left and not device.revoked:
             yield f"G6: {device.name} still has to send {left}"
-        for change, status in _store(device, "SELECT id, status FROM changes WHERE status NOT IN ('queued', 'draft')"):
+        for change, status in _store(
+            device, "SELECT id, status FROM changes WHERE status NOT IN ('queued', 'draft')"
+        ):
             if change not in there and not (device.revoked and world.restored):
                 yield f"G2: {device.name} holds {change} as {status}, and the server does not know it"
     reused = [change.id for change in ledger.changes if change.code == "change_id_reused"]
@@ -114,13 +116,17 @@ def _converged(world: World, ledger: Ledger) -> Iterator[str]:
             continue
         grids = {grid.code for grid in device.client.blocking.grids()}
         ours = {
-            record: _content(row["kind"], row["place"], row["version"], row["state"], row["number"], row["body"])
+            record: _content(
+                row["kind"], row["place"], row["version"], row["state"], row["number"], row["body"]
+            )
             for record, row in ledger.records.items()
             if row["place"] in grids and not row["deleted"] and not row["closed"]
         }
         held = {
             record: _content(*rest)
-            for record, *rest in _store(device, "SELECT id, kind, place, version, state, number, body FROM records")
+            for record, *rest in _store(
+                device, "SELECT id, kind, place, version, state, number, body FROM records"
+            )
         }
         for record in sorted(ours.keys() | held.keys()):
             if ours.get(record) != held.get(record):
@@ -129,7 +135,14 @@ def _converged(world: World, ledger: Ledger) -> Iterator[str]:
 
 def _content(kind: str, place: str, version: int, state: str | None, number: str | None, body: bytes) -> Any:
     values = {name: value for name, value in json.loads(body).items() if value not in (None, [], {})}
-    return kind, place, version, state, number, {k: sorted(v) if isinstance(v, list) else v for k, v in values.items()}
+    return (
+        kind,
+        place,
+        version,
+        state,
+        number,
+        {k: sorted(v) if isinstance(v, list) else v for k, v in values.items()},
+    )
 
 
 def _store(device: Device, sql: str) -> list[tuple[Any, ...]]:
@@ -161,7 +174,11 @@ def _no_silent_winner(world: World, ledger: Ledger) -> Iterator[str]:
             stands = _at(body, path)
             found = world.witness.objection(path, writings, stands, kept[record, path])
             if found:
-                told = "; ".join(f"{one.value!r} over {world.witness.saw.get(one.value)!r}" + (f" of {sorted(one.of, key=str)}" if one.of else "") for one in writings)
+                told = "; ".join(
+                    f"{one.value!r} over {world.witness.saw.get(one.value)!r}"
+                    + (f" of {sorted(one.of, key=str)}" if one.of else "")
+                    for one in writings
+                )
                 yield f"G7: {record} {path} {found}. Written there: {told}"
         stories = [change.says.get("fields", {}).get("story") or "" for change in changes]
         texts = [body.get("story") or "", *(text for text in kept[record, "story"] if isinstance(text, str))]
@@ -180,9 +197,7 @@ def _values_in(sides: Any) -> list[Any]:
     return [sides]
 
 
-def _writings(
-    world: World, changes: list[Stored], paths_of: Mapping[str, str]
-) -> dict[str, list[Writing]]:
+def _writings(world: World, changes: list[Stored], paths_of: Mapping[str, str]) -> dict[str, list[Writing]]:
     found = defaultdict[str, list[Writing]](list)
     stood: dict[str, Any] = {}
     for change in changes:

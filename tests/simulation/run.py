@@ -127,7 +127,9 @@ def _told(error: Exception) -> str:
 async def _simulated(template: Template, home: Path, drawn: Plan) -> Result:
     loop = asyncio.get_running_loop()
     deaths: list[str] = []
-    loop.set_exception_handler(lambda _, context: deaths.append(str(context.get("exception") or context["message"])))
+    loop.set_exception_handler(
+        lambda _, context: deaths.append(str(context.get("exception") or context["message"]))
+    )
     world = World(template, home, Random(drawn.seed), drawn.chance, drawn.processes)
     await world.servers.start()
     for at, enrolled in enumerate(template.devices[: drawn.devices]):

@@ -49,7 +49,9 @@ class Wired:
 class ServerProcess:
     """One server process. It lives until `process.dead`."""
 
-    def __init__(self, wired: Wired, folder: Path, name: str, clock: Callable[[], int], random: Random) -> None:
+    def __init__(
+        self, wired: Wired, folder: Path, name: str, clock: Callable[[], int], random: Random
+    ) -> None:
         self.process = Process(name)
         # Each process has a name of its own for the one folder, so that its connections are known by it.
         (folder / name).symlink_to(folder)

@@ -54,10 +54,14 @@ class Witness:
             else:
                 replaced |= set(self._seen_before(writing.value))
         last_words = written - replaced
-        if stands not in last_words | decided:  # whoever saw a value need not have seen that it was decided for
+        if (
+            stands not in last_words | decided
+        ):  # whoever saw a value need not have seen that it was decided for
             return f"is {stands!r}, which is nobody's last word: {sorted(last_words, key=str)}"
         lost = last_words - {stands} - kept
-        return f"is {stands!r}; {sorted(lost, key=str)} was seen by nobody and is kept nowhere" if lost else ""
+        return (
+            f"is {stands!r}; {sorted(lost, key=str)} was seen by nobody and is kept nowhere" if lost else ""
+        )
 
     def _seen_before(self, value: Any) -> Iterator[Any]:
         """What its author had seen, one after the other: a value that was itself made on another had seen that too."""

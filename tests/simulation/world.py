@@ -13,7 +13,7 @@ from client_sdk import AsyncFieldClient, AsyncOfficeClient
 from client_sdk.office_answers import OfficeRecord
 from server.devices import service as devices
 from server.refused import RefusedError
-from sync_protocol.errors import Busy, NotFound, Offline, Refused, Revoked, RoundbookError, StoreFull
+from sync_protocol.errors import Busy, Offline, Refused, Revoked, RoundbookError, StoreFull
 from tests.simulation import disk
 from tests.simulation.disk import CrashError, Process
 from tests.simulation.network import Link
@@ -79,7 +79,11 @@ class Device:
         self.process = Process(self.name)
         disk.belongs_to(self.path, self.process)
         self.client = await AsyncFieldClient.open(
-            self.path, passphrase=PASSPHRASE, clock=self.clock, random=self.random.randbytes, transport=self.link
+            self.path,
+            passphrase=PASSPHRASE,
+            clock=self.clock,
+            random=self.random.randbytes,
+            transport=self.link,
         )
         world = self.world
         self.worker = Worker(self.client.blocking, self.random, world.values, world.witness)
@@ -173,7 +177,9 @@ class Office:
     async def turn(self) -> None:
         """One thing that an office does."""
         try:
-            await self.random.choice([self._edit, self._move, self._decide, self._replay, self._act, self._edit])()
+            await self.random.choice(
+                [self._edit, self._move, self._decide, self._replay, self._act, self._edit]
+            )()
         except RoundbookError:
             return  # refused, or the link broke: the table of changes says what became of it
 
@@ -213,7 +219,9 @@ class Office:
             sides = [side for side in conflict.values]
             key = conflict.id
             self.world.decided[key] = frozenset(
-                value for value in [conflict.stands, *(side.value for side in sides)] if isinstance(value, str | int)
+                value
+                for value in [conflict.stands, *(side.value for side in sides)]
+                if isinstance(value, str | int)
             )
             await self.client.resolve(conflict, pick=self.random.choice(sides), reason="核实")
 
