@@ -85,8 +85,9 @@ def write_request(store: Store, steps: Steps, path: Path, random: Callable[[int]
 
 
 def take_answer(store: Store, path: Path, now_ms: int, new_epoch: Callable[[], str]) -> Taken:
-    """Applies an answer file, durably. Raises Refused for one that is not for this device now, StoreDamaged
-    for one that is none.
+    """Applies an answer file, durably.
+
+    Raises Refused for one that is not for this device now, StoreDamaged for one that is none.
     """
     answer, asked = _read(store, path)
     applied = apply_answer(store, answer, asked.ids, now_ms, None, new_epoch)
@@ -140,8 +141,7 @@ _WORDS: Final = {
     ),
     "answer_stale": (
         "这份回复已接收过，或写出请求后又同步过：本机内容不变，请重新写请求文件",
-        "this answer was taken in before, or something was exchanged since its request: nothing was changed; "
-        "write a new request file",
+        "taken in before, or something was exchanged since: nothing was changed; write a new request file",
     ),
     "no_file_key": (
         "本机还不能用文件交换：请先登记并联网同步一次",

@@ -16,6 +16,7 @@ from client_sdk.store.database import Tx
 from client_sdk.store.meta import Contact, Identity
 from client_sdk.store.store import Store, refuse_with_queue
 from client_sdk.syncing import CLIENT, failure
+from client_sdk.texts import writable
 from client_sdk.transport import Response
 from sync_protocol.codec import Malformed, encode, read_enrol_answer
 from sync_protocol.codes import CODES
@@ -37,6 +38,9 @@ class _Problem(msgspec.Struct):
 
 def prepare(store: Store, code: str, random: Callable[[int], bytes]) -> bytes:
     """The body of the request. Raises QueueNotEmpty when another device's changes are unsent here (row 20)."""
+    if not writable(code):
+        wrong = CODES["code_invalid"]
+        raise Refused(wrong.name, f"{wrong.zh} / {wrong.en}", wrong.status)
     with store.write() as tx:
         refuse_with_queue(tx)
         seed = meta.offered_key(tx)

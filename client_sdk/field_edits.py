@@ -1,8 +1,8 @@
 """What a device saves: the editing half of FieldClient. All of it works offline, and is durable on return.
 
-Every edit takes the snapshot that the user saw; by bare id it needs `base=`, a snapshot or its version, or
-raises TypeError. Raises InvalidRecord, with field and reason, for what the kind does not allow: nothing was
-saved then.
+Every edit takes the snapshot that the user saw; by bare id it needs `base=`, a snapshot or its version (0 or
+above), or raises TypeError. Raises InvalidRecord, with field and reason, for what the kind does not allow, and
+for a version below 0: nothing was saved then.
 """
 
 from collections.abc import Callable

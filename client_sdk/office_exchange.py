@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 import msgspec
 
 from client_sdk.compression import ACCEPTED, Undecodable, unpacked
+from client_sdk.texts import unwritable
 from client_sdk.transport import LinkBroken, Response
 from sync_protocol.errors import (
     CursorExpired,
@@ -163,5 +164,8 @@ def _offline(reason: str) -> str:
 
 
 def encoded(value: Any) -> bytes:
-    """JSON of a request's body."""
-    return msgspec.json.encode(value)
+    """JSON of a request's body; raises InvalidRecord for a text that has none."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError as error:
+        raise unwritable("text") from error

@@ -7,7 +7,8 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from client_sdk.office_answers import OfficeRecord
-from sync_protocol.errors import InvalidRecord
+from client_sdk.texts import unwritable, writable
+from sync_protocol.errors import InvalidRecord, NotFound
 from sync_protocol.kinds import InvalidField, to_wire
 
 _PLACES: Final = ("grid", "village", "township", "place")
@@ -19,8 +20,12 @@ def json_headers() -> dict[str, str]:
 
 
 def quoted(name: str) -> str:
-    """One segment of a path."""
-    return quote(name, safe="")
+    """One segment of a path; raises NotFound for what cannot be the name of anything."""
+    try:
+        return quote(name, safe="")
+    except UnicodeEncodeError as error:
+        message = "没有这个编号 / there is nothing of this id: it holds half of a character"
+        raise NotFound(message) from error
 
 
 def record_path(record: OfficeRecord | str) -> str:
@@ -57,8 +62,11 @@ def names(fields: Sequence[str] | None) -> str | None:
 
 
 def query_of(values: Mapping[str, Any]) -> str:
-    """The query of an address, without what is None."""
+    """The query of an address, without what is None; raises InvalidRecord, naming what cannot be written."""
     given = {name: _text(value) for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        if not writable(value):
+            raise unwritable(name)
     return f"?{urlencode(given)}" if given else ""
 
 

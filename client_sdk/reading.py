@@ -62,7 +62,7 @@ class Reading:
 
     def one(self, record: str) -> Record | None:
         """A record as shown; None when it is not here or was deleted."""
-        view = records.view(self.tx, record, self.kinds)
+        view = records.view(self.tx, record, self.kinds) if record.isascii() else None
         if view is None or not view.whole or view.deleted:
             return None
         return self._snapshot(view, queue.statuses_of(self.tx, record), problems.troubled(self.tx))
@@ -80,6 +80,8 @@ class Reading:
 
     def every(self, kind: str | None, grid: str | None) -> Iterator[Record]:
         """Every record as shown."""
+        if not all(named is None or named.isascii() for named in (kind, grid)):
+            return  # neither has such a name, and a lone surrogate could not even be looked for
         statuses, troubled = queue.statuses(self.tx), problems.troubled(self.tx)
         for view in records.views(self.tx, self.kinds, kind, grid):
             yield self._snapshot(view, statuses.get(view.id, set()), troubled)

@@ -60,6 +60,7 @@ class Saving:
     def submit(self, record: str) -> Record:
         """Sends a draft on its way."""
         with self._store.write() as tx:
+            _found(Reading(tx, self._store).one(record))
             queue.release(tx, record)
             return _found(Reading(tx, self._store).one(record))
 
@@ -137,6 +138,11 @@ def _snapshot(reading: Reading, seen: Seen, base: Record | int | None) -> Record
     if isinstance(base, bool) or not isinstance(base, int):
         message = "an edit by id needs base=: the Record that the user saw, or its version"
         raise TypeError(message)
+    if base < 0:
+        raise InvalidRecord(
+            "base",
+            "版本不能小于 0 / a version is 0 or above: pass the Record that the user saw, or its version",
+        )
     now = _found(reading.one(seen))
     bases = {path: n for path, n in now.sight.bases.items() if n <= base}
     sight = msgspec.structs.replace(now.sight, version=min(base, now.version), bases=bases)

@@ -21,9 +21,9 @@ from litestar.types import ControllerRouterHandler
 from server.applications.service import SCOPES, Application, authenticate
 from server.declined import Declined
 from server.problems import PROBLEM_TYPE, Problem, problem_response
+from server.security import APPLICATION
 from server.services import Services
 from sync_protocol.codes import CODES
-from sync_protocol.limits import DEFAULTS
 
 Given: TypeAlias = NamedDependency[Services]
 """The parameter by which a handler gets the services."""
@@ -46,6 +46,8 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
     next_zh: str
     field: str | None = None
     """The field or path concerned."""
+    incident: str | None = None
+    """Of `internal`: the id under which the server's log has it."""
     cause: str | None = None
     """The code that a device's change would have got."""
 
@@ -68,6 +70,7 @@ def guarded(handlers: Sequence[ControllerRouterHandler]) -> Router:
         "/",
         route_handlers=handlers,
         guards=[require_scope],
+        security=APPLICATION,
         dependencies={_KEY: Provide(_application, sync_to_thread=False)},
         exception_handlers={
             Declined: _on_declined,
@@ -75,7 +78,6 @@ def guarded(handlers: Sequence[ControllerRouterHandler]) -> Router:
             RecursionError: _on_nested,
             UnicodeDecodeError: _on_no_text,
         },
-        request_max_body_size=DEFAULTS.body_bytes_max,
     )
 
 

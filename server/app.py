@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server import problems
+from server.bodies import COMPRESSION, BoundedRequest
 from server.conflicts import http as conflicts
 from server.devices.failures import Failures
 from server.devices.http import enrol_handler
@@ -24,6 +25,7 @@ from server.kinds.registry import Registry
 from server.quarantine import http as quarantine
 from server.records import http as records
 from server.rescue import http as rescue
+from server.security import COMPONENTS
 from server.services import Services
 from server.settings import Settings
 from server.storage.engine import open_engine
@@ -50,9 +52,11 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         exception_handlers=problems.HANDLERS,
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(
-            "Roundbook", VERSION, path="/schema", render_plugins=[JsonRenderPlugin()]
+            "Roundbook", VERSION, path="/schema", render_plugins=[JsonRenderPlugin()], components=COMPONENTS
         ),
-        request_max_body_size=None,  # server/bodies.py bounds every body as it streams in
+        request_class=BoundedRequest,
+        request_max_body_size=given.limits.body_bytes_max,
+        compression_config=COMPRESSION,
         logging_config=None,
     )
 

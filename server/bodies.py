@@ -1,11 +1,18 @@
 """Bodies as they travel: bounded, compressed both ways with zstd or gzip, plain always accepted."""
 
 import zlib
+from collections.abc import AsyncGenerator
+from io import BytesIO
 from typing import Any, Final
 
 import zstandard
-from litestar import Request, Response
+from litestar import Request
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import State
 from litestar.exceptions import InternalServerException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.middleware.compression.facade import CompressionFacade
+from litestar.types import Empty
 
 from server.problems import Problem
 from sync_protocol.limits import Limits
@@ -15,21 +22,38 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 _PLAIN_BYTES: Final = 400
 """A smaller body gains nothing by compression."""
 _LEVEL: Final = 3
+_GZIP_LEVEL: Final = 6
 
 
-async def read_body(request: Request[Any, Any, Any], limits: Limits) -> bytes:
-    """The body as it travelled; refused as soon as it is larger than the limit, without reading the rest."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > limits.body_bytes_max:
-                raise Problem("too_large_request", f"a body has at most {limits.body_bytes_max} bytes")
-            parts.append(part)
-    except InternalServerException as error:  # Litestar's word for a caller who hung up in the middle
-        raise Problem("malformed", "the body ends before the length that was announced") from error
-    return b"".join(parts)
+class BoundedRequest(Request[Any, Any, State]):
+    """A request whose body is bounded on every route, and decompressed where a handler asks for its content."""
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """The body as it travels; refused as soon as it is larger than the limit, without reading the rest."""
+        if not self.is_connected:  # read already: a mistake in this program, and no answer to the caller
+            message = "the body was streamed before"
+            raise RuntimeError(message)
+        try:
+            async for part in super().stream():
+                yield part
+        except RequestEntityTooLarge as error:
+            most = self.route_handler.resolve_request_max_body_size()
+            raise Problem("too_large_request", f"a body has at most {most} bytes") from error
+        except InternalServerException as error:  # Litestar's word for a caller who hung up in the middle
+            raise Problem("malformed", "the body ends before the length that was announced") from error
+
+    async def body(self) -> bytes:
+        """The body without its compression, as the handlers of applications read it."""
+        if self._body is Empty and self._connection_state.body is Empty:
+            limits: Limits = (await self.app.dependencies["services"]()).limits
+            plain = decompress(await read_body(self), self.headers.get("content-encoding"), limits)
+            self._body = self._connection_state.body = plain
+        return await super().body()
+
+
+async def read_body(request: Request[Any, Any, Any]) -> bytes:
+    """The body as it travelled, which is what a device has signed."""
+    return b"".join([part async for part in request.stream()])
 
 
 def decompress(body: bytes, encoding: str | None, limits: Limits) -> bytes:
@@ -54,17 +78,27 @@ def decompress(body: bytes, encoding: str | None, limits: Limits) -> bytes:
     return plain
 
 
-def respond(request: Request[Any, Any, Any], body: bytes) -> Response[bytes]:
-    """JSON in the best compression that the caller accepts."""
-    accepted = {
-        part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")
-    }
-    if len(body) < _PLAIN_BYTES or not accepted & {"zstd", "gzip"}:
-        return Response(body, media_type=JSON_TYPE)
-    if "zstd" in accepted:
-        packed, encoding = zstandard.ZstdCompressor(level=_LEVEL).compress(body), "zstd"
-    else:
-        packer = zlib.compressobj(wbits=_GZIP)
-        packed, encoding = packer.compress(body) + packer.flush(), "gzip"
-    headers = {"content-encoding": encoding, "vary": "accept-encoding"}
-    return Response(packed, media_type=JSON_TYPE, headers=headers)
+class _Zstd(CompressionFacade):
+    """Answers in zstd, in the form in which Litestar's middleware asks for it."""
+
+    encoding = "zstd"
+
+    def __init__(self, buffer: BytesIO, compression_encoding: str, config: CompressionConfig) -> None:
+        """Writes to `buffer`."""
+        del compression_encoding, config  # there is only this one
+        self._buffer, self._packer = buffer, zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+
+    def write(self, body: bytes) -> None:
+        self._buffer.write(self._packer.compress(body))
+
+    def close(self) -> None:
+        self._buffer.write(self._packer.flush())
+
+
+COMPRESSION: Final = CompressionConfig(
+    backend=_Zstd.encoding,
+    compression_facade=_Zstd,
+    minimum_size=_PLAIN_BYTES,
+    gzip_compress_level=_GZIP_LEVEL,
+)
+"""Every answer travels in the best compression that its caller accepts: zstd, else gzip, else plain."""

@@ -4,6 +4,7 @@ A problem says what was expected, what came (its size, its type, its name: never
 step. What nobody expected becomes `internal`: the log has the trace, the answer has nothing of it.
 """
 
+import secrets
 from traceback import extract_tb
 from typing import Any, Final
 
@@ -11,8 +12,10 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.status_codes import HTTP_401_UNAUTHORIZED, HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.types import ExceptionHandlersMap
 
+from server.security import challenge
 from server.storage.engine import Unavailable
 from sync_protocol.codec import Malformed
 from sync_protocol.codes import CODES
@@ -64,17 +67,21 @@ def problem_response(problem: Problem) -> Response[bytes]:
     )
 
 
-def _on_problem(_: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
-    return problem_response(problem)
+def _on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    response = problem_response(problem)
+    if response.status_code == HTTP_401_UNAUTHORIZED:
+        response.headers["www-authenticate"] = challenge(request)
+    return response
 
 
 def _on_malformed(_: Request[Any, Any, Any], error: Malformed) -> Response[bytes]:
     return problem_response(Problem("malformed", str(error)))
 
 
-def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    code = _BY_STATUS.get(error.status_code, "malformed" if error.status_code < 500 else "internal")  # noqa: PLR2004
-    return problem_response(Problem(code))
+def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    server_error = error.status_code >= HTTP_500_INTERNAL_SERVER_ERROR
+    code = _BY_STATUS.get(error.status_code, "internal" if server_error else "malformed")
+    return _on_anything(request, error) if code == "internal" else problem_response(Problem(code))
 
 
 def _on_unavailable(_: Request[Any, Any, Any], error: Unavailable) -> Response[bytes]:
@@ -86,10 +93,17 @@ def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[
     # The type and the way there only: a driver's text, or the locals of a frame, may quote what a citizen
     # said, or a token.
     trace = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)]
+    # Whoever reports it can name it, and whoever reads the log finds it.
+    incident = secrets.token_hex(8)
     _log.error(
-        "internal", method=request.method, path=request.url.path, error=type(error).__name__, trace=trace
+        "internal",
+        incident=incident,
+        method=request.method,
+        path=request.url.path,
+        error=type(error).__name__,
+        trace=trace,
     )
-    return problem_response(Problem("internal"))
+    return problem_response(Problem("internal", incident=incident))
 
 
 HANDLERS: Final[ExceptionHandlersMap] = {

@@ -18,6 +18,7 @@ DEVICE_HEADER: Final = "roundbook-device"
 SERIAL_HEADER: Final = "roundbook-serial"
 SIGNATURE_HEADER: Final = "roundbook-signature"
 SERIAL_MAX: Final = 2**53
+"""The first serial is 1; above this, a reader of JSON that knows only doubles would take two for the same."""
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -52,6 +53,7 @@ def read_headers(device: str | None, serial: str | None, signature: str | None) 
         and serial.isascii()
         and serial.isdigit()
         and len(serial) <= len(str(SERIAL_MAX))
+        and 1 <= int(serial) <= SERIAL_MAX
     ):
         return None
     township, _, device_id = device.partition(".")

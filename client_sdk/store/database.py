@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import sqlcipher3
 
+from client_sdk.texts import unwritable
 from sync_protocol.errors import RoundbookError, StoreDamaged, StoreFull, StoreLocked
 
 WAIT_S: Final = 10.0
@@ -111,6 +112,8 @@ class Database:
         """Turns the driver's errors into those of Roundbook."""
         try:
             yield
+        except UnicodeEncodeError as error:
+            raise unwritable("text") from error
         except (sqlcipher3.IntegrityError, sqlcipher3.ProgrammingError):
             raise  # a mistake of this package, which no word to the user would mend
         except sqlcipher3.Error as error:

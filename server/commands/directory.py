@@ -1,9 +1,10 @@
-"""roundbook directory import, roundbook township open, roundbook township list."""
+"""roundbook directory import, roundbook township open, list and trim."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.commands import output
@@ -16,6 +17,9 @@ from server.files import read_file
 from server.refused import RefusedError
 from server.restoring import Lost, lost
 from server.storage.directory import GridRow, Opened
+from server.sync.horizon import DAYS, Trimmed, trim
+
+_DAY_MS: Final = 24 * 3_600_000
 
 directory = typer.Typer(no_args_is_help=True)
 township = typer.Typer(no_args_is_help=True)
@@ -184,3 +188,43 @@ def _list_grids(found: list[GridRow], *, as_json: bool) -> None:
         return
     rows = [(row.village, row.village_name, row.grid, row.name) for row in found]
     output.table(("village code", "village", "grid code", "grid"), rows, empty="It has no grids.")
+
+
+@township.command("trim")
+def trim_exits(
+    *,
+    code: Annotated[
+        str | None, typer.Argument(metavar="[CODE]", help="One township. [default: all]", show_default=False)
+    ] = None,
+    days: Annotated[
+        int, typer.Option(help="Keep what is younger than so many days.", min=1, max=36_500)
+    ] = DAYS,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count, and change nothing.", show_default=False)
+    ] = False,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Forget old notices that a record left a grid.
+
+    A device that was away for longer reads its grids anew with its next sync; nothing else is lost. A
+    program whose cursor of the feed is older reads the records again.
+
+    Example: roundbook township trim 321283104 --days 180 --dry-run
+    """
+    before_ms = now_ms() - days * _DAY_MS
+
+    async def work(engine: AsyncEngine) -> list[Trimmed]:
+        codes = [one.township for one in await service.opened(engine)] if code is None else [code]
+        return [await trim(engine, one, before_ms, dry_run=dry_run) for one in codes]
+
+    done = on_database(data, database, work)
+    if as_json:
+        before = output.moment(before_ms)
+        output.json([{**asdict(one), "before": before, "dry_run": dry_run} for one in done])
+        return
+    exits = output.number("would be forgotten" if dry_run else "exits forgotten")
+    before = output.clock_time(before_ms)
+    rows = [(one.township, one.exits, before) for one in done]
+    output.table(("code", exits, "from before"), rows, empty="No township is open yet.")

@@ -7,7 +7,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 
-from server.bodies import decompress, read_body, respond
+from server.bodies import JSON_TYPE, decompress, read_body
 from server.devices.failures import Failures
 from server.devices.service import KEY_BYTES, CodeInvalid, enrol
 from server.problems import Problem
@@ -37,13 +37,13 @@ def enrol_handler(failures: Failures) -> HTTPRouteHandler:
         except CodeInvalid as error:
             failures.add(address, services.clock())
             raise Problem("code_invalid") from error
-        return respond(request, codec.encode(answer))
+        return Response(codec.encode(answer), media_type=JSON_TYPE)
 
     return enrol_device
 
 
 async def _message(request: Request[Any, Any, State], services: Services) -> EnrolRequest:
-    body = await read_body(request, services.limits)
+    body = await read_body(request)
     plain = decompress(body, request.headers.get("content-encoding"), services.limits)
     message = codec.read_enrol_request(plain)
     if not spoken(message.protocol):

@@ -46,7 +46,7 @@ async def rescue_handler(
     request: Request[Any, Any, State], services: Given, application: Caller
 ) -> Response[bytes]:
     """Takes a request file in and gives the answer file, to be carried back. Handing it in twice does no harm."""
-    data = await read_body(request, services.limits)
+    data = await read_body(request)
     return Response(await answer_file(services, data, application.townships), media_type=FILE_TYPE)
 
 

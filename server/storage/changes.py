@@ -47,6 +47,11 @@ _COLUMNS: Final = (
 )
 
 
+_NEWEST_BEFORE: Final = text(
+    "SELECT n FROM changes WHERE township_id = :t AND received_ms < :before ORDER BY n DESC LIMIT 1"
+)
+
+
 def _stored(row: Row[Any]) -> Stored:
     values: list[Any] = list(row)
     return Stored(*values[:-4], *map(bytes, values[-4:]))
@@ -60,6 +65,11 @@ async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str])
     statement = f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition}"  # noqa: S608
     rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
     return {row.change_id: _stored(row) for row in rows}
+
+
+async def newest_before(connection: AsyncConnection, township: str, before_ms: int) -> int:
+    """The highest number of a change that was received before a time of the server; 0 when there is none."""
+    return int(await connection.scalar(_NEWEST_BEFORE, {"t": township, "before": before_ms}) or 0)
 
 
 async def of_records(

@@ -22,6 +22,7 @@ class Contact(msgspec.Struct, frozen=True):
     """The device is revoked, or its owner disabled: it hands in its queue and reads nothing."""
     serial: int
     epochs: dict[str, int]
+    """Installation epochs, each with its last counter, the one that was used last at the end."""
     offset_ms: int | None
     contact_ms: int | None
 
@@ -45,7 +46,7 @@ async def read(connection: AsyncConnection, township: str, device: str) -> Conta
         return None
     gone = row.revoked_ms is not None or row.disabled_ms is not None
     return Contact(
-        row.staff_id, row.role, tuple(_small(row.grids)), gone, row.serial, _small(row.epochs), row.offset_ms,
+        row.staff_id, row.role, tuple(_small(row.grids)), gone, row.serial, dict(_small(row.epochs)), row.offset_ms,
         row.contact_ms,
     )  # fmt: skip
 
@@ -58,7 +59,9 @@ async def public_key(connection: AsyncConnection, township: str, device: str) ->
 
 async def write(connection: AsyncConnection, township: str, device: str, values: dict[str, Any]) -> None:
     """Remembers serial, epochs, contact_ms, offset_ms, queued and client of a device."""
-    await connection.execute(_WRITE, {**values, "t": township, "device": device})
+    epochs: dict[str, int] = values["epochs"]
+    pairs = list(epochs.items())  # an object of PostgreSQL's JSON would not keep the order
+    await connection.execute(_WRITE, {**values, "epochs": pairs, "t": township, "device": device})
 
 
 def _small(value: Any) -> Any:

@@ -113,7 +113,7 @@ async def add_device(
         "grids": list(code.grids),
         "enrolled_ms": now_ms,
         "serial": 0,
-        "epochs": {},
+        "epochs": [],
         "queued": 0,
         "client": client,
     }

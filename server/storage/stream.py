@@ -19,6 +19,8 @@ _REGISTERED: Final = text(
     "INSERT INTO registers (township_id, year, last) VALUES (:t, :year, :last) "
     "ON CONFLICT (township_id, year) DO UPDATE SET last = excluded.last"
 )
+_COUNT_EXITS: Final = text("SELECT count(*) FROM exits WHERE township_id = :t AND n <= :upto")
+_FORGET_EXITS: Final = text("DELETE FROM exits WHERE township_id = :t AND n <= :upto")
 _decode_receipt: Final = msgspec.json.Decoder(Receipt).decode
 
 
@@ -40,6 +42,16 @@ async def write_exits(connection: AsyncConnection, township: str, rows: Sequence
     columns = ("grid", "n", "record_id", "why", "state", "number")
     values = [(grid, e.n, e.id, e.why, e.state, e.number) for grid, e in rows]
     await insert_rows(connection, exits, township, columns, values)
+
+
+async def count_exits(connection: AsyncConnection, township: str, upto: int) -> int:
+    """How many exits have a number up to `upto`."""
+    return int(await connection.scalar(_COUNT_EXITS, {"t": township, "upto": upto}) or 0)
+
+
+async def forget_exits(connection: AsyncConnection, township: str, upto: int) -> int:
+    """Deletes the exits with a number up to `upto`, and says how many; the township's lock is held."""
+    return int((await connection.execute(_FORGET_EXITS, {"t": township, "upto": upto})).rowcount)
 
 
 async def receipts_of(

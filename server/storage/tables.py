@@ -135,7 +135,7 @@ devices = Table(
     Column("enrolled_ms", Millis, nullable=False),
     Column("revoked_ms", Millis),
     Column("serial", BigInteger, nullable=False),  # the highest seen
-    Column("epochs", Small, nullable=False),  # installation epochs, each with its last counter
+    Column("epochs", Small, nullable=False),  # [epoch, last counter], the one used last at the end
     Column("contact_ms", Millis),
     Column("offset_ms", BigInteger),
     Column("queued", BigInteger, nullable=False),  # as last reported

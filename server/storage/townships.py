@@ -72,6 +72,9 @@ _LOCKING: Final = text(f"{_COLUMNS}, 0 AS register {_FROM} FOR UPDATE")
 _BUMP: Final = text(
     "UPDATE townships SET counter = :counter, tip = :tip, tip_change = :change WHERE township_id = :t"
 )
+_HORIZON: Final = text(
+    "UPDATE townships SET horizon = :horizon WHERE township_id = :t AND horizon < :horizon"
+)
 _REOPEN: Final = text("UPDATE townships SET counter = :counter, lost_spans = :spans WHERE township_id = :t")
 _NUMBERED: Final = text("SELECT number FROM records WHERE township_id = :t AND number LIKE :year")
 _NOTE: Final = text("UPDATE townships SET lost_spans = :spans WHERE township_id = :t")
@@ -90,6 +93,11 @@ async def lock(connection: AsyncConnection, township: str) -> Township | None:
 async def bump(connection: AsyncConnection, township: str, counter: int, tip: int, change: str) -> None:
     """Records the last number given, and the newest change with its own."""
     await connection.execute(_BUMP, {"t": township, "counter": counter, "tip": tip, "change": change})
+
+
+async def move_horizon(connection: AsyncConnection, township: str, horizon: int) -> None:
+    """Records that exits up to `horizon` are gone; it never moves back."""
+    await connection.execute(_HORIZON, {"t": township, "horizon": horizon})
 
 
 async def open_epoch(

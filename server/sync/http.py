@@ -9,8 +9,9 @@ from litestar import Request, Response, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
-from server.bodies import decompress, read_body, respond
+from server.bodies import JSON_TYPE, decompress, read_body
 from server.problems import Problem
+from server.security import DEVICE
 from server.services import Services
 from server.sync.service import Caller, UnknownDevice, public_key, sync
 from sync_protocol import codec, signing
@@ -20,13 +21,14 @@ from sync_protocol.versions import spoken
 PATH: Final = "/v1/sync"
 
 
-@post(PATH, status_code=200, summary="Queue up, verdicts and page down", tags=["devices"])
+@post(PATH, status_code=200, security=DEVICE, summary="Queue up, verdicts and page down", tags=["devices"])
 async def sync_handler(
     request: Request[Any, Any, State], services: NamedDependency[Services]
 ) -> Response[bytes]:
     """The one exchange of a device, docs/protocol.md."""
-    body = await read_body(request, services.limits)
-    return respond(request, await exchange(services, request.url.path, request.headers, body))
+    body = await read_body(request)
+    answer = await exchange(services, request.url.path, request.headers, body)
+    return Response(answer, media_type=JSON_TYPE)
 
 
 async def exchange(services: Services, path: str, headers: Mapping[str, str], body: bytes) -> bytes:

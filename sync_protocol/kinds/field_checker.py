@@ -158,7 +158,7 @@ def _read_field(reader: Reader, name: str, tables: Mapping[str, CodeTable], *, n
         privacy=cast("Privacy", privacy),
         required=_read_required(reader, merge),
         max_length=reader.integer("max_length", 1, TEXT_CHARS_MAX),
-        **_read_bounds(reader, type_),
+        **_read_bounds(reader, type_, merge),
         unit=reader.text("unit", needed=False) or None,
         choices=_read_choices_of(reader, type_, codes, tables),
         codes=codes,
@@ -195,9 +195,22 @@ def _read_required(reader: Reader, merge: str) -> bool:
     return required
 
 
-def _read_bounds(reader: Reader, type_: str) -> dict[str, Any]:
-    """`minimum` and `maximum` of a number, of the field's own type."""
+def _refuse_bounds(reader: Reader, bounds: Mapping[str, Any]) -> None:
+    """Whoever adds does not know the total, so no limit of it can be kept (docs/decisions/sums-are-integers.md)."""
+    for key, value in bounds.items():
+        if value is not None:
+            reader.add(
+                key,
+                Title("累加的栏目不能有上下限", "a sum has no limits, because increments cannot keep them"),
+                Title(f"请删去 {key}", f"Drop {key}"),
+            )
+
+
+def _read_bounds(reader: Reader, type_: str, merge: str) -> dict[str, Any]:
+    """`minimum` and `maximum` of a number, of the field's own type; a sum has none."""
     bounds: dict[str, Any] = {key: reader.number(key) for key in ("minimum", "maximum")}
+    if merge == "sum":
+        _refuse_bounds(reader, bounds)
     for key, value in bounds.items():
         if value is None:
             continue

@@ -163,6 +163,9 @@ def test_an_edit_by_bare_id_needs_what_was_seen(device: FieldClient) -> None:
         device.update(matter.id, title="b")
     with pytest.raises(TypeError):
         device.update(matter.id, base=True, title="b")
+    with pytest.raises(InvalidRecord) as refused:
+        device.update(matter.id, base=-1, title="b")
+    assert refused.value.field == "base"
     assert device.update(matter.id, base=matter, title="b").fields["title"] == "b"
     assert device.update(matter.id, base=0, title="c").fields["title"] == "c"
     with pytest.raises(NotFound):

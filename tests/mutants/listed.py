@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+HORIZON: Final = "tests/sync/test_horizon.py"
+AWAY: Final = "tests/e2e/test_horizon.py"
 ONCE, SCOPE, PAGES, TIME = (
     f"tests/sync/test_{name}.py" for name in ("exactly_once", "scope", "pages", "honest_time")
 )
@@ -199,6 +201,17 @@ MUTANTS: Final = (
         "return max(lane.position, lane.exits_above) < horizon",
         "return max(lane.position, lane.exits_above) < horizon and not lane.grids",
         (f"{PAGES}::test_whoever_is_below_the_horizon_begins_anew",),
+    ),
+    Mutant(
+        "exits-forgotten-behind-the-horizon",
+        ("G4",),
+        "server/sync/horizon.py",
+        "        if moved:",
+        "        if moved and not gone:",
+        (
+            f"{HORIZON}::test_a_first_download_that_began_before_begins_again",
+            f"{AWAY}::test_a_device_that_was_away_ends_equal_and_loses_nothing_unsent",
+        ),
     ),
     Mutant(
         "own-change-hides-anothers",

@@ -154,6 +154,23 @@ def test_entries_need_sub_fields_and_hold_no_entries() -> None:
     assert any("cannot hold entries" in finding.problem.en for finding in findings(nested))
 
 
+@pytest.mark.parametrize("key", ["minimum", "maximum"])
+def test_a_sum_has_no_limits(key: str) -> None:
+    """+8 and +4 against a maximum of 10: which of the two would be refused depends on the order."""
+    field = f"""
+[fields.visits]
+type = "integer"
+merge = "sum"
+privacy = "plain"
+title = {{ zh = "次数", en = "Visits" }}
+{key} = 10
+"""
+    finding = only(WELL + field)
+    assert finding.key == f"fields.visits.{key}"
+    assert "increments cannot keep them" in finding.problem.en
+    assert finding.write_instead.en == f"Drop {key}"
+
+
 def test_a_sub_field_neither_sums_nor_unites() -> None:
     text = WELL.replace("max_length = 300\n", "").replace('type = "text"', 'type = "integer"\nmerge = "sum"')
     finding = only(text)

@@ -36,7 +36,7 @@ def test_every_part_is_under_the_signature() -> None:
     assert len(variants) == 5
 
 
-@given(st.integers(0, SERIAL_MAX), st.binary(max_size=80))
+@given(st.integers(1, SERIAL_MAX), st.binary(max_size=80))
 def test_headers_come_back(serial: int, signature: bytes) -> None:
     sent = headers(TOWNSHIP, DEVICE, serial, signature)
     found = read_headers(sent[DEVICE_HEADER], sent[SERIAL_HEADER], sent[SIGNATURE_HEADER])
@@ -57,7 +57,7 @@ def test_hostile_headers_are_none_or_read(
     device: str | None, serial: str | None, signature: str | None
 ) -> None:
     found = read_headers(device, serial, signature)
-    assert found is None or 0 <= found.serial < 10**16
+    assert found is None or 1 <= found.serial <= SERIAL_MAX
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,12 @@ def test_hostile_headers_are_none_or_read(
 )
 def test_a_serial_is_plain_digits(serial: str) -> None:
     assert read_headers(f"{TOWNSHIP}.{DEVICE}", serial, "AAAA") is None
+
+
+def test_a_serial_lies_between_its_bounds() -> None:
+    read = [read_headers(f"{TOWNSHIP}.{DEVICE}", str(n), "AAAA") for n in (0, 1, SERIAL_MAX, SERIAL_MAX + 1)]
+    assert [one.serial if one else None for one in read] == [None, 1, SERIAL_MAX, None]
+    assert read_headers(f"{TOWNSHIP}.{DEVICE}", "9" * 16, "AAAA") is None
 
 
 @pytest.mark.parametrize("signature", ["A", "AAAAA", "AA AA", "AA\nA", "é", "AAA\ud800", "A=", "===="])

@@ -140,7 +140,7 @@ class OfficeServer:
                     grids=[GRID, NEXT_GRID],
                     enrolled_ms=self.now_ms,
                     serial=0,
-                    epochs={},
+                    epochs=[],
                     queued=0,
                     client="test",
                 )

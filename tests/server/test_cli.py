@@ -1,5 +1,6 @@
 """`roundbook` as people and programs meet it: what it prints, what it exits with, what it says when it will not."""
 
+import asyncio
 import json
 import os
 import re
@@ -16,6 +17,8 @@ from rich.cells import cell_len
 from server.cli import app, main
 from server.directory.shipped import FILE, shipped_list
 from tests.databases import PostgresDatabases
+from tests.server.office_server import OfficeServer
+from tests.sync.phone import office as moved_by_office
 
 TOWN, GRID = "321283104", "321283104203001"
 KIND = """
@@ -133,6 +136,37 @@ def test_the_contracts_commands_follow_each_other(run: Run, villages: Path) -> N
     assert run("staff", "enable", "王芳", "--json").json["disabled_at"] is None
     assert run("migrate", "--json").json["to"]
     assert run("doctor", "--json").json["ok"] is True
+
+
+def test_old_exits_are_forgotten(office: Run, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    office("migrate")  # installs the kinds that ship
+    asyncio.run(_an_exit(database_url))
+    assert "exits forgotten" in office("township", "trim").out
+    later = time.time_ns() // 1_000_000 + 181 * 24 * 3_600_000
+    monkeypatch.setattr("server.commands.directory.now_ms", lambda: later)
+    (one,) = office("township", "trim", TOWN, "--dry-run", "--json").json
+    assert (one["township"], one["exits"], one["dry_run"], one["moved"]) == (TOWN, 1, True, True)
+    assert office("township", "trim", TOWN, "--days", "200", "--json").json[0]["exits"] == 0
+    assert office("township", "trim", "--json").json == [{**one, "dry_run": False}]
+    assert office("township", "trim", "--json").json == [
+        {**one, "exits": 0, "moved": False, "dry_run": False}
+    ]
+    assert office("township", "trim", "321283999").sentence.startswith("Township 321283999 is not open here")
+    assert office("township", "trim", "--days", "0").code == 2
+
+
+async def _an_exit(database_url: str) -> None:
+    """A record moves from one grid to another."""
+    server = OfficeServer(database_url)
+    server.now_ms = time.time_ns() // 1_000_000
+    try:
+        await server.services.registry.refresh()
+        device = await server.device("老李")
+        create = device.create(fields={"title": "漏水"}, place=GRID)
+        await device.push(create)
+        await moved_by_office(server, create.record, place=f"{GRID[:12]}002")
+    finally:
+        await server.services.engine.dispose()
 
 
 def test_a_device_lives_and_is_revoked(office: Run, database_url: str) -> None:
@@ -350,6 +384,7 @@ COMMANDS = dict(_commands())
 def test_the_contracts_commands_are_there() -> None:
     assert set(COMMANDS) >= {
         "serve", "demo", "migrate", "doctor", "backup", "restore", "directory import", "township open",
+        "township trim",
         "kinds check", "kinds install", "kinds list", "staff add", "staff list", "staff disable", "staff import",
         "device code", "device list", "device revoke", "device grids", "application add",
     }  # fmt: skip

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.feed.cursor import CursorInvalid, Mark, seal, unseal
 from server.storage.engine import transact
+from server.sync.horizon import trim
 from sync_protocol.changes import Act
 from tests.server.office_server import GRID, NEXT_GRID, OTHER_TOWN, TOWN, OfficeServer, office_server
 from tests.server.test_records_api import PARTIES, PHONE, code_of, made
@@ -222,6 +223,23 @@ async def test_a_cursor_that_is_too_old_says_how_to_read_again(server: OfficeSer
     fresh = answer.json()["cursor"]
     assert answer.json()["read"] == "/v1/records"
     assert (await feed(reader, fresh))["changes"] == []
+
+
+async def test_the_horizon_expires_old_cursors_and_no_others(server: OfficeServer) -> None:
+    """Whoever stands at or above it goes on; and a reader that was up to date, however long nothing happened."""
+    office, reader = await server.client(), await server.client(name="看板")
+    cursors = []
+    for key in "123":
+        await made(office, key=key)
+        cursors.append((await feed(reader))["cursor"])
+        server.now_ms += 1_000
+    await trim(server.services.engine, TOWN, server.now_ms - 1_000)
+    assert code_of(await reader.get("/v1/changes", params={"since": cursors[0]}), 410) == "cursor_expired"
+    assert len((await feed(reader, cursors[1]))["changes"]) == 1
+    await trim(server.services.engine, TOWN, server.now_ms)
+    assert (await feed(reader, cursors[2]))["changes"] == []
+    await made(office, key="4")
+    assert len((await feed(reader, cursors[2]))["changes"]) == 1
 
 
 async def test_a_restored_server_is_recognised(server: OfficeServer) -> None:

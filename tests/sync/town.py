@@ -182,7 +182,7 @@ class Town:
             "grids": list(grids),
             "enrolled_ms": self.server.now,
             "serial": 0,
-            "epochs": {},
+            "epochs": [],
             "queued": 0,
             "client": "",
         }
