@@ -135,6 +135,8 @@ def apply_page_record(
     `own` are the changes that `page.own` names, in its order; they need `kind`, nothing else does.
     """
     held = None if page.whole else base
+    if held is None and not page.whole and not (own and own[0].do == "create"):
+        return None  # a part of what is not held, even if own changes made it
     values = _copied(held.values) if held is not None else {}
     place, name = (held.place, held.kind) if held is not None else (page.place, page.kind)
     if own and kind is not None:
@@ -142,8 +144,6 @@ def apply_page_record(
         for at, change in enumerate(own):
             state = _write(state, change, kind, at + 1)
         values, place, name = state.values, state.place, kind.name
-    elif held is None and not page.whole:
-        return None
     for field, value in msgspec.json.decode(page.fields).items():
         _assign(values, field, value)
     for field, entries in page.entries.items():

@@ -3,7 +3,10 @@
 The page is read after the push has committed, so an answer only ever tells what is durable (failures, 27).
 """
 
+from typing import Final
+
 import msgspec
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.devices.profile import profile
@@ -24,6 +27,8 @@ from sync_protocol.files import key_of
 from sync_protocol.ids import is_id
 from sync_protocol.messages import Profile, SyncAnswer, SyncRequest
 from sync_protocol.versions import CURRENT
+
+_log: Final = structlog.get_logger(__name__)
 
 
 class UnknownDevice(LookupError):  # noqa: N818 (it is the device that is unknown)
@@ -83,6 +88,9 @@ async def sync(services: Services, caller: Caller, request: SyncRequest) -> Sync
     async def take(connection: AsyncConnection) -> _Taken:
         return await _take(connection, services, caller, request, changes, now_ms)
 
+    if request.reread:
+        # A device's base differed from ours: its storage is damaged, or one of the two programs is wrong.
+        _log.warning("digest_differs", township=caller.township, device=caller.device, grids=request.reread)
     taken = await transact(services.engine, take)
     pushed, known = taken.pushed, taken.contact
     old = caller.serial <= known.serial
