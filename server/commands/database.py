@@ -82,11 +82,10 @@ def doctor(*, data: Data = None, database: Database = None, as_json: Json = Fals
     settings = settings_of(data, database)
     checks = looks.look_at_disk(settings)
     if settings.embedded and not settings.file.exists():
-        says = f"there is none at {settings.file} yet"
-        checks.append(Check("database", "note", says, "roundbook serve, or any other command, makes one"))
+        checks.append(looks.look_for_file(settings.file))
     elif all(check.state != "bad" for check in checks):
         checks += with_engine(settings, lambda engine: looks.look_at_database(engine, now_ms()))
-        checks += _restores(settings) if checks[-1].name == "clock" else []
+        checks += _restores(settings) if any(check.name == "clock" for check in checks) else []
     bad = [check.name for check in checks if check.state == "bad"]
     if as_json:
         output.json({"ok": not bad, "checks": checks})

@@ -48,7 +48,7 @@ async def give_numbers(
             number = Registered(year, last[year])
             draft.formerly = written(township, former) if former is not None else None
         records[record].number = draft.number = written(township, number)
-        draft.merged.effects.append(Effect(NUMBER, draft.formerly, draft.number))
+        draft.merged.effects.append(Effect(NUMBER, None, draft.number))
     for moved in [one for one in last if last[one] != before[one]]:
         await stream.register(connection, township, moved, last[moved])
 
