@@ -9,8 +9,9 @@ from typing import Any, Self
 
 import msgspec
 
-from client_sdk import enrolling, rescue, syncing
+from client_sdk import by_file, enrolling, rescue, syncing
 from client_sdk.answering import answer_problem
+from client_sdk.by_file import Taken
 from client_sdk.field_edits import Edits
 from client_sdk.field_views import Views
 from client_sdk.problem import Answer, Problem, Told, told
@@ -155,6 +156,22 @@ class FieldClient(Edits, Views):
         Raises WrongPassphrase (that of the other store is meant) or StoreDamaged.
         """
         return rescue.take_in(self._store, rescue.read_rescue(Path(path), passphrase))
+
+    def write_request(self, path: str | Path) -> int:
+        """Writes a sync request to a file, for a server that this device cannot reach; how many changes it carries.
+
+        The queue is unchanged: `take_answer` ends its entries. Raises NotEnrolled, Refused or StoreFull.
+        """
+        with self.sync_lock():
+            return by_file.write_request(self._store, self.steps(), Path(path), self._random)
+
+    def take_answer(self, path: str | Path) -> Taken:
+        """Takes in the file with which the server answered.
+
+        Raises Refused for one that is not for this device now, StoreDamaged for none; nothing is changed then.
+        """
+        with self.sync_lock():
+            return by_file.take_answer(self._store, Path(path), self._clock(), self._new_id)
 
     # What the two drivers share
 

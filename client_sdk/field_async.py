@@ -133,6 +133,8 @@ class AsyncFieldClient:
     wipe = _awaited(FieldClient.wipe)
     rescue = _awaited(FieldClient.rescue)
     take_in = _awaited(FieldClient.take_in)
+    write_request = _awaited(FieldClient.write_request)
+    take_answer = _awaited(FieldClient.take_answer)
 
     async def _transport(self, url: str) -> AsyncTransport:
         if self._given is not None:

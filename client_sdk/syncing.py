@@ -94,6 +94,7 @@ class Steps:
                 ids=batch.ids,
                 changes=batch.changes,
                 client=CLIENT,
+                numbers=batch.numbers,
             )
 
     def dress(self, action: Exchange) -> Outgoing:

@@ -29,7 +29,7 @@ class News(msgspec.Struct, frozen=True):
 
     record: str
     what: str
-    """numbered, state, left, or the outcome of a change: applied, kept, not_kept, superseded, discarded."""
+    """numbered, renumbered, state, left, or the outcome of a change: applied, kept, not_kept, superseded, discarded."""
     detail: dict[str, Any]
     at_ms: int
     """The server's clock, in milliseconds since 1970."""
@@ -51,6 +51,12 @@ def _words(item: Item, kind: Kind | None) -> tuple[str, str]:
     match item.what:
         case "numbered":
             return f"已登记，编号 {number}", f"registered as {number}"
+        case "renumbered":
+            old = item.detail.get("formerly")
+            return (
+                f"编号由 {old} 改为 {number}，请告知当事人",
+                f"the number {old} has become {number}: tell the people concerned",
+            )
         case "state":
             return _state(item.detail.get("to"), kind)
         case "left":

@@ -12,6 +12,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server import problems
 from server.bodies import COMPRESSION, BoundedRequest
@@ -23,6 +24,7 @@ from server.health.http import live_handler, ready_handler
 from server.kinds.registry import Registry
 from server.quarantine import http as quarantine
 from server.records import http as records
+from server.rescue import http as rescue
 from server.security import COMPONENTS
 from server.services import Services
 from server.settings import Settings
@@ -61,13 +63,13 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
 
 def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     failures = Failures(settings.failures_per_address, settings.failures_total)
-    office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed)]
+    office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, rescue)]
     return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
 
 
-def open_services(settings: Settings) -> Services:
-    """The services of a real server: the system's clock and randomness."""
-    engine = open_engine(settings.database, pool_size=settings.pool_size)
+def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Services:
+    """The services of a real server: the system's clock and randomness; an engine of their own unless one is given."""
+    engine = opened if opened is not None else open_engine(settings.database, pool_size=settings.pool_size)
     return Services(engine, Registry(engine, _system_ms), _system_ms, secrets.token_bytes, settings.limits)
 
 

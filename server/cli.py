@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from server.commands import database, output, serve
+from server.commands import database, output, rescue, serve
 from server.commands.application import application
 from server.commands.device import device
 from server.commands.directory import directory, township
@@ -75,6 +75,7 @@ app.add_typer(kinds, name="kinds")
 app.add_typer(staff, name="staff")
 app.add_typer(device, name="device")
 app.add_typer(application, name="application")
+app.command()(rescue.answer)
 app.command()(database.doctor)
 app.command()(database.backup)
 app.command()(database.restore)

@@ -1,6 +1,8 @@
 """Looks at everything that a server needs, and says of each whether it is well and what to do."""
 
+import contextlib
 import shutil
+import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -13,6 +15,7 @@ from server.files import require_database
 from server.health.service import Readiness, readiness
 from server.refused import RefusedError
 from server.settings import Settings, shown_database
+from server.soundness import findings
 from server.storage import directory, kinds
 from server.storage.engine import is_sqlite, snapshot
 from sync_protocol.kinds import shipped
@@ -22,6 +25,9 @@ DISK_BAD_BYTES: Final = 200 * 2**20
 DISK_NOTE_BYTES: Final = 2 * 2**30
 CLOCK_NOTE_MS: Final = 5_000
 _OTHERS: Final = 0o077
+_BUSY_S: Final = 15.0
+_MISSING: Final = "roundbook migrate, if it is new; else name the right one with --data or --database"
+_TRUNCATED: Final = "stop the server, keep the file, and `roundbook restore` the newest backup"
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -48,7 +54,20 @@ def look_at_disk(settings: Settings) -> list[Check]:
         checks.append(Check("disk", "well", says))
     if settings.file.exists():
         checks.append(_rights(settings.file))
+        if checks[-1].state != "bad":
+            checks.append(_whole_file(settings.file))
     return checks
+
+
+def look_for_file(file: Path) -> Check:
+    """What it means that the embedded database is not there: nothing, or that it is lost."""
+    left = sorted(path.name for path in file.parent.glob(f"{file.name}*")) if file.parent.exists() else []
+    if left:
+        says = f"{file} is gone, but {', '.join(left)} stand beside it"
+        return Check("database", "bad", says, "put the file back, or `roundbook restore` the newest backup")
+    return Check(
+        "database", "note", f"there is none at {file} yet", "roundbook serve, or any other command, makes one"
+    )
 
 
 async def look_at_database(engine: AsyncEngine, now_ms: int) -> list[Check]:
@@ -56,9 +75,19 @@ async def look_at_database(engine: AsyncEngine, now_ms: int) -> list[Check]:
     found = await readiness(engine)
     checks = [_schema(found)]
     if found.ready:
-        looks = (_whole, _kinds, _work, partial(_clock, now_ms=now_ms))
+        checks += await snapshot(engine, _role)
+        looks = (_kinds, _work, partial(_clock, now_ms=now_ms))
         checks += [await snapshot(engine, look) for look in looks]
+        checks += await snapshot(engine, _sound)
     return checks
+
+
+async def _sound(connection: AsyncConnection) -> list[Check]:
+    """Whether what the townships say hangs together."""
+    found = await findings(connection)
+    if not found:
+        return [Check("records", "well", "every record is what its history makes, every sum adds up")]
+    return [Check(one.what, "bad", f"{one.township}: {one.says}", one.do) for one in found]
 
 
 def _nearest(folder: Path) -> Path:
@@ -84,24 +113,34 @@ def _schema(found: Readiness) -> Check:
     if found.schema == "newer":
         says = "the schema is newer than this version, which works"
         return Check("database", "note", says, "upgrade this server when you can")
+    if found.schema == "outdated":
+        return Check("database", "bad", "the schema is older than this version", "roundbook migrate")
     if not found.ready:
-        return Check("database", "bad", f"the schema is {found.schema}", "roundbook migrate")
+        return Check("database", "bad", "the schema is missing: it is empty, or of another program", _MISSING)
     return Check("database", "well", "answers, and its schema is current")
 
 
-async def _whole(connection: AsyncConnection) -> Check:
-    if not is_sqlite(connection):
-        timeout = (await connection.execute(text("SHOW statement_timeout"))).scalar_one()
-        if timeout == "0":
-            says = "the role has no time-outs: one bad statement could hold others up"
-            return Check("role", "note", says, "roundbook migrate, as a role that may alter itself")
-        return Check("role", "well", f"statements end after {timeout}")
-    found = (await connection.execute(text("PRAGMA quick_check"))).scalar_one()
-    if found != "ok":
-        return Check(
-            "content", "bad", "the file is damaged", "stop the server, and `roundbook restore` a backup"
-        )
+def _whole_file(file: Path) -> Check:
+    """Every page and every index, with what the journal beside the file holds."""
+    try:
+        with contextlib.closing(sqlite3.connect(file, timeout=_BUSY_S)) as connection:
+            found = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.Error:
+        found = None
+    if found != ("ok",):
+        return Check("content", "bad", "the file is damaged, or cut short", _TRUNCATED)
     return Check("content", "well", "the file is whole")
+
+
+async def _role(connection: AsyncConnection) -> list[Check]:
+    """Whether PostgreSQL ends a bad statement by itself."""
+    if is_sqlite(connection):
+        return []
+    timeout = (await connection.execute(text("SHOW statement_timeout"))).scalar_one()
+    if timeout == "0":
+        says = "the role has no time-outs: one bad statement could hold others up"
+        return [Check("role", "note", says, "roundbook migrate, as a role that may alter itself")]
+    return [Check("role", "well", f"statements end after {timeout}")]
 
 
 async def _kinds(connection: AsyncConnection) -> Check:

@@ -41,6 +41,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     """The number of the last receipt sent."""
     tip: int
     tip_change: str
+    register: tuple[int, int] = (0, 0)
+    """A year, and the last registration number of it that was given: numbers that a restore must not give again."""
 
 
 class CursorInvalid(ValueError):  # noqa: N818 (it is the cursor that is invalid)
@@ -94,10 +96,8 @@ def rescope(
     fitted = [lane for lane in kept if lane.grids]
     if new:
         fitted.append(Lane(new, 0, 0, head))
-    receipts, tip, change = (
-        (cursor.receipts, cursor.tip, cursor.tip_change) if cursor is not None else (0, 0, "")
-    )
-    return Cursor(reader, tuple(fitted), receipts, tip, change), tuple(sorted(had - set(grids)))
+    known = cursor if cursor is not None else Cursor(reader, (), 0, 0, "")
+    return msgspec.structs.replace(known, lanes=tuple(fitted)), tuple(sorted(had - set(grids)))
 
 
 def restart(cursor: Cursor, grids: tuple[str, ...], head: int) -> Cursor:

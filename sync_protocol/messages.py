@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from sync_protocol.canonical import Digest
+from sync_protocol.registration import Claim
 
 
 class SyncRequest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,6 +35,8 @@ class SyncRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     page_bytes: int = 0
     """How large a page the device takes, before compression; 0 leaves it to the server."""
     client: str = ""
+    numbers: dict[str, Claim] = {}
+    """Record to the registration number that it had, of changes that are offered again."""
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,6 +53,10 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     number: str | None = None
     """The registration number that this change brought the record."""
+    proof: str | None = None
+    """Shows that the number was given to this record, should the server forget it; see registration.py."""
+    formerly: str | None = None
+    """The number that the record had before the server was restored, and that another one has got since."""
     differs: tuple[str, ...] = ()
     """The paths of a `conflict` that somebody else had written too."""
     duplicate: bool = False
@@ -160,6 +167,8 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
     kinds: tuple[msgspec.Raw, ...]
     """Declarations, each to be read by itself (kinds.from_json): an older device leaves out what it cannot read."""
     duty_phone: str | None = None
+    file_key: str | None = None
+    """The key of this device's files (files.py), base64url without padding."""
 
 
 class SyncAnswer(msgspec.Struct, frozen=True, omit_defaults=True):

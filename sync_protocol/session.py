@@ -99,8 +99,8 @@ class UnexpectedEvent(RuntimeError):  # noqa: N818 (the event is unexpected)
 class SyncSession:
     """One sync. `begin()` gives the first action; `handle(event)` the next, until Finish."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
-        """Starts with full batches and pages."""
+    def __init__(self, policy: Policy | None = None, reread: tuple[str, ...] = ()) -> None:
+        """Starts with full batches and pages; `reread` are grids that are known to differ."""
         self.policy: Final = policy or Policy()
         self.state = State.COLLECT
         self.tally: Final = Tally()
@@ -109,7 +109,7 @@ class SyncSession:
         self._page_bytes = self.policy.page_bytes_max
         self._attempts = 0
         self._rereads = 0
-        self._reread: tuple[str, ...] = ()
+        self._reread = reread
         self._through: int | None = None
         self._asked: Collected | None = None
         self._answer: SyncAnswer | None = None
@@ -164,6 +164,7 @@ class SyncSession:
             reread=self._reread,
             page_bytes=self._page_bytes,
             client=event.client,
+            numbers=event.numbers,
         )
         self.state = State.EXCHANGE
         return Exchange(encode(request))

@@ -3,6 +3,7 @@
 import msgspec
 
 from sync_protocol.messages import SyncAnswer
+from sync_protocol.registration import Claim
 from sync_protocol.session_report import SyncReport
 
 # Actions: what the driver does next, and by which event it reports.
@@ -80,6 +81,8 @@ class Collected(msgspec.Struct, frozen=True):
     ids: tuple[str, ...] = ()
     changes: tuple[msgspec.Raw, ...] = ()
     client: str = ""
+    numbers: dict[str, Claim] = {}
+    """Record to the registration number that a change of the batch brought it before, with its proof."""
 
 
 class Received(msgspec.Struct, frozen=True):

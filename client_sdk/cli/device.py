@@ -151,3 +151,34 @@ def take_in(
     with opened(context) as device:
         count = device.take_in(file, passphrase=its_passphrase)
         output.say(f"已接收 {count} 条，请同步 / took in {count} changes: sync now")
+
+
+@commands.command("write-request")
+def write_request(context: typer.Context, file: Path) -> None:
+    """写请求文件 Write a sync to a file, to be carried to the township where there is no network.
+
+    Example: roundbook-device write-request /media/usb/wang.request
+    """
+    with opened(context) as device:
+        count = device.write_request(file)
+        output.say(
+            f"已写入 {count} 条，请送到镇里，再带回回复文件 / wrote {count} changes to {file}: carry it to the "
+            "township and bring the answer file back; the queue is unchanged"
+        )
+
+
+@commands.command("take-answer")
+def take_answer(context: typer.Context, file: Path) -> None:
+    """接收回复文件 Take in the township's answer to a request file.
+
+    Example: roundbook-device take-answer /media/usb/wang.answer
+    """
+    with opened(context) as device:
+        done = device.take_answer(file)
+        more = (
+            "" if done.complete else "；还有内容，请再写请求文件 / there is more: write another request file"
+        )
+        output.say(
+            f"镇里已收到 {done.answered} 条，收到 {done.received} 条，待上传 {done.left} 条 / the township has "
+            f"{done.answered} changes, {done.received} records came, {done.left} wait{more}"
+        )

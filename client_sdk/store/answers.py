@@ -10,6 +10,7 @@ from client_sdk.store.database import Tx
 from client_sdk.store.meta import Contact
 from client_sdk.store.store import Store
 from sync_protocol.messages import SyncAnswer, Verdict
+from sync_protocol.registration import Claim
 from sync_protocol.session_steps import Applied
 
 
@@ -80,4 +81,6 @@ def _verdict(tx: Tx, verdict: Verdict, now_ms: int) -> None:
         problems.differs(tx, change, verdict, now_ms)
     if verdict.number is not None:
         news.watch(tx, change.record, change.kind)
-        news.numbered(tx, change.record, verdict.number, now_ms)
+        news.numbered(tx, change.record, verdict.number, now_ms, verdict.formerly)
+        if verdict.proof is not None:
+            queue.registered(tx, verdict.id, Claim(verdict.number, verdict.proof))

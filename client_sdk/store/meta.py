@@ -37,6 +37,36 @@ class Contact(msgspec.Struct, frozen=True):
     device_ms: int
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """A request that was written to a file: what its answer has to fit."""
+
+    nonce: str
+    ids: tuple[str, ...]
+    """The changes that it carries, in order."""
+    cursor: str | None
+    """Where the device stood."""
+
+
+def asked(tx: Tx) -> tuple[Asked, ...]:
+    """The requests in files whose answers have not come, the oldest first."""
+    return _get(tx, "asked", tuple[Asked, ...]) or ()
+
+
+def put_asked(tx: Tx, value: tuple[Asked, ...]) -> None:
+    """Replaces them."""
+    _put(tx, "asked", value)
+
+
+def reread(tx: Tx) -> tuple[str, ...]:
+    """Grids that an answer in a file showed to differ: the next request file asks for them."""
+    return _get(tx, "reread", tuple[str, ...]) or ()
+
+
+def put_reread(tx: Tx, value: tuple[str, ...]) -> None:
+    """Replaces them."""
+    _put(tx, "reread", value)
+
+
 def integer(tx: Tx, name: str) -> int:
     """A number, 0 when it was never set."""
     return _get(tx, name, int) or 0

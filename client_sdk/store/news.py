@@ -1,6 +1,7 @@
 """News: what became of the worker's own records, until seen.
 
 numbered    registered, with the number         state       moved on, with the state before and after
+renumbered  given another number after the server was restored
 left        no longer on this device, and why   a receipt   replayed, kept, not_kept, superseded, discarded
 """
 
@@ -52,9 +53,13 @@ def number_of(tx: Tx, record: str) -> str | None:
     return row[0] if row is not None else None
 
 
-def numbered(tx: Tx, record: str, number: str, at_ms: int) -> None:
-    """The record was registered; told once."""
-    if tx.run("UPDATE reports SET number = ? WHERE record = ? AND number IS NULL", number, record):
+def numbered(tx: Tx, record: str, number: str, at_ms: int, formerly: str | None = None) -> None:
+    """The record was registered; told once, and once more when a restored server had to give it another number."""
+    if formerly is not None:
+        detail = {"number": number, "formerly": formerly}
+        tx.run("UPDATE reports SET number = ? WHERE record = ?", number, record)
+        _add(tx, record, "renumbered", detail, at_ms)
+    elif tx.run("UPDATE reports SET number = ? WHERE record = ? AND number IS NULL", number, record):
         _add(tx, record, "numbered", {"number": number}, at_ms)
 
 

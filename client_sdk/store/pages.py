@@ -61,10 +61,7 @@ def _cover(tx: Tx, page: Page, turned: Turned) -> None:
     queue.cover(tx)
     if page.complete:
         queue.cover_all(tx)
-        for grid in sorted(records.digests(tx).keys() - page.digests.keys()):
-            _leave(
-                tx, records.in_grid(tx, grid), turned
-            )  # no page brings anything there: damage, or a lost grid
+        _leave(tx, records.outside(tx, page.digests), turned)
         turned.reread = _differing(tx, page.digests)
     problems.settle(tx)
 
@@ -114,6 +111,12 @@ def _receipt(tx: Tx, receipt: Receipt) -> None:
 
 
 def _differing(tx: Tx, digests: dict[str, Digest]) -> tuple[str, ...]:
-    """The grids that do not hold what the server holds of them."""
-    own = records.digests(tx)
-    return tuple(sorted(grid for grid, theirs in digests.items() if own.get(grid, _NOTHING) != theirs))
+    """The grids that do not hold what the server holds of them, by what was kept or by what the records say."""
+    own = (records.digests(tx), records.weighed(tx))
+    return tuple(
+        sorted(
+            grid
+            for grid, theirs in digests.items()
+            if any(held.get(grid, _NOTHING) != theirs for held in own)
+        )
+    )

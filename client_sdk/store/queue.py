@@ -17,6 +17,7 @@ from client_sdk.store import meta
 from client_sdk.store.database import Tx
 from sync_protocol.changes import Change, decode, encode
 from sync_protocol.overlay import Laid
+from sync_protocol.registration import Claim
 
 KEPT_DAYS: Final = 30
 _DAY_MS: Final = 24 * 3600 * 1000
@@ -31,6 +32,8 @@ class Batch(msgspec.Struct, frozen=True):
     changes: tuple[msgspec.Raw, ...]
     counter: int
     """The counter of the last one, 0 when there is none."""
+    numbers: dict[str, Claim]
+    """Record to the registration number that one of them brought it, before the server forgot."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -88,17 +91,21 @@ def batch(tx: Tx, changes_max: int, bytes_max: int) -> Batch:
     """The next changes within the limits, at least one if any waits."""
     ids: list[str] = []
     changes: list[msgspec.Raw] = []
+    numbers: dict[str, Claim] = {}
     size, counter = 0, 0
     rows = tx.rows(
-        "SELECT id, n, payload FROM changes WHERE status = 'queued' ORDER BY place LIMIT ?", changes_max
+        "SELECT id, n, payload, record, claim FROM changes WHERE status = 'queued' ORDER BY place LIMIT ?",
+        changes_max,
     )
-    for id_, n, payload in rows:
+    for id_, n, payload, record, claim in rows:
         if ids and size + len(payload) > bytes_max:
             break
         ids.append(id_)
         changes.append(msgspec.Raw(encode(msgspec.structs.replace(decode(payload), n=n))))
         size, counter = size + len(payload), n
-    return Batch(tuple(ids), tuple(changes), counter)
+        if claim is not None:
+            numbers[record] = msgspec.json.decode(claim, type=Claim)
+    return Batch(tuple(ids), tuple(changes), counter, numbers)
 
 
 def waiting(tx: Tx, through: int | None = None) -> tuple[int, int]:
@@ -205,6 +212,11 @@ def answered(tx: Tx, change: str, status: str, result: str, number: int, at_ms: 
             change,
         )
     )
+
+
+def registered(tx: Tx, change: str, claim: Claim) -> None:
+    """Keeps the registration number that a change brought, with its proof, for a server that forgets it."""
+    tx.run("UPDATE changes SET claim = ? WHERE id = ?", msgspec.json.encode(claim), change)
 
 
 def out_of_quarantine(tx: Tx, change: str, number: int) -> None:

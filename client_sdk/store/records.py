@@ -1,6 +1,6 @@
 """The base: records as the pages left them, each with its digest; and views, with own changes laid over."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
@@ -61,6 +61,11 @@ def in_grid(tx: Tx, grid: str, *, stale_only: bool = False) -> list[str]:
     return [row[0] for row in tx.rows(f"SELECT id FROM records WHERE place = ?{condition}", grid)]  # noqa: S608
 
 
+def outside(tx: Tx, grids: Collection[str]) -> list[str]:
+    """The ids of records placed in none of these grids: damage, since what leaves the scope is dropped."""
+    return [id_ for id_, place in tx.rows("SELECT id, place FROM records") if place not in grids]
+
+
 def remove(tx: Tx, record: str) -> None:
     """Removes a record, whatever its version."""
     tx.run("DELETE FROM records WHERE id = ?", record)
@@ -71,8 +76,18 @@ def mark_stale(tx: Tx, grid: str) -> None:
     tx.run("UPDATE records SET stale = 1 WHERE place = ?", grid)
 
 
+def weighed(tx: Tx) -> dict[str, Digest]:
+    """The digest of each grid, made anew from what the records say: damage shows here and not in `digests`."""
+    sums: dict[str, list[int]] = {}
+    for id_, kind, place, _, body, state, number in tx.rows(f"SELECT {_COLUMNS} FROM records"):  # noqa: S608
+        parts = halves(canonical(id_, kind, place, state, number, msgspec.Raw(bytes(body))))
+        grid = sums.setdefault(place, [0, 0, 0])
+        grid[:] = [have + more for have, more in zip(grid, (1, *parts), strict=True)]
+    return {place: total(*parts) for place, parts in sums.items()}
+
+
 def digests(tx: Tx) -> dict[str, Digest]:
-    """The digest of each grid of which a record is held."""
+    """The digest of each grid of which a record is held, as the writes have kept it."""
     rows = tx.rows("SELECT place, count(*), sum(high), sum(low) FROM records GROUP BY place")
     return {place: total(count, high, low) for place, count, high, low in rows}
 

@@ -10,7 +10,8 @@
 
 `changes.place` orders a device's changes for ever; `n` is the counter in the present epoch, given when a
 change is queued and null for drafts and for what another epoch sent. `laid` says whether the change still
-lies over the base. Tables are rowid tables with an index on the random id (failures, row 28).
+lies over the base; `claim` is the registration number that it brought, with its proof. Tables are rowid tables
+with an index on the random id (failures, row 28).
 """
 
 from typing import Final
@@ -48,7 +49,8 @@ _FIRST: Final = (
         " detail BLOB NOT NULL, at_ms INTEGER NOT NULL, seen INTEGER NOT NULL DEFAULT 0)"
     ),
 )
-MIGRATIONS: Final = (_FIRST,)
+_CLAIMS: Final = ("ALTER TABLE changes ADD COLUMN claim BLOB",)
+MIGRATIONS: Final = (_FIRST, _CLAIMS)
 
 
 def migrate(database: Database) -> None:

@@ -25,6 +25,7 @@ SCOPES: Final = {
     "contact:write": "write contact; it does not read",
     "review": "see and decide conflicts and quarantine",
     "figures:read": "read figures",
+    "rescue": "hand in files of devices that cannot reach the server, without reading them",
 }
 NAME_CHARS_MAX: Final = 50
 

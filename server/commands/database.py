@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,6 +12,7 @@ from server import backup as copies
 from server import doctor as looks
 from server.backup import Copied
 from server.commands import output
+from server.commands.directory import in_words
 from server.commands.opening import (
     Data,
     Database,
@@ -26,9 +27,21 @@ from server.commands.opening import (
 from server.commands.opening import migrate as bring_up_to_date
 from server.doctor import Check
 from server.refused import RefusedError
+from server.restoring import given_in, lost, note_restore
 from server.settings import Settings, shown_database
 
 Force = Annotated[bool, typer.Option("--force", show_default=False)]
+Replace = Annotated[bool, typer.Option("--replace", show_default=False)]
+_DUMP: Final = "pg_dump --format=custom --file=FILE {url}"
+_LOAD: Final = (
+    "createdb NEW; pg_restore --exit-on-error --no-owner --dbname=URL-OF-NEW FILE; "
+    "roundbook migrate --database URL-OF-NEW; and serve with --database URL-OF-NEW instead of {url}"
+)
+_NEXT: Final = (
+    "Start the server now. At its next sync each device sends again what the township had received from it after "
+    "the backup. What was decided only in the office since then is on no device: `roundbook township list` says "
+    "which time is missing."
+)
 _MARKS = {"well": "ok", "note": "note", "bad": "BAD"}
 _MIB = 2**20
 
@@ -69,10 +82,10 @@ def doctor(*, data: Data = None, database: Database = None, as_json: Json = Fals
     settings = settings_of(data, database)
     checks = looks.look_at_disk(settings)
     if settings.embedded and not settings.file.exists():
-        says = f"there is none at {settings.file} yet"
-        checks.append(Check("database", "note", says, "roundbook serve, or any other command, makes one"))
+        checks.append(looks.look_for_file(settings.file))
     elif all(check.state != "bad" for check in checks):
         checks += with_engine(settings, lambda engine: looks.look_at_database(engine, now_ms()))
+        checks += _restores(settings) if any(check.name == "clock" for check in checks) else []
     bad = [check.name for check in checks if check.state == "bad"]
     if as_json:
         output.json({"ok": not bad, "checks": checks})
@@ -84,6 +97,12 @@ def doctor(*, data: Data = None, database: Database = None, as_json: Json = Fals
         raise RefusedError(message)
 
 
+def _restores(settings: Settings) -> list[Check]:
+    """What the office has to know of restores; the content was looked at, so the schema fits."""
+    do = "tell the office; strike the numbers that stay missing from the register"
+    return [Check("restore", "note", in_words(one), do) for one in with_engine(settings, lost)]
+
+
 def backup(
     *,
     file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
@@ -92,49 +111,58 @@ def backup(
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Copy an embedded database to a file.
+    """Copy an embedded database to a file, and check the copy.
 
-    The server may run meanwhile. --force writes over a file that exists.
+    The server may run meanwhile. --force writes over a file that exists. A PostgreSQL is copied by its own tool:
+    pg_dump --format=custom --file=FILE URL
 
     Example: roundbook backup /media/usb/roundbook-monday.db
     """
-    settings = _embedded(settings_of(data, database), "pg_dump --format=custom --file=FILE DATABASE")
+    settings = _embedded(settings_of(data, database), _DUMP)
     write_for_own_user()
     with output.progress("Copying", 1, quiet=as_json) as step:
         done = copies.back_up(
             settings.file, file, force=force, progress=lambda n, total: step(n / (total or 1))
         )
-    _show(done, "holds", as_json=as_json)
+    _show(done, "is written", as_json=as_json)
 
 
 def restore(
     *,
     file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
-    force: Force = False,
+    replace: Replace = False,
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Put a backup in the place of the database.
+    """Put a backup in the place of an embedded database.
 
-    The server must not run. --force restores over a database, which is kept beside it. Devices notice by
-    themselves, and send again what the backup lacks.
+    The server must not run. --replace puts the database that is there aside, beside it. Devices send again
+    what the backup lacks, by themselves. A PostgreSQL is restored by its own tools, into a new database, which
+    the server is then pointed to: createdb NEW; pg_restore --exit-on-error --no-owner --dbname=URL-OF-NEW FILE;
+    roundbook migrate --database URL-OF-NEW
 
-    Example: roundbook restore /media/usb/roundbook-monday.db --force
+    Example: roundbook restore /media/usb/roundbook-monday.db --replace
     """
-    settings = _embedded(settings_of(data, database), "pg_restore --dbname=DATABASE FILE")
+    settings = _embedded(settings_of(data, database), _LOAD)
     write_for_own_user()
     stamp = datetime.fromtimestamp(now_ms() // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
-    done = copies.restore(file, settings.file, force=force, stamp=stamp)
+    done = copies.restore(file, settings.file, replace=replace, stamp=stamp)
     make_ready(settings)
-    _show(done, "is restored, with", as_json=as_json)
-    if done.kept and not as_json:
+    given = given_in(Path(done.kept) if done.kept else None)
+    with_engine(settings, lambda engine: note_restore(engine, given, now_ms()))
+    _show(done, "is restored", as_json=as_json)
+    if as_json:
+        return
+    if done.kept:
         output.hint(f"What stood there before is kept as {done.kept}.")
+    output.hint(_NEXT)
 
 
 def _embedded(settings: Settings, instead: str) -> Settings:
     if not settings.embedded:
-        message = f"This copies an embedded database; PostgreSQL has a tool of its own: {instead}."
+        url = shown_database(settings)
+        message = f"PostgreSQL is copied and restored by its own tools. Run: {instead.format(url=url)}"
         raise RefusedError(message)
     return settings
 
@@ -142,5 +170,8 @@ def _embedded(settings: Settings, instead: str) -> Settings:
 def _show(done: Copied, verb: str, *, as_json: bool) -> None:
     if as_json:
         output.json(done)
-    else:
-        output.say(f"{done.file} {verb} {done.size_bytes / _MIB:,.1f} MiB at schema {done.revision}.")
+        return
+    output.say(
+        f"{done.file} {verb}: {done.size_bytes / _MIB:,.1f} MiB at schema {done.revision}, every page checked; "
+        f"townships {done.townships:,}, records {done.records:,}, changes {done.changes:,}."
+    )

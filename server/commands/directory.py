@@ -15,6 +15,7 @@ from server.directory.service import Imported
 from server.directory.shipped import LIST_YEAR, shipped_list
 from server.files import read_file
 from server.refused import RefusedError
+from server.restoring import Lost, lost
 from server.storage.directory import GridRow, Opened
 from server.sync.horizon import DAYS, Trimmed, trim
 
@@ -130,22 +131,50 @@ def list_all(
     Example: roundbook township list 321283104
     """
     if code is None:
-        _list_townships(on_database(data, database, service.opened), as_json=as_json)
+        _list_townships(on_database(data, database, _opened), as_json=as_json)
     else:
         _list_grids(on_database(data, database, lambda engine: service.grids(engine, code)), as_json=as_json)
 
 
-def _list_townships(found: list[Opened], *, as_json: bool) -> None:
+async def _opened(engine: AsyncEngine) -> tuple[list[Opened], list[Lost]]:
+    return await service.opened(engine), await lost(engine)
+
+
+def _list_townships(found: tuple[list[Opened], list[Lost]], *, as_json: bool) -> None:
+    opened, spans = found
     if as_json:
-        output.json([{**_plain(one), "opened_at": output.moment(one.opened_ms)} for one in found])
+        listed = [{**_plain(one), "opened_at": output.moment(one.opened_ms)} for one in opened]
+        by_code = {
+            one.township: [_span(span) for span in spans if span.township == one.township] for one in opened
+        }
+        output.json([{**row, "lost": by_code[str(row["township"])]} for row in listed])
         return
     rows = [
-        (one.township, one.name, one.villages, one.grids, output.clock_time(one.opened_ms)) for one in found
+        (one.township, one.name, one.villages, one.grids, output.clock_time(one.opened_ms)) for one in opened
     ]
     output.table(
         ("code", "township", output.number("villages"), output.number("grids"), "opened"),
         rows,
         empty="No township is open yet: `roundbook township open CODE` opens one.",
+    )
+
+    for span in spans:
+        output.hint(in_words(span))
+
+
+def _span(span: Lost) -> dict[str, object]:
+    times = {"since": output.moment(span.since_ms), "until": output.moment(span.noticed_ms)}
+    return {**times, "missing_numbers": span.missing}
+
+
+def in_words(span: Lost) -> str:
+    """What the office has to know of a restore."""
+    times = f"from {output.clock_time(span.since_ms)} to {output.clock_time(span.noticed_ms)}"
+    rows = [first if first == last else f"{first} to {last}" for first, last in span.missing]
+    numbers = f" Numbers not brought back yet: {', '.join(rows)}." if rows else ""
+    return (
+        f"{span.name} {span.township} was restored: look again at what the office decided {times}; devices send "
+        f"again what they had sent.{numbers}"
     )
 
 

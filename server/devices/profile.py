@@ -7,8 +7,10 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.kinds.registry import Registry
-from server.storage import devices, directory
+from server.storage import devices, directory, townships
+from sync_protocol.files import key_of
 from sync_protocol.messages import Grid, Person, Profile
+from sync_protocol.signing import encode_bytes
 
 _TAG_CHARS: Final = 16
 _encode: Final = msgspec.json.Encoder().encode
@@ -21,7 +23,8 @@ async def profile(connection: AsyncConnection, township: str, device: str, regis
     a device are equal when their tags are.
     """
     owner = await devices.owner(connection, township, device)
-    if owner is None:
+    town = await townships.read(connection, township)
+    if owner is None or town is None:
         message = "no such device"
         raise LookupError(message)
     rows = await directory.grids_of(connection, township, owner.grids)
@@ -34,6 +37,7 @@ async def profile(connection: AsyncConnection, township: str, device: str, regis
         grids=tuple(Grid(row.grid, row.name, row.village_name) for row in rows),
         kinds=(),
         duty_phone=owner.duty_phone,
+        file_key=encode_bytes(key_of(town.cursor_key, device)),
     )
     content = _encode(found) + registry.generation.encode()
     tag = hashlib.sha256(content).hexdigest()[:_TAG_CHARS]

@@ -7,7 +7,7 @@ import msgspec
 from server.records.veil import Veil
 from server.records.views import RecordView, WhoWhen, change_of, who_when
 from server.storage.changes import Stored
-from server.sync.settle import first_verdict
+from server.sync.draft import first_verdict
 from sync_protocol.changes import Add, Change, Drop, Increment, Op, Put, Remove, fields_of, object_of
 from sync_protocol.history import STATE
 

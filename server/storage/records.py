@@ -173,6 +173,14 @@ async def places(connection: AsyncConnection, township: str, ids: Sequence[str])
     return {row.record_id: row.place for row in rows}
 
 
+async def numbers_taken(connection: AsyncConnection, township: str, numbers: Sequence[str]) -> set[str]:
+    """Which of these registration numbers some record has."""
+    condition = among(connection, "number", "numbers", TEXT)
+    statement = f"SELECT number FROM records WHERE township_id = :t AND {condition}"  # noqa: S608
+    rows = await connection.execute(text(statement), {"t": township, "numbers": many(connection, numbers)})
+    return {row.number for row in rows}
+
+
 async def digests(connection: AsyncConnection, township: str, grids: Sequence[str]) -> dict[str, Digest]:
     """The digest of what devices hold of each grid, as the writes have kept it."""
     condition = among(connection, "grid", "grids", TEXT)

@@ -4,6 +4,7 @@ Numbers are epoch times 2^40 plus a count. Whoever writes takes the row's lock f
 commits is the order of numbers and no reader can skip a late commit (failures, row 1).
 """
 
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -11,8 +12,21 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.engine import is_sqlite
+from sync_protocol.registration import Registered, written
 
 EPOCH_BITS: Final = 40
+
+
+class LostSpan(msgspec.Struct, frozen=True, array_like=True):
+    """What a restore took back: numbers of changes and records, and when. Times in milliseconds since 1970."""
+
+    first: int
+    last: int
+    since_ms: int = 0
+    """Everything that the township received before is there; 0 where that is not known."""
+    noticed_ms: int = 0
+    registers: tuple[tuple[int, int, int], ...] = ()
+    """Year, first and last of the registration numbers that were given in that time."""
 
 
 class Township(msgspec.Struct, frozen=True):
@@ -23,10 +37,12 @@ class Township(msgspec.Struct, frozen=True):
     counter: int
     horizon: int
     cursor_key: bytes
-    lost_spans: tuple[tuple[int, int], ...]
+    lost_spans: tuple[LostSpan, ...]
     tip: int = 0
     """The number of the newest change, 0 before the first."""
     tip_change: str = ""
+    register: tuple[int, int] = (0, 0)
+    """The newest year of the register, and its last number."""
 
     @property
     def server(self) -> str:
@@ -35,18 +51,24 @@ class Township(msgspec.Struct, frozen=True):
 
     def survived(self, number: int) -> int:
         """A version as this timeline knows it: one of a lost span counts as the head it was lost above."""
-        for first, last in self.lost_spans:
-            if first <= number <= last:
-                return first - 1
+        for span in self.lost_spans:
+            if span.first <= number <= span.last:
+                return span.first - 1
         return number
 
 
-_READ = (
+_COLUMNS: Final = (
     "SELECT township_id, CAST(identity AS text) AS identity, counter, horizon, cursor_key, lost_spans, tip, "
-    "CAST(tip_change AS text) AS tip_change FROM townships WHERE township_id = :t"
+    "CAST(tip_change AS text) AS tip_change"
 )
-_PLAIN: Final = text(_READ)
-_LOCKING: Final = text(f"{_READ} FOR UPDATE")
+_FROM: Final = "FROM townships WHERE township_id = :t"
+_YEARS: Final = 10**9
+_REGISTER: Final = (
+    f"(SELECT max(CAST(year AS bigint) * {_YEARS} + last) FROM registers WHERE township_id = :t) AS register"  # noqa: S608
+)
+_PLAIN: Final = text(f"{_COLUMNS}, {_REGISTER} {_FROM}")
+# Without the register: beside a lock it would be read as it was before the wait (rule Q9).
+_LOCKING: Final = text(f"{_COLUMNS}, 0 AS register {_FROM} FOR UPDATE")
 _BUMP: Final = text(
     "UPDATE townships SET counter = :counter, tip = :tip, tip_change = :change WHERE township_id = :t"
 )
@@ -54,6 +76,8 @@ _HORIZON: Final = text(
     "UPDATE townships SET horizon = :horizon WHERE township_id = :t AND horizon < :horizon"
 )
 _REOPEN: Final = text("UPDATE townships SET counter = :counter, lost_spans = :spans WHERE township_id = :t")
+_NUMBERED: Final = text("SELECT number FROM records WHERE township_id = :t AND number LIKE :year")
+_NOTE: Final = text("UPDATE townships SET lost_spans = :spans WHERE township_id = :t")
 
 
 async def read(connection: AsyncConnection, township: str) -> Township | None:
@@ -76,27 +100,67 @@ async def move_horizon(connection: AsyncConnection, township: str, horizon: int)
     await connection.execute(_HORIZON, {"t": township, "horizon": horizon})
 
 
-async def open_epoch(connection: AsyncConnection, township: Township) -> Township:
-    """A new timeline after a restore: numbers go on above everything that may have been given and lost."""
-    counter = ((township.counter >> EPOCH_BITS) + 1) << EPOCH_BITS
-    spans = (*township.lost_spans, (township.counter + 1, counter))
-    encoded = msgspec.json.encode(spans).decode()
-    await connection.execute(_REOPEN, {"t": township.id, "counter": counter, "spans": encoded})
+async def open_epoch(
+    connection: AsyncConnection, township: Township, *, above: int, since_ms: int, now_ms: int
+) -> Township:
+    """A new timeline after a restore: numbers go on above everything that may have been given and lost.
+
+    `above` is the highest number that is known of the lost one, which may have been a second timeline itself.
+    """
+    counter = ((max(township.counter, above) >> EPOCH_BITS) + 1) << EPOCH_BITS
+    spans = (*township.lost_spans, LostSpan(township.counter + 1, counter, since_ms, now_ms))
+    await connection.execute(_REOPEN, {"t": township.id, "counter": counter, "spans": _encoded(spans)})
     return msgspec.structs.replace(township, counter=counter, lost_spans=spans)
+
+
+async def note_numbers(
+    connection: AsyncConnection, township: Township, year: int, first: int, last: int
+) -> Township:
+    """Notes registration numbers of the newest lost span."""
+    newest = township.lost_spans[-1]
+    noted = msgspec.structs.replace(newest, registers=(*newest.registers, (year, first, last)))
+    spans = (*township.lost_spans[:-1], noted)
+    await connection.execute(_NOTE, {"t": township.id, "spans": _encoded(spans)})
+    return msgspec.structs.replace(township, lost_spans=spans)
+
+
+async def missing_numbers(
+    connection: AsyncConnection, township: str, span: LostSpan
+) -> tuple[tuple[str, str], ...]:
+    """The registration numbers of a lost span that no record has, as first and last of each row of them."""
+    missing: list[tuple[str, str]] = []
+    for year, first, last in span.registers:
+        rows = await connection.execute(_NUMBERED, {"t": township, "year": f"{township}-{year}-%"})
+        there = {row.number for row in rows}
+        given = [written(township, Registered(year, serial)) for serial in range(first, last + 1)]
+        for is_there, group in groupby(given, key=there.__contains__):
+            numbers = list(group)
+            missing += [] if is_there else [(numbers[0], numbers[-1])]
+    return tuple(missing)
+
+
+def spans_of(stored: object) -> tuple[LostSpan, ...]:
+    """The lost spans of a township as its row holds them."""
+    plain = msgspec.json.decode(stored) if isinstance(stored, str) else stored
+    return msgspec.convert(plain, tuple[LostSpan, ...])
+
+
+def _encoded(spans: tuple[LostSpan, ...]) -> str:
+    return msgspec.json.encode(spans).decode()
 
 
 async def _one(connection: AsyncConnection, statement: object, township: str) -> Township | None:
     row = (await connection.execute(statement, {"t": township})).one_or_none()  # type: ignore[call-overload]
     if row is None:
         return None
-    spans = msgspec.json.decode(row.lost_spans) if isinstance(row.lost_spans, str) else row.lost_spans
     return Township(
         row.township_id,
         row.identity,
         row.counter,
         row.horizon,
         bytes(row.cursor_key),
-        tuple((first, last) for first, last in spans),
+        spans_of(row.lost_spans),
         row.tip or 0,
         row.tip_change or "",
+        divmod(row.register or 0, _YEARS),
     )

@@ -1,5 +1,6 @@
 """POST /v1/sync: who signed it, what it says, what is answered."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
@@ -26,8 +27,14 @@ async def sync_handler(
 ) -> Response[bytes]:
     """The one exchange of a device, docs/protocol.md."""
     body = await read_body(request)
-    caller = await authenticate(services, request, body)
-    plain = decompress(body, request.headers.get("content-encoding"), services.limits)
+    answer = await exchange(services, request.url.path, request.headers, body)
+    return Response(answer, media_type=JSON_TYPE)
+
+
+async def exchange(services: Services, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """The answer to a request as it travelled, in JSON; raises Problem. `headers` by their names in lower case."""
+    caller = await authenticate(services, path, headers, body)
+    plain = decompress(body, headers.get("content-encoding"), services.limits)
     message = codec.read_request(plain, services.limits)
     if not spoken(message.protocol):
         raise Problem("unsupported_protocol")
@@ -35,12 +42,11 @@ async def sync_handler(
         answer = await sync(services, caller, message)
     except UnknownDevice as error:
         raise Problem("unauthorised") from error
-    return Response(codec.encode(answer), media_type=JSON_TYPE)
+    return codec.encode(answer)
 
 
-async def authenticate(services: Services, request: Request[Any, Any, State], body: bytes) -> Caller:
+async def authenticate(services: Services, path: str, headers: Mapping[str, str], body: bytes) -> Caller:
     """The device that signed the request; the same answer for an unknown device as for a wrong signature."""
-    headers = request.headers
     credentials = signing.read_headers(
         headers.get(signing.DEVICE_HEADER),
         headers.get(signing.SERIAL_HEADER),
@@ -55,7 +61,7 @@ async def authenticate(services: Services, request: Request[Any, Any, State], bo
     key = await public_key(services, credentials.township, credentials.device)
     if key is None:
         raise Problem("signature_invalid")
-    signed = signing.signed_bytes(request.method, request.url.path, credentials.serial, body)
+    signed = signing.signed_bytes("POST", path, credentials.serial, body)
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(credentials.signature, signed)
     except InvalidSignature as error:

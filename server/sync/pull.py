@@ -69,7 +69,8 @@ async def pull(connection: AsyncConnection, reader: Reader, limits: Limits) -> t
     upto = min((lane.position for lane in lanes), default=township.counter)
     await _receipts(connection, reader, start, upto, filling)
     receipts = filling.receipts[-1].n if filling.receipts else start.receipts
-    cursor = Cursor(reader.device, tuple(lanes), receipts, township.tip, township.tip_change)
+    now = (township.tip, township.tip_change, township.register)
+    cursor = Cursor(reader.device, tuple(lanes), receipts, *now)
     complete = not filling.full() and all(lane.position >= township.counter for lane in lanes)
     fresh = _finished(start, lanes, township.counter)
     digests = await records.digests(connection, reader.township, reader.grids) if complete else {}

@@ -18,10 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.storage import changes, conflicts, records, stream, townships
 from server.storage.changes import Stored
 from server.storage.townships import Township
+from server.sync.draft import Draft, first_verdict
 from server.sync.judge import Accepted, Author, Kinds, Refusal, judge
 from server.sync.order import Item, Ordered, is_resend, item, order, under_other_id
 from server.sync.pasts import histories
-from server.sync.settle import Draft, Settled, first_verdict, settle
+from server.sync.settle import Settled, settle
+from server.sync.timeline import Proof, restored
 from sync_protocol.changes import Change, fields_of
 from sync_protocol.clock import Corrected, Reading, correct
 from sync_protocol.codec import Unreadable
@@ -30,6 +32,7 @@ from sync_protocol.limits import Limits
 from sync_protocol.merge import merge
 from sync_protocol.messages import Unanswered, Verdict
 from sync_protocol.outcome import Arrival, Merged
+from sync_protocol.registration import Claim, Registered, proof, proven
 from sync_protocol.state import RecordState, Writer, born
 
 
@@ -49,7 +52,10 @@ class Upload(msgspec.Struct, frozen=True):
     epoch: str | None = None
     epochs: dict[str, int] = {}
     lowest: int = 0
-    tip: tuple[int, str] = (0, "")
+    proof: Proof = Proof()
+    """What the cursor proves of the timeline that it was given in."""
+    numbers: dict[str, Claim] = {}
+    """Record to a registration number that it had there."""
     known_only: bool = False
     """Whether only changes that came before are answered: the request may be a replayed one."""
     replay: Replay | None = None
@@ -111,9 +117,8 @@ async def push(
     batch, offer_above = await _open(connection, township, upload)
     for element, n in batch.ordered.take:
         _take(batch, element, n, kinds, limits)
-    settled = await settle(
-        connection, batch.township.id, batch.drafts, batch.records, upload.reading.server_ms
-    )
+    now_ms = upload.reading.server_ms
+    settled = await settle(connection, batch.township.id, batch.drafts, batch.records, now_ms, _claims(batch))
     own = _number_records(batch)
     await _write(connection, batch, settled)
     pushed = Pushed(batch.township, batch.ordered, offer_above=offer_above, own=own)
@@ -130,7 +135,21 @@ def _tell(pushed: Pushed, element: Item, verdict: Verdict) -> None:
     if element.answers_to is None:
         pushed.unanswered.append(Unanswered(element.index, verdict.code or "unreadable", element.key))
     else:
-        pushed.verdicts.append(verdict)
+        number = verdict.number
+        key, record = pushed.township.cursor_key, element.change.record
+        shown = proof(key, record, number) if number is not None else None
+        pushed.verdicts.append(msgspec.structs.replace(verdict, proof=shown) if shown else verdict)
+
+
+def _claims(batch: _Batch) -> dict[str, Registered]:
+    """The registration numbers that records of this push prove to have had."""
+    township, numbers = batch.township, batch.upload.numbers
+    found = {
+        record: proven(township.cursor_key, township.id, record, numbers[record])
+        for record in batch.written
+        if record in numbers
+    }
+    return {record: number for record, number in found.items() if number is not None}
 
 
 async def _open(connection: AsyncConnection, township: Township, upload: Upload) -> tuple[_Batch, int | None]:
@@ -139,14 +158,15 @@ async def _open(connection: AsyncConnection, township: Township, upload: Upload)
     if upload.replay is not None:
         items = [msgspec.structs.replace(i, key=upload.replay.key, origin=i.key) for i in items]
     named = {name for i in items if isinstance(i.change, Change) for name in i.change.predecessors}
-    tip, tip_change = upload.tip
+    tip, tip_change = upload.proof.tip, upload.proof.tip_change
     wanted = {i.key for i in items} | named | ({tip_change} if tip else set())
     seen = await changes.by_ids(connection, township.id, sorted(wanted))
     reused = [under_other_id(i).key for i in items if i.key in seen and not is_resend(i, seen)]
     seen |= await changes.by_ids(connection, township.id, reused)
     offer_above = None
     if tip and (tip_change not in seen or seen[tip_change].n != tip):
-        township, offer_above = await _restored(connection, township, upload)
+        now_ms = upload.reading.server_ms
+        township, offer_above = await restored(connection, township, upload.author.id, upload.proof, now_ms)
     counter = upload.epochs.get(upload.epoch or "", 0)
     ordered = order(items, seen, counter, upload.lowest)
     if upload.known_only:
@@ -155,20 +175,6 @@ async def _open(connection: AsyncConnection, township: Township, upload: Upload)
     states = await records.by_ids(connection, township.id, sorted({c.record for c in taken}))
     known, orphans = await histories(connection, township.id, taken, states, seen, upload.author.id)
     return _Batch(upload, township, seen, ordered, states, known, orphans, township.counter), offer_above
-
-
-async def _restored(connection: AsyncConnection, township: Township, upload: Upload) -> tuple[Township, int]:
-    """The township on its own timeline, and the number of the last change of this device that it still has.
-
-    Not simply the last number that survived: somebody may have written here before the restore was noticed,
-    and given numbers again that the lost timeline had given too.
-    """
-    tip = upload.tip[0]
-    survived = township.survived(tip)
-    if survived == tip:  # nobody has noticed this restore before
-        survived = township.counter
-        township = await townships.open_epoch(connection, township)
-    return township, await changes.last_sent(connection, township.id, upload.author.id, survived)
 
 
 def _surviving(township: Township, ordered: Ordered) -> list[Change]:

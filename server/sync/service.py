@@ -3,7 +3,10 @@
 The page is read after the push has committed, so an answer only ever tells what is durable (failures, 27).
 """
 
+from typing import Final
+
 import msgspec
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.devices.profile import profile
@@ -11,15 +14,21 @@ from server.services import Services
 from server.storage import contact, townships
 from server.storage.contact import EPOCHS_MAX, Contact
 from server.storage.engine import snapshot, transact
+from server.storage.townships import Township
 from server.sync.judge import Author
 from server.sync.pull import Reader, pull
 from server.sync.push import Pushed, Upload, push
+from server.sync.timeline import Proof
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable, read_change
 from sync_protocol.cursor import Cursor, CursorInvalid, from_the_beginning, unseal
+from sync_protocol.files import key_of
+from sync_protocol.ids import is_id
 from sync_protocol.messages import Profile, SyncAnswer, SyncRequest
 from sync_protocol.versions import CURRENT
+
+_log: Final = structlog.get_logger(__name__)
 
 
 class UnknownDevice(LookupError):  # noqa: N818 (it is the device that is unknown)
@@ -58,6 +67,18 @@ async def public_key(services: Services, township: str, device: str) -> bytes | 
     return key
 
 
+async def file_key(services: Services, township: str, device: str) -> bytes | None:
+    """The key of a device's files; None for a device that does not exist."""
+    if not is_id(device) or await public_key(services, township, device) is None:
+        return None
+
+    async def read(connection: AsyncConnection) -> Township | None:
+        return await townships.read(connection, township)
+
+    found = await snapshot(services.engine, read)
+    return key_of(found.cursor_key, device) if found is not None else None
+
+
 async def sync(services: Services, caller: Caller, request: SyncRequest) -> SyncAnswer:
     """Takes the queue in and reads the next page; raises UnknownDevice."""
     changes = [read_change(raw, services.limits) for raw in request.changes]
@@ -67,6 +88,9 @@ async def sync(services: Services, caller: Caller, request: SyncRequest) -> Sync
     async def take(connection: AsyncConnection) -> _Taken:
         return await _take(connection, services, caller, request, changes, now_ms)
 
+    if request.reread:
+        # A device's base differed from ours: its storage is damaged, or one of the two programs is wrong.
+        _log.warning("digest_differs", township=caller.township, device=caller.device, grids=request.reread)
     taken = await transact(services.engine, take)
     pushed, known = taken.pushed, taken.contact
     old = caller.serial <= known.serial
@@ -109,7 +133,8 @@ async def _take(
         request.epoch,
         known.epochs,
         request.lowest,
-        (cursor.tip, cursor.tip_change) if cursor is not None else (0, ""),
+        _proof(cursor, known),
+        request.numbers,
         known_only=caller.serial <= known.serial,
     )
     pushed = await push(connection, township, upload, services.registry, services.limits)
@@ -120,6 +145,13 @@ async def _take(
             connection, caller.township, caller.device, _remembered(caller, request, pushed, upload)
         )
     return _Taken(pushed, known, cursor, refused)
+
+
+def _proof(cursor: Cursor | None, known: Contact) -> Proof:
+    """What the cursor proves of the timeline that it was given in; nothing without one."""
+    if cursor is None:
+        return Proof()
+    return Proof(cursor.tip, cursor.tip_change, cursor.register, known.contact_ms or 0)
 
 
 def _cursor(request: SyncRequest, key: bytes, device: str) -> tuple[Cursor | None, str | None]:

@@ -13,6 +13,7 @@ AWAY: Final = "tests/e2e/test_horizon.py"
 ONCE, SCOPE, PAGES, TIME = (
     f"tests/sync/test_{name}.py" for name in ("exactly_once", "scope", "pages", "honest_time")
 )
+TIMELINES: Final = "tests/sync/test_timelines.py"
 CHAINS, RULES, REPLAY = (f"tests/protocol/test_merge_{name}.py" for name in ("chains", "rules", "replay"))
 SESSION, CLOCK = "tests/protocol/test_session.py", "tests/protocol/test_clock.py"
 LANES: Final = "tests/lanes/test_lanes_model.py::test_a_device_holds_its_scope_whatever_moves_under_its_pages"
@@ -80,19 +81,17 @@ MUTANTS: Final = (
     Mutant(
         "registration-number-outside-the-transaction",
         ("22",),
-        "server/sync/settle.py",
-        "        await stream.register(connection, township, year, last)\n",
-        f"        await stream.register(connection, township, year, last)\n        {_COMMIT.format('        ')}pass\n",
+        "server/sync/register.py",
+        "await stream.register(connection, township, moved, last[moved])\n",
+        f"await stream.register(connection, township, moved, last[moved])\n        {_COMMIT.format('        ')}pass\n",
         (f"{ONCE}::test_row_27_verdict_effect_and_number_are_one_transaction",),
     ),
     Mutant(
         "refused-changes-use-up-numbers",
         ("22",),
-        "server/sync/settle.py",
-        "if draft.refused or state is None or state.number is not None or not _numbered(draft):\n            continue",
-        "if draft.refused:\n            last = (last or 0) + 1\n"
-        "        if draft.refused or state is None or state.number is not None or not _numbered(draft):\n"
-        "            continue",
+        "server/sync/register.py",
+        "            last[year] += 1\n",
+        "            last[year] += 1 + sum(draft.refused is not None for draft in drafts)\n",
         (f"{ONCE}::test_row_22_numbers_are_given_on_arrival_without_gaps",),
     ),
     # Nothing saved on a device is lost.
@@ -380,18 +379,42 @@ MUTANTS: Final = (
     Mutant(
         "device-time-is-overwritten",
         ("G8",),
-        "server/sync/settle.py",
+        "server/sync/draft.py",
         "at_ms=self.at_ms,",
         "at_ms=self.corrected.stamp_ms,",
         (f"{TIME}::test_row_10_a_clock_of_any_year_is_taken_and_corrected",),
     ),
     # Rows beside the guarantees.
     Mutant(
+        "any-number-may-be-claimed",
+        ("11",),
+        "sync_protocol/registration.py",
+        '    if not hmac.compare_digest(expected.encode(), claim.proof.encode("utf-8", "surrogatepass")):\n',
+        "    if not expected:\n",
+        (f"{TIMELINES}::test_no_device_can_claim_a_number_that_was_not_given_to_its_record",),
+    ),
+    Mutant(
+        "a-second-restore-opens-the-same-timeline",
+        ("11",),
+        "server/storage/townships.py",
+        "((max(township.counter, above) >> EPOCH_BITS) + 1)",
+        "((township.counter >> EPOCH_BITS) + 1)",
+        (f"{TIMELINES}::test_what_a_copy_lacks_twice_is_never_numbered_alike",),
+    ),
+    Mutant(
+        "a-register-goes-on-where-the-backup-stood",
+        ("11",),
+        "server/sync/timeline.py",
+        "    if last <= before:\n",
+        "    if last >= 0:\n",
+        (f"{TIMELINES}::test_a_matter_that_is_offered_again_keeps_its_registration_number",),
+    ),
+    Mutant(
         "township-not-locked",
         ("1",),
         "server/storage/townships.py",
-        'text(f"{_READ} FOR UPDATE")',
-        "text(_READ)",
+        '{_FROM} FOR UPDATE")',
+        '{_FROM}")',
         (f"{ONCE}::test_row_1_a_reader_misses_nothing_of_many_slow_writers",),
         "postgresql",
     ),

@@ -52,6 +52,7 @@ def test_a_request_comes_back(request: SyncRequest) -> None:
         client="c",
         profile=None,
         reread=(),
+        numbers={},
         protocol=CURRENT,
         now=request.now % 2**53,
         lowest=request.lowest % 2**53,

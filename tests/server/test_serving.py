@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -67,7 +68,7 @@ def test_a_server_serves_while_commands_work_beside_it(tmp_path: Path) -> None:
         assert _run(folder, "staff", "list").returncode == 0
         done = _run(folder, "backup", str(copy), "--json")
         assert json.loads(done.stdout)["file"] == str(copy)
-        refused = _run(folder, "restore", str(copy), "--force")
+        refused = _run(folder, "restore", str(copy), "--replace")
         assert refused.returncode == 1
         assert refused.stderr.endswith("open: stop it first.\n")
         assert _get(f"{url}/v1/health/ready")[0] == 200
@@ -76,7 +77,7 @@ def test_a_server_serves_while_commands_work_beside_it(tmp_path: Path) -> None:
         assert taken.returncode == 1
         assert f"127.0.0.1:{port} cannot be listened on" in taken.stderr
     assert process.returncode == 0
-    restored = _run(folder, "restore", str(copy), "--force")
+    restored = _run(folder, "restore", str(copy), "--replace")
     assert restored.returncode == 0, restored.stderr
 
 
@@ -86,12 +87,21 @@ def test_a_server_serves_while_commands_work_beside_it(tmp_path: Path) -> None:
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     """A database of Roundbook with one word in it, in WAL mode."""
-    file = tmp_path / "live" / "roundbook.db"
-    file.parent.mkdir()
+    return _database(tmp_path / "live", "here")
+
+
+def _database(folder: Path, identity: str) -> Path:
+    """A database with the tables that tell one of Roundbook, and a word."""
+    file = folder / "roundbook.db"
+    folder.mkdir()
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
         connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+        connection.execute("CREATE TABLE townships (identity TEXT)")
+        connection.execute("INSERT INTO townships VALUES (?)", (identity,))
+        for table in ("devices", "records", "changes"):
+            connection.execute(f"CREATE TABLE {table} (id TEXT)")
         connection.execute("CREATE TABLE words (word TEXT)")
         connection.execute("INSERT INTO words VALUES ('before')")
     return file
@@ -118,6 +128,7 @@ def test_a_copy_holds_what_was_committed_while_others_write(database: Path, tmp_
     assert heard[-1][0] == heard[-1][1]
     assert _words(copy) == ["before"]
     assert (done.revision, done.size_bytes) == ("0001", copy.stat().st_size)
+    assert (done.townships, done.records, done.changes) == (1, 0, 0)
     assert copy.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "live"]
 
@@ -129,9 +140,9 @@ def test_a_restored_copy_stands_in_the_databases_place_and_the_old_one_beside_it
     back_up(database, copy)
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("INSERT INTO words VALUES ('after')")
-    with pytest.raises(RefusedError, match="add --force"):
+    with pytest.raises(RefusedError, match="add --replace"):
         restore(copy, database, stamp="s")
-    done = restore(copy, database, force=True, stamp="s")
+    done = restore(copy, database, replace=True, stamp="s")
     assert _words(database) == ["before"]
     assert done.kept == str(database.with_name("roundbook.db.s"))
     assert _words(Path(done.kept)) == ["before", "after"]
@@ -152,7 +163,7 @@ def test_nothing_is_restored_while_somebody_has_the_database_open(database: Path
     with closing(sqlite3.connect(database, isolation_level=None)) as reader:
         reader.execute("SELECT * FROM words").fetchall()
         with pytest.raises(RefusedError, match="stop it first"):
-            restore(copy, database, force=True, stamp="s")
+            restore(copy, database, replace=True, stamp="s")
         assert reader.execute("SELECT word FROM words").fetchall() == [("before",)]
     assert sorted(path.name for path in database.parent.iterdir()) == ["roundbook.db"]
 
@@ -161,7 +172,7 @@ def test_a_damaged_database_may_be_restored_over(database: Path, tmp_path: Path)
     copy = tmp_path / "copy.db"
     back_up(database, copy)
     database.write_bytes(b"\0" * 9_999)
-    restore(copy, database, force=True, stamp="s")
+    restore(copy, database, replace=True, stamp="s")
     assert _words(database) == ["before"]
 
 
@@ -170,10 +181,50 @@ def test_only_a_whole_database_is_restored(database: Path, tmp_path: Path, conte
     bad = tmp_path / "bad.db"
     bad.write_bytes(content)
     with pytest.raises(RefusedError, match="not a database of Roundbook"):
-        restore(bad, database, force=True, stamp="s")
+        restore(bad, database, replace=True, stamp="s")
     assert _words(database) == ["before"]
     with pytest.raises(RefusedError, match="There is no file"):
-        restore(tmp_path / "none.db", database, force=True, stamp="s")
+        restore(tmp_path / "none.db", database, replace=True, stamp="s")
+
+
+def test_a_database_of_another_program_or_of_another_server_is_not_restored(
+    database: Path, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "foreign.db"
+    with closing(sqlite3.connect(foreign, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+    with pytest.raises(RefusedError, match="of another program"):
+        restore(foreign, database, replace=True, stamp="s")
+    other = tmp_path / "other.db"
+    back_up(_database(tmp_path / "elsewhere", "there"), other)
+    with pytest.raises(RefusedError, match="of another server"):
+        restore(other, database, replace=True, stamp="s")
+    with pytest.raises(RefusedError, match="the database itself"):
+        restore(database, database, replace=True, stamp="s")
+    assert _words(database) == ["before"]
+    assert sorted(path.name for path in database.parent.iterdir()) == ["roundbook.db"]
+
+
+def test_a_copy_made_by_hand_is_restored_with_its_journal(database: Path, tmp_path: Path) -> None:
+    """Somebody copied the data folder while the server ran: the newest commits lie in the journal alone."""
+    by_hand = tmp_path / "by-hand.db"
+    with closing(sqlite3.connect(database, isolation_level=None)) as writer:
+        writer.execute("INSERT INTO words VALUES ('in the journal')")
+        for tail in ("", "-wal"):
+            shutil.copyfile(f"{database}{tail}", f"{by_hand}{tail}")
+    assert Path(f"{by_hand}-wal").stat().st_size
+    restore(by_hand, tmp_path / "new.db", stamp="s")
+    assert _words(tmp_path / "new.db") == ["before", "in the journal"]
+    assert _words(by_hand) == ["before", "in the journal"]
+
+
+def test_two_restores_within_a_second_keep_both_databases(database: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    back_up(database, copy)
+    kept = [restore(copy, database, replace=True, stamp="s").kept for _ in range(2)]
+    assert kept == [f"{database}.s", f"{database}.s-2"]
+    assert all(_words(Path(one)) == ["before"] for one in kept if one)
 
 
 def test_a_torn_copy_is_recognised(database: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from sync_protocol.codec import encode as encode_message
 from sync_protocol.codec import read_answer, read_request
 from sync_protocol.messages import Page, PageRecord, Receipt, SyncAnswer, SyncRequest, Verdict
 from sync_protocol.overlay import Base, apply_page_record
+from sync_protocol.registration import Claim
 from sync_protocol.versions import CURRENT
 from tests.sync.town import Town, id_of
 
@@ -55,6 +56,8 @@ class Device:
     verdicts: dict[str, list[Verdict]] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
     receipts: list[Receipt] = field(default_factory=list)
+    claims: dict[str, Claim] = field(default_factory=dict)
+    """Record to the number that the server gave it, with the proof."""
     cursor: str | None = None
     complete: bool = False
 
@@ -100,6 +103,11 @@ class Device:
             "changes": [_raw(change) for change in self.queue],
             "queued": len(self.queue),
             "cursor": self.cursor,
+            "numbers": {
+                change.record: self.claims[change.record]
+                for change in self.queue
+                if isinstance(change, Change) and change.record in self.claims
+            },
         } | more
         body = encode_message(SyncRequest(**request))
         caller = Caller(self.town.code, self.id, self.serial if serial is None else serial)
@@ -126,6 +134,9 @@ class Device:
         for change in waiting:
             if isinstance(change, Change) and change.id in named:
                 self.sent[change.id] = change
+                for verdict in answer.verdicts:
+                    if verdict.id == change.id and verdict.number and verdict.proof:
+                        self.claims[change.record] = Claim(verdict.number, verdict.proof)
         if answer.offer_above is not None:
             self._offer(answer.offer_above)
         if answer.fork:

@@ -1,8 +1,11 @@
 """A server that was restored from an older copy (failures, row 11): recognised, and given back what it lost."""
 
+import pytest
+
 from server.storage import tables
 from sync_protocol.changes import Act
-from tests.sync.device import enrolled
+from sync_protocol.registration import Claim
+from tests.sync.device import Device, enrolled
 from tests.sync.town import Town, a_town, backup, restore
 
 REPORT = Act("report", "fresh", "reported")
@@ -111,3 +114,111 @@ async def test_what_the_restored_server_says_of_the_scope_counts(database_url: s
         assert one.held == {}
         [verdict] = [verdicts[-1] for verdicts in one.verdicts.values()]
         assert (verdict.result, verdict.code) == ("quarantined", "not_in_scope")
+
+
+async def numbers(town: Town) -> dict[str, str]:
+    """Record to its registration number."""
+    return {str(row.record_id): row.number for row in await town.rows(tables.records) if row.number}
+
+
+async def two_devices(town: Town) -> tuple[Device, Device]:
+    one, other = await enrolled(town, 1), await enrolled(town, 2)
+    for device in (one, other):
+        device.create(subject=f"before {device.number}", act=REPORT)
+        await device.sync_all()
+    return one, other
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_a_matter_that_is_offered_again_keeps_its_registration_number(
+    database_url: str, first: int
+) -> None:
+    """Failures, row 11. Whoever comes first, and whatever is reported in between."""
+    async with a_town(database_url) as town:
+        devices = await two_devices(town)
+        copy = await backup(town.server)
+        for at in range(4):
+            devices[at % 2].create(subject=f"after {at}", act=REPORT)
+            await devices[at % 2].sync_all()
+        for device in devices:
+            await device.sync_all()
+        known = await numbers(town)
+        await restore(town.server, copy)
+        new = devices[first].create(subject="new", act=REPORT)
+        for device in (devices[first], devices[1 - first], devices[first]):
+            await device.sync_all()
+            await device.assert_equals_the_server()
+        found = await numbers(town)
+        assert found.pop(new.record) not in known.values()
+        assert found == known
+        [span] = (await town.township()).lost_spans
+        assert span.registers == ((2026, 3, 6),)
+        assert span.since_ms <= span.noticed_ms
+
+
+async def test_a_number_that_somebody_else_has_got_since_is_given_up_and_told(database_url: str) -> None:
+    async with a_town(database_url) as town:
+        one, other = await two_devices(town)
+        await other.sync_all()
+        copy = await backup(town.server)
+        mine = one.create(subject="mine", act=REPORT)
+        await one.sync_all()
+        lost = (await numbers(town))[mine.record]
+        await restore(town.server, copy)
+        theirs = other.create(subject="theirs", act=REPORT)
+        await other.sync_all()  # knows only the old timeline: nobody can notice yet
+        await one.sync_all()
+        found = await numbers(town)
+        assert found[theirs.record] == lost
+        assert found[mine.record] not in {lost, None}
+        told = one.verdicts[mine.id][-1]
+        assert (told.number, told.formerly) == (found[mine.record], lost)
+        assert one.verdicts[mine.id][0].formerly is None
+
+
+async def test_no_device_can_claim_a_number_that_was_not_given_to_its_record(database_url: str) -> None:
+    """Not with a proof of its own making, nor with the proof of another record, nor for another township."""
+    async with a_town(database_url) as town:
+        one, other = await two_devices(town)
+        copy = await backup(town.server)
+        theirs = other.create(subject="theirs", act=REPORT)
+        await other.sync_all()
+        await one.sync_all()
+        await restore(town.server, copy)
+        claim = other.claims[theirs.record]
+        forged = [
+            claim,
+            Claim(claim.number, "A" * 16),
+            Claim(claim.number, ""),
+            Claim(f"{town.code}-2026-99999", claim.proof),
+            Claim("999999999-2026-00007", claim.proof),
+            Claim("一", "一"),
+        ]
+        for wanted in forged:
+            made = one.create(subject="forged", act=REPORT)
+            one.claims[made.record] = wanted
+        await one.sync_all()
+        await other.sync_all()
+        found = await numbers(town)
+        assert found[theirs.record] == claim.number
+        assert sorted(found.values()) == [f"{town.code}-2026-{n:05}" for n in range(1, 10)]
+
+
+async def test_what_a_copy_lacks_twice_is_never_numbered_alike(database_url: str) -> None:
+    """The same old copy is restored a second time: the timeline between is lost as well."""
+    async with a_town(database_url) as town:
+        one, other = await two_devices(town)
+        copy = await backup(town.server)
+        given: list[int] = []
+        for at in range(2):
+            one.create(subject=f"lost {at}", act=REPORT)
+            await one.sync_all()
+            given += [row.n for row in await town.changes()]
+            await restore(town.server, copy)
+        kept = {row.n for row in await town.changes()}
+        for device in (one, other, one):
+            await device.sync_all()
+            await device.assert_equals_the_server()
+        fresh = {row.n for row in await town.changes()} - kept
+        assert min(fresh) > max(given)
+        assert await subjects(town) == {"before 1", "before 2", "lost 0", "lost 1"}

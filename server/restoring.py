@@ -1,0 +1,97 @@
+"""What a restore takes back, noted in the restored database itself, before a server runs on it.
+
+Devices would notice by themselves (server/sync/timeline.py). But whoever restores by `roundbook restore` still
+has the database that is replaced, and it knows what devices can only prove in part: the last number of each
+register, and how far the counters had come. So nothing is given twice, not even before the first device comes.
+"""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from server.backup import read_only
+from server.storage import townships
+from server.storage.engine import snapshot, transact
+from server.storage.townships import Township
+from server.sync.timeline import pass_register
+
+_TOWNSHIPS = text("SELECT township_id, name, lost_spans FROM townships ORDER BY township_id")
+_NEWEST = text(
+    "SELECT max(at) FROM (SELECT max(received_ms) AS at FROM changes WHERE township_id = :t "
+    "UNION ALL SELECT max(contact_ms) FROM devices WHERE township_id = :t "
+    "UNION ALL SELECT opened_ms FROM townships WHERE township_id = :t) x"
+)
+
+
+class Given(msgspec.Struct, frozen=True):
+    """How far a township had come in the database that was replaced."""
+
+    counter: int = 0
+    registers: tuple[tuple[int, int], ...] = ()
+    """Year and last number."""
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """What a restore took back from a township, for people. Times in milliseconds since 1970."""
+
+    township: str
+    name: str
+    since_ms: int
+    noticed_ms: int
+    missing: tuple[tuple[str, str], ...]
+    """Registration numbers given in that time that no device has brought back yet: first and last of each row."""
+
+
+def given_in(file: Path | None) -> dict[str, Given]:
+    """Township to how far it had come in a database file; empty for one that is too damaged to say."""
+    if file is None:
+        return {}
+    registers: dict[str, list[tuple[int, int]]] = {}
+    try:
+        with contextlib.closing(read_only(file)) as connection:
+            for township, year, last in connection.execute("SELECT township_id, year, last FROM registers"):
+                registers.setdefault(township, []).append((year, last))
+            counters = connection.execute("SELECT township_id, counter FROM townships").fetchall()
+    except sqlite3.Error:
+        return {}
+    return {township: Given(n, tuple(registers.get(township, ()))) for township, n in counters}
+
+
+async def note_restore(engine: AsyncEngine, given: dict[str, Given], now_ms: int) -> None:
+    """Opens a new timeline in every township, above all that `given` knows."""
+
+    async def work(connection: AsyncConnection) -> None:
+        for row in (await connection.execute(_TOWNSHIPS)).all():
+            township = await townships.lock(connection, row.township_id)
+            if township is not None:
+                await _note(connection, township, given.get(township.id, Given()), now_ms)
+
+    await transact(engine, work)
+
+
+async def _note(connection: AsyncConnection, township: Township, given: Given, now_ms: int) -> None:
+    since_ms = int(await connection.scalar(_NEWEST, {"t": township.id}) or 0)
+    township = await townships.open_epoch(
+        connection, township, above=given.counter, since_ms=since_ms, now_ms=now_ms
+    )
+    for year, last in given.registers:
+        township = await pass_register(connection, township, year, last)
+
+
+async def lost(engine: AsyncEngine) -> list[Lost]:
+    """What restores have taken back, by township, the oldest first."""
+    return await snapshot(engine, lost_in)
+
+
+async def lost_in(connection: AsyncConnection) -> list[Lost]:
+    """The same, in an open transaction."""
+    found = []
+    for row in (await connection.execute(_TOWNSHIPS)).all():
+        for span in townships.spans_of(row.lost_spans):
+            missing = await townships.missing_numbers(connection, row.township_id, span)
+            found.append(Lost(row.township_id, row.name, span.since_ms, span.noticed_ms, missing))
+    return found

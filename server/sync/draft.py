@@ -1,0 +1,125 @@
+"""A change on its way into the table of changes, and the row and the verdict that it ends as."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from server.storage.changes import Stored
+from server.sync.judge import Author, Refusal
+from server.sync.order import Item
+from sync_protocol.changes import Change, encode
+from sync_protocol.clock import Corrected, Reading
+from sync_protocol.codec import Unreadable
+from sync_protocol.kinds import Kind
+from sync_protocol.messages import Verdict
+from sync_protocol.outcome import Merged
+
+_NO_EFFECTS: Final = b"[]"
+_encode: Final = msgspec.json.Encoder().encode
+_decode_verdict: Final = msgspec.json.Decoder(Verdict).decode
+
+
+@dataclass(slots=True)
+class Draft:
+    """A change on its way into the table: how it came, and what became of it."""
+
+    element: Item
+    author: Author
+    epoch: str | None
+    counter: int
+    n: int
+    at_ms: int
+    reading: Reading
+    corrected: Corrected
+    said: Change | None = None
+    """The change with canonical values; None for one that was refused."""
+    refused: Refusal | None = None
+    merged: Merged = field(default_factory=Merged)
+    kind: Kind | None = None
+    was: tuple[str, bool] | None = None
+    """Place of the record before, and whether devices held it; None for a new one."""
+    now: tuple[str, bool] | None = None
+    entered: str | None = None
+    """The state of the workflow after it."""
+    number: str | None = None
+    """The registration number that this change brought."""
+    formerly: str | None = None
+    """The number that the record proves to have had in a lost timeline, and that another one has now."""
+    _verdict: Verdict | None = None
+
+    @property
+    def stored_id(self) -> str:
+        """The id under which the change is stored."""
+        return self.element.key
+
+    @property
+    def verdict(self) -> Verdict:
+        """The first verdict, which is the verdict for ever; asked for only when `settle` has given numbers."""
+        if self._verdict is None:
+            self._verdict = self._judged()
+        return self._verdict
+
+    def _judged(self) -> Verdict:
+        answered = self.element.answers_to or self.stored_id
+        if self.refused is not None:
+            code, where, reason = self.refused.code, self.refused.field, self.refused.reason
+            return Verdict(answered, "quarantined", self.n, code, where, reason)
+        differs = tuple(sorted({clash.path for clash in self.merged.clashes}))
+        return Verdict(
+            answered, self.merged.result, self.n, number=self.number, formerly=self.formerly, differs=differs
+        )
+
+    def stored(self) -> Stored:
+        """The row of the table of changes."""
+        change, verdict = self.element.change, self.verdict
+        payload = _payload(self.said or change)
+        return Stored(
+            change_id=self.stored_id,
+            n=self.n,
+            record_id=change.record or None,
+            author=self.author.id,
+            role=self.author.role,
+            epoch=self.epoch,
+            counter=self.counter,
+            at_ms=self.at_ms,
+            offset_ms=self.reading.offset_ms,
+            uncertainty_ms=self.corrected.uncertainty_ms,
+            stamp_ms=self.corrected.stamp_ms,
+            received_ms=self.reading.server_ms,
+            result=verdict.result,
+            code=verdict.code,
+            origin=self.element.origin,
+            fingerprint=self._fingerprint(payload),
+            payload=payload,
+            effects=_encode(self.merged.effects) if self.merged.effects else _NO_EFFECTS,
+            verdict=b"" if _is_plain(verdict, self.stored_id) else _encode(verdict),
+        )
+
+    def _fingerprint(self, payload: bytes) -> bytes:
+        """The element's fingerprint; that of the payload where the values travelled in canonical form."""
+        change, said = self.element.change, self.said
+        if self.element.travelled or said is None or not isinstance(change, Change) or change.ops:
+            return self.element.fingerprint
+        canonical = bytes(said.fields) == bytes(change.fields)
+        return hashlib.sha256(payload).digest() if canonical else self.element.fingerprint
+
+
+def _plain(change: str, result: str, n: int) -> Verdict:
+    """The verdict that says no more than the row of its change."""
+    return Verdict(change, result, n)
+
+
+def _is_plain(verdict: Verdict, change: str) -> bool:
+    """Whether the row says it all: `_plain` gives the same verdict."""
+    return verdict.id == change and not (verdict.code or verdict.number or verdict.differs)
+
+
+def first_verdict(row: Stored) -> Verdict:
+    """The verdict that a stored change got."""
+    return _decode_verdict(row.verdict) if row.verdict else _plain(row.change_id, row.result, row.n)
+
+
+def _payload(change: Change | Unreadable) -> bytes:
+    return encode(change) if isinstance(change, Change) else change.raw

@@ -1,0 +1,51 @@
+"""A server that came back from a backup: the timeline that it opens, and what it knows of the lost one.
+
+What is lost is on the devices alone. What the server can be sure of stands in a cursor, sealed with the
+township's own key: the newest change of its time, and the last registration number that had been given. So
+no number of a change, and none that a citizen may hold, is given to anything else.
+"""
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.storage import changes, stream, townships
+from server.storage.townships import Township
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What a reader's cursor proves of the timeline that it was given in."""
+
+    tip: int = 0
+    """The newest change; 0 when there was none."""
+    tip_change: str = ""
+    register: tuple[int, int] = (0, 0)
+    """A year, and the last registration number of it."""
+    since_ms: int = 0
+    """The reader's last contact that this server remembers: the backup is not older."""
+
+
+async def restored(
+    connection: AsyncConnection, township: Township, device: str, proof: Proof, now_ms: int
+) -> tuple[Township, int]:
+    """The township on its own timeline, and the number of the last change of this device that it still has.
+
+    Not simply the last number that survived: somebody may have written here before the restore was noticed,
+    and given numbers again that the lost timeline had given too.
+    """
+    survived = township.survived(proof.tip)
+    if survived == proof.tip:  # nobody has noticed this restore before
+        survived = township.counter
+        township = await townships.open_epoch(
+            connection, township, above=proof.tip, since_ms=proof.since_ms, now_ms=now_ms
+        )
+    township = await pass_register(connection, township, *proof.register)
+    return township, await changes.last_sent(connection, township.id, device, survived)
+
+
+async def pass_register(connection: AsyncConnection, township: Township, year: int, last: int) -> Township:
+    """Moves a register beyond a number that the lost timeline had given, and notes which ones that were."""
+    before = await stream.registered(connection, township.id, year)
+    if last <= before:
+        return township
+    await stream.register(connection, township.id, year, last)
+    return await townships.note_numbers(connection, township, year, before + 1, last)
