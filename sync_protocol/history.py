@@ -79,12 +79,11 @@ class History:
         past = self._by_id.get(change_id or "")
         return past if past is not None and past.by == by else None
 
-    def latest_of(self, epoch: str, path: str) -> str | None:
-        """The newest change of one installation that wrote `path`; a create wrote every path."""
+    def last_edit(self, path: str) -> Past | None:
+        """The newest change that did something to `path`, or to anything below it; None where only the create did."""
         for past in reversed(self._pasts):
-            told = past.epoch == epoch and not past.quarantined
-            if told and not isinstance(self.submitted(past, path), Absent):
-                return past.change.id
+            if any(effect.path == path or effect.path.startswith(f"{path}/") for effect in past.effects):
+                return past
         return None
 
     def created(self) -> int:

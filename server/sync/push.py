@@ -204,8 +204,9 @@ def _resumed(change: Change, history: History, epoch: str) -> Change:
     """
     paths = {*fields_of(change), *(op.path for op in change.ops), *((STATE,) if change.act else ())}
     unnamed = [path for path in sorted(paths) if change.predecessor(path) is None]
-    own = {path: name for path in unnamed if (name := history.latest_of(epoch, path)) is not None}
+    edits = {path: past for path in unnamed if (past := history.last_edit(path)) is not None}
     base = max(change.base, history.created())
+    own = {path: past.change.id for path, past in edits.items() if past.epoch == epoch and past.n > base}
     return msgspec.structs.replace(change, base=base, on={**change.on, **own})
 
 

@@ -228,7 +228,7 @@ def _writings(world: World, changes: list[Stored], paths_of: Mapping[str, str]) 
             if _is_single(path):
                 found[path].append(Writing(path, stood.get(path), of))
         for path, value in wanted.items():
-            if not _is_single(path) or value is not None:
+            if not _is_single(path) or value is not None or of:
                 found[path].append(Writing(path, value, of))
         stood |= {path: value for path, value in wanted.items() if change.says.get("do") == "create"}
         stood |= {path: after for path, _, after in change.effects}

@@ -326,6 +326,11 @@ def copy(path: Path, to: Path) -> None:
             shutil.copyfile(file, to.with_name(to.name + file.name.removeprefix(path.name)))
 
 
+def replace(path: Path, by: Path) -> None:
+    """Puts a database in the place of another; nothing of the other stays."""
+    _put(path, (by.read_bytes(), b""))
+
+
 @contextmanager
 def simulated() -> Iterator[None]:
     """The drivers of both sides, replaced."""

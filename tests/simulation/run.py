@@ -283,7 +283,7 @@ async def _backup(world: World, _: Random) -> None:
 
 
 async def _restore(world: World, _: Random) -> None:
-    world.restore_server()
+    await world.restore_server()
 
 
 async def _server_clock(world: World, random: Random) -> None:

@@ -17,6 +17,7 @@ from client_sdk.compression import unpacked
 from client_sdk.transport import LinkBroken, Response
 from server.app import create_app, open_services
 from server.kinds.registry import Registry
+from server.restoring import given_in, note_restore
 from server.services import Services
 from server.settings import Settings
 from server.storage.engine import open_engine
@@ -26,6 +27,7 @@ from tests.simulation.disk import CrashError, Process
 
 if TYPE_CHECKING:
     from litestar import Litestar
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 LIMITS: Final = Limits(page_bytes_min=1, page_bytes_default=1_500)
 """Small pages, so that every reading takes several and meets what happens between them."""
@@ -49,6 +51,15 @@ class Wired:
             msgspec.structs.force_setattr(self._services, name, getattr(services, name))
 
 
+def engine_of(process: Process, folder: Path) -> AsyncEngine:
+    """An engine over the one database, which dies with `process`."""
+    # Each process has a name of its own for the one folder, so that its connections are known by it.
+    (folder / process.name).symlink_to(folder)
+    path = folder / process.name / _DATABASE
+    disk.belongs_to(path, process)
+    return open_engine(f"sqlite+aiosqlite:///{path}", pool_size=4)
+
+
 class ServerProcess:
     """One server process. It lives until `process.dead`."""
 
@@ -56,11 +67,7 @@ class ServerProcess:
         self, wired: Wired, folder: Path, name: str, clock: Callable[[], int], random: Random
     ) -> None:
         self.process = Process(name)
-        # Each process has a name of its own for the one folder, so that its connections are known by it.
-        (folder / name).symlink_to(folder)
-        path = folder / name / _DATABASE
-        disk.belongs_to(path, self.process)
-        engine = open_engine(f"sqlite+aiosqlite:///{path}", pool_size=4)
+        engine = engine_of(self.process, folder)
         registry = Registry(engine, clock)
         self.services = Services(engine, registry, clock, random.randbytes, LIMITS)
         self.wired, self._tasks = wired, set[asyncio.Task[Response]]()
@@ -128,7 +135,8 @@ class Servers:
     ) -> None:
         self.folder, self.clock, self.random = folder, clock, random
         self.path = folder / _DATABASE
-        self._wired, self.count, self._started = wired, count, 0
+        self._wired, self.count = wired, count
+        self._started = self._restores = 0
         self.running: list[ServerProcess] = []
         self.pauses = 0.0
         """How often a statement has to wait."""
@@ -186,11 +194,18 @@ class Servers:
         source.close()
         target.close()
 
-    def restore(self, copy: Path) -> None:
-        """Puts a copy back; the servers must be dead."""
-        for suffix in disk.SUFFIXES:
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        self.path.write_bytes(copy.read_bytes())
+    async def restore(self, copy: Path) -> None:
+        """Puts a copy back, and notes what it takes back before anybody is served."""
+        self.power_cut()
+        given = given_in(self.path)
+        disk.replace(self.path, copy)
+        self._restores += 1
+        process = Process(f"restore{self._restores}")
+        engine = engine_of(process, self.folder)
+        try:
+            await note_restore(engine, given, self.clock())
+        finally:
+            process.kill()
 
     async def stop(self) -> None:
         """Ends every process in order."""

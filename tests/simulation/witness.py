@@ -26,6 +26,8 @@ class Witness:
 
     saw: dict[Any, Any] = field(default_factory=dict)
     """To each value ever written, the one that stood in its place on its author's screen."""
+    beside: dict[Any, frozenset[Any]] = field(default_factory=dict)
+    """To each value that was ever decided for, those that it was chosen among: who sees it may have seen them."""
     sentences: dict[str, set[str]] = field(default_factory=dict)
     """The sentences that were added to the story of each record."""
 
@@ -68,6 +70,7 @@ class Witness:
         while value in self.saw:
             value = self.saw[value]
             yield value
+            yield from self.beside.get(value, frozenset())
 
     @staticmethod
     def _member(said: set[bool], *, there: bool) -> str:

@@ -216,14 +216,13 @@ class Office:
         conflicts = await self.client.conflicts(self.random.choice(["open", "by_rule"]))
         if conflicts:
             conflict = self.random.choice(conflicts)
-            sides = list(conflict.values)
-            key = conflict.id
-            self.world.decided[key] = frozenset(
-                value
-                for value in [conflict.stands, *(side.value for side in sides)]
-                if isinstance(value, str | int)
-            )
-            await self.client.resolve(conflict, pick=self.random.choice(sides), reason="核实")
+            pick = self.random.choice(conflict.values)
+            among = [conflict.stands, *(side.value for side in conflict.values)]
+            told = frozenset(value for value in among if isinstance(value, str | int))
+            self.world.decided[conflict.id] = told
+            if isinstance(pick.value, str | int):
+                self.world.witness.beside[pick.value] = told - {pick.value}
+            await self.client.resolve(conflict, pick=pick, reason="核实")
 
     async def _replay(self) -> None:
         waiting = await self.client.quarantine()
@@ -330,9 +329,8 @@ class World:
         self.backup = self.folder / "backup.sqlite"
         self.servers.backup(self.backup)
 
-    def restore_server(self) -> None:
-        """The database is put back to its backup."""
+    async def restore_server(self) -> None:
+        """The database is put back to its backup, as `roundbook restore` does it."""
         if self.backup is not None:
-            self.servers.power_cut()
-            self.servers.restore(self.backup)
             self.restored = True
+            await self.servers.restore(self.backup)
