@@ -59,6 +59,10 @@ serve: $(STAMP) ## the service on SQLite under data/ (ARGS="--port 9000" is pass
 mutants: $(STAMP) ## break the code on purpose, and see each guarantee's test fail
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
+.PHONY: simulate
+simulate: $(STAMP) ## whole townships in one process, with every fault (SEEDS=300; SEED=7 shows one with its trace)
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
 .PHONY: lock
 lock: $(UV) ## resolve the dependencies again (UPGRADE=1 for the newest)
 	@$(LOCK) --output-file requirements/device.txt

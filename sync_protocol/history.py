@@ -46,6 +46,8 @@ class Past(msgspec.Struct, frozen=True):
     change: Change
     effects: tuple[Effect, ...] = ()
     quarantined: bool = False
+    epoch: str | None = None
+    """The installation that sent it; None for the office."""
 
 
 class History:
@@ -76,6 +78,18 @@ class History:
         """A named predecessor, if it is known and really its author's own."""
         past = self._by_id.get(change_id or "")
         return past if past is not None and past.by == by else None
+
+    def latest_of(self, epoch: str, path: str) -> str | None:
+        """The newest change of one installation that wrote `path`; a create wrote every path."""
+        for past in reversed(self._pasts):
+            told = past.epoch == epoch and not past.quarantined
+            if told and not isinstance(self.submitted(past, path), Absent):
+                return past.change.id
+        return None
+
+    def created(self) -> int:
+        """The number of the record's create, 0 where it is not among the pasts."""
+        return next((past.n for past in self._pasts if past.change.do == "create"), 0)
 
     def base_of(self, change: Change, by: str, path: str) -> int:
         """The version of `path` under the author's own unsent work: what a whole chain was begun on.

@@ -134,9 +134,10 @@ def apply_page_record(
 
     `own` are the changes that `page.own` names, in its order; they need `kind`, nothing else does.
     """
-    held = None if page.whole else base
-    if held is None and not page.whole and not (own and own[0].do == "create"):
-        return None  # a part of what is not held, even if own changes made it
+    whole = tells_all(page, own)
+    if base is None and not whole:
+        return None
+    held = None if whole else base
     values = _copied(held.values) if held is not None else {}
     place, name = (held.place, held.kind) if held is not None else (page.place, page.kind)
     if own and kind is not None:
@@ -149,9 +150,14 @@ def apply_page_record(
     for field, entries in page.entries.items():
         merged = {**(values.get(field) or {}), **entries}
         _assign(values, field, {entry: subs for entry, subs in merged.items() if subs is not None} or None)
-    known = (base.state, base.number) if base is not None else (None, None)
+    known = (held.state, held.number) if held is not None else (None, None)
     state_now, number = page.state or known[0], page.number or known[1]
     return Base(page.id, page.kind or name, page.place or place, page.n, values, state_now, number)
+
+
+def tells_all(page: PageRecord, own: Sequence[Change]) -> bool:
+    """Whether nothing that the device held before says anything of the record beside this row."""
+    return page.whole or (bool(own) and own[0].do == "create")
 
 
 def cause(sight: Sight, parts: Parts) -> Cause:

@@ -12,7 +12,7 @@ from sync_protocol.canonical import Digest
 from sync_protocol.changes import EMPTY
 from sync_protocol.kinds import Kind
 from sync_protocol.messages import Exit, Page, PageRecord, Receipt
-from sync_protocol.overlay import apply_page_record
+from sync_protocol.overlay import apply_page_record, tells_all
 
 _NOTHING = Digest(0, "0" * 16)
 
@@ -84,15 +84,16 @@ def _record(tx: Tx, row: PageRecord, kinds: dict[str, Kind], turned: Turned, now
     held = records.base(tx, row.id)
     known = records.version(tx, row.id)
     stale = known is not None and known[1]
-    if held is not None and row.n <= held.version and not stale:
-        return
     own = [found[0] for name in row.own if (found := queue.get(tx, name)) is not None]
+    whole = tells_all(row, own)
+    if held is not None and not stale and row.n < held.version + (not whole):
+        return  # what is whole comes again where the digest has shown a damage
     kind = kinds.get(row.kind or (held.kind if held is not None else own[0].kind if own else ""))
     before = records.view(tx, row.id, kinds) if news.watched(tx, row.id) else None
     fresh = apply_page_record(held, row, own, kind)
     if fresh is None:
         return  # nothing to apply it to; the digest of the complete page will differ and bring it whole
-    records.put(tx, fresh, stale=stale and not row.whole)
+    records.put(tx, fresh, stale=stale and not whole)
     turned.received += not (row.own and row.fields == EMPTY and not row.entries)
     turned.changed[row.id] = None
     if before is not None:

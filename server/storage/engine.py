@@ -97,11 +97,19 @@ def _passing(error: Exception) -> bool:
 
 
 def _full(error: Exception) -> bool:
-    """Whether there is no space left: the callers keep what they have, and try again when there is."""
-    original = getattr(error, "orig", error)
-    return getattr(original, "sqlite_errorname", "") == "SQLITE_FULL" or (
-        getattr(original, "sqlstate", None) == _DISK_FULL
-    )
+    """Whether there is no space left: the callers keep what they have, and try again when there is.
+
+    SQLite ends the whole transaction then, so that leaving a savepoint fails too: the first error counts.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        original = getattr(found, "orig", found)
+        if getattr(original, "sqlite_errorname", "") == "SQLITE_FULL":
+            return True
+        if getattr(original, "sqlstate", None) == _DISK_FULL:
+            return True
+        found = found.__context__
+    return False
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:

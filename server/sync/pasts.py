@@ -56,4 +56,6 @@ def past_of(row: Stored) -> Past | None:
     except (ValueError, RecursionError):
         return None
     effects = _decode_effects(row.effects)
-    return Past(row.n, row.author, row.stamp_ms, change, effects, quarantined=row.quarantined)
+    return Past(
+        row.n, row.author, row.stamp_ms, change, effects, quarantined=row.quarantined, epoch=row.epoch
+    )

@@ -24,10 +24,10 @@ from server.sync.order import Item, Ordered, is_resend, item, order, under_other
 from server.sync.pasts import histories
 from server.sync.settle import Settled, settle
 from server.sync.timeline import Proof, restored
-from sync_protocol.changes import Change
+from sync_protocol.changes import Change, fields_of
 from sync_protocol.clock import Corrected, Reading, correct
 from sync_protocol.codec import Unreadable
-from sync_protocol.history import History, Past
+from sync_protocol.history import STATE, History, Past
 from sync_protocol.limits import Limits
 from sync_protocol.merge import merge
 from sync_protocol.messages import Unanswered, Verdict
@@ -188,9 +188,25 @@ def _rebased(element: Item, township: Township) -> Item:
     change = element.change
     if isinstance(change, Unreadable):
         return element
+    base = township.survived(change.base)
     bases = {path: township.survived(base) for path, base in change.bases.items()}
-    rebased = msgspec.structs.replace(change, base=township.survived(change.base), bases=bases)
+    if base == change.base and bases == change.bases:
+        return element
+    rebased = msgspec.structs.replace(change, base=base, bases=bases)
     return msgspec.structs.replace(element, change=rebased, travelled=element.fingerprint)
+
+
+def _resumed(change: Change, history: History, epoch: str) -> Change:
+    """A change whose base a restore took back, made on what its author had seen for certain.
+
+    That is the record's create, whose number is another now, and what the same installation had written
+    before it, which it offers again in order. What others had written in the lost span may never come again.
+    """
+    paths = {*fields_of(change), *(op.path for op in change.ops), *((STATE,) if change.act else ())}
+    unnamed = [path for path in sorted(paths) if change.predecessor(path) is None]
+    own = {path: name for path in unnamed if (name := history.latest_of(epoch, path)) is not None}
+    base = max(change.base, history.created())
+    return msgspec.structs.replace(change, base=base, on={**change.on, **own})
 
 
 def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limits) -> None:
@@ -198,6 +214,8 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
     change, author = element.change, batch.upload.author
     state = batch.records.get(change.record)
     history = batch.history(change.record)
+    if element.travelled and isinstance(change, Change):
+        change = _resumed(change, history, batch.upload.epoch or "")
     verdict = judge(change, author, state, kinds, limits, orphan=change.record in batch.orphans)
     n, reading = batch.number(), batch.upload.reading
     at, mark = (change.at, change.mark) if isinstance(change, Change) else (reading.device_ms, 0)
@@ -211,12 +229,15 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
         if isinstance(change, Change):
             if change.do == "create" and state is None:
                 batch.orphans.add(change.record)
-            history.add(Past(n, author.id, corrected.stamp_ms, change, quarantined=True))
+            history.add(
+                Past(n, author.id, corrected.stamp_ms, change, quarantined=True, epoch=batch.upload.epoch)
+            )
         return
     arrival = Arrival(n, corrected.stamp_ms, author.id, author.role)
     draft.said = verdict.canonical(change)
     draft.merged = _apply(batch, draft.said, verdict, arrival, history, draft)
-    history.add(Past(n, author.id, corrected.stamp_ms, draft.said, tuple(draft.merged.effects)))
+    effects = tuple(draft.merged.effects)
+    history.add(Past(n, author.id, corrected.stamp_ms, draft.said, effects, epoch=batch.upload.epoch))
 
 
 def _seen_stamp(change: Change | Unreadable, history: History, by: str) -> int:

@@ -18,14 +18,14 @@ from tests.simulation.run import Result, hash_is_fixed, plan, shortest, simulate
 from tests.simulation.template import Template, make
 
 DEVICES_MAX: Final = 60
-_MEMORY: Final = Path("/dev/shm")
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 (a folder in memory, where there is one)
 _WORKER: list[tuple[Template, Path]] = []
 
 
 def main() -> int:
     """0 when every guarantee held in every simulation."""
     if not hash_is_fixed():
-        os.execve(
+        os.execve(  # noqa: S606 (itself)
             sys.executable,
             [sys.executable, "-m", "tests.simulation", *sys.argv[1:]],
             {**os.environ, "PYTHONHASHSEED": "0"},
@@ -34,23 +34,26 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=300, help="how many simulations")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seed", type=int, help="one seed only, with its trace")
+    parser.add_argument("--wire", action="store_true", help="with --seed: every exchange too")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--devices", type=int, default=DEVICES_MAX, help="devices of the largest township")
     asked = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
     if asked.seed is not None:
         with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
-            return _one(console, make(Path(folder), asked.devices), Path(folder), asked.seed)
+            return _one(console, make(Path(folder), asked.devices), Path(folder), asked.seed, wire=asked.wire)
     return _many(console, range(asked.first, asked.first + asked.seeds), asked.jobs, asked.devices)
 
 
-def _one(console: Console, template: Template, folder: Path, seed: int) -> int:
+def _one(console: Console, template: Template, folder: Path, seed: int, *, wire: bool) -> int:
     result = simulate(template, folder, plan(seed, len(template.devices)))
     if result.wrong:
         result = shortest(template, folder, result.plan)
+    if wire:
+        result = simulate(template, folder, result.plan, wire=True)
     console.print(f"seed {seed}: {result.plan.devices} devices, {result.plan.processes} server processes, "
                   f"{len(result.plan.events)} events, {result.changes} changes")  # fmt: skip
-    console.print(*result.trace, sep="\n", highlight=False, markup=False)
+    console.print(*result.trace, sep="\n", highlight=False, markup=False, soft_wrap=True)
     console.print(
         *(result.wrong or ["every guarantee held"]),
         sep="\n",

@@ -7,7 +7,7 @@ server's or the client's reading does not hide itself.
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,10 +43,9 @@ class Ledger:
     """Everything that the server holds of the township."""
 
     changes: list[Stored]
-    records: dict[str, Mapping[str, Any]]
-    conflicts: list[Mapping[str, Any]]
+    records: Mapping[str, Mapping[str, Any]]
+    conflicts: Sequence[Mapping[str, Any]]
     register: int
-    receipts: set[str]
 
 
 def read(world: World) -> Ledger:
@@ -58,7 +57,7 @@ def read(world: World) -> Ledger:
         conflicts = [dict(row) for row in connection.execute("SELECT * FROM conflicts ORDER BY n")]
         register = connection.execute("SELECT coalesce(max(last), 0) FROM registers").fetchone()[0]
     connection.close()
-    return Ledger(changes, records, conflicts, register, set())
+    return Ledger(changes, records, conflicts, register)
 
 
 def _stored(row: sqlite3.Row) -> Stored:
@@ -81,7 +80,7 @@ def objections(world: World) -> Iterator[str]:
     yield from _accounted(world, ledger)
     yield from _converged(world, ledger)
     yield from _no_silent_winner(world, ledger)
-    yield from _honest(world, ledger)
+    yield from _honest(ledger)
     yield from _numbered(world, ledger)
     yield from _rebuilt(ledger)
 
@@ -155,37 +154,57 @@ def _no_silent_winner(world: World, ledger: Ledger) -> Iterator[str]:
     """G7: the model of who saw what."""
     kept = defaultdict[tuple[str, str], list[Any]](list)
     for row in ledger.conflicts:
-        sides = json.loads(row["sides"])
-        kept[row["record_id"], row["path"]] += _values_in(sides)
+        kept[row["record_id"], row["path"]] += _values_in(json.loads(row["sides"]))
+    paths_of = {row["conflict_id"]: row["path"] for row in ledger.conflicts}
+    for record, changes in _taken_in(ledger).items():
+        found = ledger.records.get(record)
+        if found is None:
+            yield f"G7: changes of {record} were taken in, and there is no record"
+        elif not found["deleted"]:
+            body = json.loads(found["body"])
+            kept_of = {path: values for (of, path), values in kept.items() if of == record}
+            for path, writings in _writings(world, changes, paths_of).items():
+                yield from _path(world, record, path, writings, _at(body, path), kept_of.get(path, []))
+            yield from _sentences(world, record, changes, body, kept_of, paths_of)
+
+
+def _taken_in(ledger: Ledger) -> dict[str, list[Stored]]:
     by_record = defaultdict[str, list[Stored]](list)
     for change in ledger.changes:
         if change.result in TAKEN_IN:
             by_record[change.record].append(change)
-    paths_of = {row["conflict_id"]: row["path"] for row in ledger.conflicts}
-    for record, changes in by_record.items():
-        row = ledger.records.get(record)
-        if row is None:
-            yield f"G7: changes of {record} were taken in, and there is no record"
-            continue
-        if row["deleted"]:
-            continue
-        body = json.loads(row["body"])
-        for path, writings in _writings(world, changes, paths_of).items():
-            stands = _at(body, path)
-            found = world.witness.objection(path, writings, stands, kept[record, path])
-            if found:
-                told = "; ".join(
-                    f"{one.value!r} over {world.witness.saw.get(one.value)!r}"
-                    + (f" of {sorted(one.of, key=str)}" if one.of else "")
-                    for one in writings
-                )
-                yield f"G7: {record} {path} {found}. Written there: {told}"
-        stories = [change.says.get("fields", {}).get("story") or "" for change in changes]
-        texts = [body.get("story") or "", *(text for text in kept[record, "story"] if isinstance(text, str))]
-        decided = any(paths_of.get(change.says.get("decides")) == "story" for change in changes)
-        for sentence in world.witness.lost_sentences(record, stories, texts):
-            if not decided:
-                yield f"G7: {record} story: {sentence!r} is gone; {texts[0]!r} stands"
+    return by_record
+
+
+def _path(
+    world: World, record: str, path: str, writings: list[Writing], stands: Any, kept: list[Any]
+) -> Iterator[str]:
+    found = world.witness.objection(path, writings, stands, kept)
+    if found:
+        told = "; ".join(_told(world, writing) for writing in writings)
+        yield f"G7: {record} {path} {found}. Written there: {told}"
+
+
+def _told(world: World, writing: Writing) -> str:
+    over = f"{writing.value!r} over {world.witness.saw.get(writing.value)!r}"
+    return f"{over}, decided among {sorted(writing.of, key=str)}" if writing.of else over
+
+
+def _sentences(
+    world: World,
+    record: str,
+    changes: list[Stored],
+    body: Mapping[str, Any],
+    kept: Mapping[str, list[Any]],
+    paths_of: Mapping[str, str],
+) -> Iterator[str]:
+    """A story keeps every sentence, unless somebody decided between two stories."""
+    if any(paths_of.get(change.says.get("decides") or "") == "story" for change in changes):
+        return
+    stories = [change.says.get("fields", {}).get("story") or "" for change in changes]
+    texts = [body.get("story") or "", *(text for text in kept.get("story", []) if isinstance(text, str))]
+    for sentence in world.witness.lost_sentences(record, stories, texts):
+        yield f"G7: {record} story: {sentence!r} is gone; {texts[0]!r} stands"
 
 
 def _values_in(sides: Any) -> list[Any]:
@@ -246,7 +265,7 @@ def _at(body: Mapping[str, Any], path: str) -> Any:
     return ((value or {}).get(entry) or {}).get(sub)
 
 
-def _honest(world: World, ledger: Ledger) -> Iterator[str]:
+def _honest(ledger: Ledger) -> Iterator[str]:
     """G8: no stamp lies after receipt, but for the steps of one chain, and receipt is the server's time."""
     for change in ledger.changes:
         if change.stamp_ms > change.received_ms + len(ledger.changes):
@@ -265,11 +284,7 @@ def _numbered(world: World, ledger: Ledger) -> Iterator[str]:
 
 def _rebuilt(ledger: Ledger) -> Iterator[str]:
     """The table of changes says what every record says."""
-    by_record = defaultdict[str, list[Stored]](list)
-    for change in ledger.changes:
-        if change.result in TAKEN_IN:
-            by_record[change.record].append(change)
-    for record, changes in by_record.items():
+    for record, changes in _taken_in(ledger).items():
         row = ledger.records.get(record)
         if row is None:
             continue

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self, cast
 
 import aiosqlite
 import sqlcipher3
@@ -81,7 +81,7 @@ class _Cursor:
         self._cursor = connection.raw.cursor()
         self.arraysize = 1
 
-    async def __aenter__(self) -> "_Cursor":
+    async def __aenter__(self) -> Self:
         return self
 
     @property
@@ -330,7 +330,7 @@ def copy(path: Path, to: Path) -> None:
 def simulated() -> Iterator[None]:
     """The drivers of both sides, replaced."""
     real = aiosqlite.connect
-    aiosqlite.connect = _connect
+    aiosqlite.connect = cast("Any", _connect)
     sqlcipher3.connect = _store_connect
     try:
         yield

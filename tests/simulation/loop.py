@@ -42,7 +42,12 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         """Seconds since the simulation began."""
         return self.elapsed_s
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]  # asyncio's own types say more than is needed here
+        self,
+        executor: Any,  # noqa: ARG002 (there is none)
+        func: Callable[..., Any],
+        *args: Any,
+    ) -> Any:
         """Runs `func` at once; its outcome is there when this returns."""
         future = self.create_future()
         try:

@@ -53,7 +53,7 @@ class Link:
         fault = random.choice(FAULTS) if random.random() < self.chance else ""
         if fault:
             self.seen[fault] += 1
-        answered = self._without_a_server(fault, len(body))
+        answered = self._without_a_server(fault)
         if answered is not None:
             return answered
         if fault in {"request lost", "request late"}:
@@ -85,7 +85,7 @@ class Link:
             return Response(response.status, response.headers, response.body[:at])
         return response
 
-    def _without_a_server(self, fault: str, sent: int) -> Response | None:
+    def _without_a_server(self, fault: str) -> Response | None:
         """What answers before any server is reached."""
         match fault:
             case "captive portal":

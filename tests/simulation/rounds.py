@@ -1,13 +1,15 @@
 """What people do on a round: much on few records, a little on many, each on what their screen shows."""
 
-from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from client_sdk import FieldClient, Record
 from sync_protocol.errors import InvalidRecord, NotFound
 from tests.protocol.kinds_for_tests import STORY_MAX, TAGS
 from tests.simulation.witness import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 class Values:

@@ -9,11 +9,11 @@ import sqlite3
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from random import Random
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
-from litestar import Litestar
 
+from client_sdk.compression import unpacked
 from client_sdk.transport import LinkBroken, Response
 from server.app import create_app, open_services
 from server.kinds.registry import Registry
@@ -23,6 +23,9 @@ from server.storage.engine import open_engine
 from sync_protocol.limits import Limits
 from tests.simulation import disk
 from tests.simulation.disk import CrashError, Process
+
+if TYPE_CHECKING:
+    from litestar import Litestar
 
 LIMITS: Final = Limits(page_bytes_min=1, page_bytes_default=1_500)
 """Small pages, so that every reading takes several and meets what happens between them."""
@@ -130,6 +133,8 @@ class Servers:
         self.pauses = 0.0
         """How often a statement has to wait."""
         self.full = False
+        self.on_wire: Callable[[str], None] | None = None
+        """Hears every exchange in plain, for whoever looks for a mistake."""
         self.wrong: list[str] = []
         """Answers that nobody promised."""
 
@@ -160,6 +165,9 @@ class Servers:
         if not alive:
             raise LinkBroken("no_connection")
         response = await self.random.choice(alive).serve(method, path, headers, body, hang_up)
+        if self.on_wire is not None:
+            told = _plain(response.headers, response.body)
+            self.on_wire(f"{method} {path} {_plain(headers, body)}\n    {response.status} {told}")
         if response.status == _INTERNAL and hang_up is None:
             self.wrong.append(f"unexpected: 500 on {method} {path}")
         return response
@@ -190,3 +198,8 @@ class Servers:
             if not one.process.dead:
                 await one.services.engine.dispose()
                 one.process.kill()
+
+
+def _plain(headers: dict[str, str], body: bytes) -> str:
+    encoding = {name.lower(): value for name, value in headers.items()}.get("content-encoding", "")
+    return unpacked(body, encoding, 2**26).decode("utf-8", "replace")

@@ -216,7 +216,7 @@ class Office:
         conflicts = await self.client.conflicts(self.random.choice(["open", "by_rule"]))
         if conflicts:
             conflict = self.random.choice(conflicts)
-            sides = [side for side in conflict.values]
+            sides = list(conflict.values)
             key = conflict.id
             self.world.decided[key] = frozenset(
                 value
