@@ -146,9 +146,13 @@ class FieldClient(Edits, Views):
         """Removes the store from this device. Raises QueueNotEmpty while anything is unsent."""
         self._store.wipe()
 
-    def rescue(self, path: str | Path) -> int:
-        """Writes what is unsent to a file that the store's passphrase opens; how many changes it holds."""
-        return rescue.write_rescue(self._store, Path(path), self._random)
+    def rescue(self, path: str | Path, *, answered: bool = False) -> int:
+        """Writes what is unsent to a file that the store's passphrase opens; how many changes it holds.
+
+        `answered`: also what the township had answered and this device still keeps, for a restored server that
+        does not know the device any more.
+        """
+        return rescue.write_rescue(self._store, Path(path), self._random, answered=answered)
 
     def take_in(self, path: str | Path, *, passphrase: str) -> int:
         """Puts the changes of another store's rescue file into the queue; how many were new.

@@ -8,7 +8,7 @@ of the changes stay: what had arrived after all is a duplicate, not a second cop
 import base64
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import zstandard
@@ -22,16 +22,28 @@ from client_sdk.store import keyfile, news, queue, sidecar
 from client_sdk.store.store import Store
 from sync_protocol.changes import Change, decode
 from sync_protocol.errors import StoreDamaged, StoreFull
+from sync_protocol.registration import Claim
 
-_PURPOSE: Final = b"roundbook rescue 1"
+_PURPOSE: Final = b"roundbook rescue 2"
 _NONCE_BYTES: Final = 12
 _BYTES_MAX: Final = 2**30
 
 
-def write_rescue(store: Store, path: Path, random: Callable[[int], bytes]) -> int:
-    """Writes every unsent change, drafts included, to `path`; how many there are. Nothing leaves the queue."""
+class Rescued(msgspec.Struct, frozen=True, array_like=True):
+    """A change of a rescue file, with the registration number that it had brought its record."""
+
+    change: msgspec.Raw
+    claim: Claim | None = None
+
+
+def write_rescue(store: Store, path: Path, random: Callable[[int], bytes], *, answered: bool = False) -> int:
+    """Writes every unsent change, drafts included, to `path`; how many there are. Nothing leaves the queue.
+
+    With what was `answered`, too, for a server that was restored and does not know this device any more.
+    """
     with store.read() as tx:
-        payloads = [msgspec.Raw(payload) for payload in queue.unsent_payloads(tx)]
+        found = queue.payloads(tx, answered=answered)
+    payloads = [Rescued(msgspec.Raw(payload), claim) for payload, claim in found]
     wrapping = sidecar.read(store.key_path) or {}
     nonce = random(_NONCE_BYTES)
     packed = zstandard.compress(msgspec.json.encode(payloads))
@@ -47,8 +59,8 @@ def write_rescue(store: Store, path: Path, random: Callable[[int], bytes]) -> in
     return len(payloads)
 
 
-def read_rescue(path: Path, passphrase: str) -> list[Change]:
-    """The changes of a rescue file. Raises WrongPassphrase, or StoreDamaged for what is none."""
+def read_rescue(path: Path, passphrase: str) -> list[tuple[Change, Claim | None]]:
+    """The changes of a rescue file, with their numbers. Raises WrongPassphrase, or StoreDamaged for what is none."""
     try:
         content = sidecar.read(path) or {}
         sealed = base64.b64decode(content["rescue"])
@@ -57,22 +69,22 @@ def read_rescue(path: Path, passphrase: str) -> list[Change]:
     key = keyfile.unwrap_from(content, path, passphrase)
     try:
         packed = AESGCM(_key(key)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE)
-        payloads: list[Any] = msgspec.json.decode(
-            unpacked(packed, "zstd", _BYTES_MAX), type=list[msgspec.Raw]
-        )
-        return [decode(payload) for payload in payloads]
+        payloads = msgspec.json.decode(unpacked(packed, "zstd", _BYTES_MAX), type=list[Rescued])
+        return [(decode(one.change), one.claim) for one in payloads]
     except (InvalidTag, Undecodable, msgspec.MsgspecError) as error:
         raise _damaged(path) from error
 
 
-def take_in(store: Store, changes: list[Change]) -> int:
+def take_in(store: Store, changes: list[tuple[Change, Claim | None]]) -> int:
     """Puts rescued changes into this store's queue; how many of them were new to it."""
     new = 0
     with store.write() as tx:
-        for change in changes:
+        for change, claim in changes:
             if queue.get(tx, change.id) is None:
                 queue.append(tx, change, draft=False)
                 new += 1
+                if claim is not None:
+                    queue.registered(tx, change.id, claim)
                 if change.do == "create":
                     news.watch(tx, change.record, change.kind)
     return new

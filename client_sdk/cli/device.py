@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from client_sdk.checkup import look
 from client_sdk.cli import output
-from client_sdk.cli.opening import AsJson, opened
+from client_sdk.cli.opening import AsJson, opened, passphrase
 
 commands = typer.Typer()
 
@@ -125,13 +126,20 @@ def sync(context: typer.Context, *, json: AsJson = False) -> None:
 
 
 @commands.command()
-def rescue(context: typer.Context, file: Path) -> None:
+def rescue(
+    context: typer.Context,
+    file: Path,
+    *,
+    answered: Annotated[bool, typer.Option("--all", help="连同已收到的 With what was received.")] = False,
+) -> None:
     """救援文件 Write what is unsent to an encrypted file; the store's passphrase opens it.
+
+    --all for a restored server that does not know this device any more: with what it had received.
 
     Example: roundbook-device rescue /media/usb/wang.rescue
     """
     with opened(context) as device:
-        count = device.rescue(file)
+        count = device.rescue(file, answered=answered)
         output.say(
             f"已写入 {count} 条，本机内容不变 / wrote {count} changes to {file}; the queue is unchanged"
         )
@@ -182,3 +190,23 @@ def take_answer(context: typer.Context, file: Path) -> None:
             f"镇里已收到 {done.answered} 条，收到 {done.received} 条，待上传 {done.left} 条 / the township has "
             f"{done.answered} changes, {done.received} records came, {done.left} wait{more}"
         )
+
+
+@commands.command()
+def doctor(context: typer.Context, *, json: AsJson = False) -> None:
+    """检查本机 Look at the store and the files beside it; says what to do, and changes nothing.
+
+    Exits with 1 when something is wrong.
+
+    Example: roundbook-device doctor
+    """
+    looks = look(context.obj, passphrase())
+    bad = [one.name for one in looks if one.state == "bad"]
+    if json:
+        output.as_json({"ok": not bad, "checks": looks})
+    else:
+        marks = {"well": "好 ok", "note": "注意 note", "bad": "有问题 BAD"}
+        rows = [(marks[one.state], one.name, one.says, one.do) for one in looks]
+        output.table(("", "检查 what", "结果 it", "怎么办 do this"), rows, "")
+    if bad:
+        raise typer.Exit(1)

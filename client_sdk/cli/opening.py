@@ -22,9 +22,13 @@ Named = Annotated[str, typer.Argument(metavar="RECORD", help="编号、短码或
 @contextmanager
 def opened(context: typer.Context) -> Iterator[FieldClient]:
     """The device of `--store`; its passphrase from the environment, else asked for."""
-    passphrase = os.environ.get(_VARIABLE) or typer.prompt("口令 Passphrase", hide_input=True, err=True)
-    with FieldClient.open(context.obj, passphrase=passphrase) as device:
+    with FieldClient.open(context.obj, passphrase=passphrase()) as device:
         yield device
+
+
+def passphrase() -> str:
+    """The store's passphrase, from the environment, else asked for."""
+    return os.environ.get(_VARIABLE) or str(typer.prompt("口令 Passphrase", hide_input=True, err=True))
 
 
 def kind_of(device: FieldClient, name: str) -> Kind:

@@ -124,10 +124,17 @@ def unsent(tx: Tx) -> int:
     return int(row[0]) if row is not None else 0
 
 
-def unsent_payloads(tx: Tx) -> list[bytes]:
-    """Drafts and the queue, as they will travel but for their counters."""
-    rows = tx.rows("SELECT payload FROM changes WHERE status IN ('draft', 'queued') ORDER BY place")
-    return [payload for (payload,) in rows]
+def payloads(tx: Tx, *, answered: bool) -> list[tuple[bytes, Claim | None]]:
+    """Drafts and the queue, as they will travel but for their counters; with what was `answered` and is still kept.
+
+    Each with the registration number that it brought.
+    """
+    which = "" if answered else "WHERE status IN ('draft', 'queued')"
+    rows = tx.rows(f"SELECT payload, claim FROM changes {which} ORDER BY place")  # noqa: S608 (constants)
+    return [
+        (payload, msgspec.json.decode(claim, type=Claim) if claim is not None else None)
+        for payload, claim in rows
+    ]
 
 
 def last_place(tx: Tx) -> int:

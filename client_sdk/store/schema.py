@@ -56,21 +56,22 @@ MIGRATIONS: Final = (_FIRST, _CLAIMS)
 def migrate(database: Database) -> None:
     """Brings the tables to the newest version, each step in a transaction of its own."""
     with database.read() as tx:
-        version = _version(tx)
-    if version > len(MIGRATIONS):
+        had = version(tx)
+    if had > len(MIGRATIONS):
         message = (
             "数据文件由更新的版本写入，请升级本软件 / the store was written by a newer version of this program; "
             "upgrade it"
         )
         raise Incompatible(message)
-    for at in range(version, len(MIGRATIONS)):
+    for at in range(had, len(MIGRATIONS)):
         with database.write() as tx:
-            if _version(tx) == at:  # else another process was faster
+            if version(tx) == at:  # else another process was faster
                 for statement in MIGRATIONS[at]:
                     tx.run(statement)
                 tx.run(f"PRAGMA user_version = {at + 1}")
 
 
-def _version(tx: Tx) -> int:
+def version(tx: Tx) -> int:
+    """How many of the steps the file has had."""
     row = tx.row("PRAGMA user_version")
     return int(row[0]) if row is not None else 0

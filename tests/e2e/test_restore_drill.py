@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import make_url
 
-from client_sdk import FieldClient, Record
+from client_sdk import FieldClient, NotEnrolled, Record
 from sync_protocol.limits import DEFAULTS
 from tests.e2e.test_process import CHECKOUT, serving
 from tests.e2e.village import GRID, NEXT_GRID, PASSPHRASE, Village, assert_converged, holds
@@ -263,3 +263,36 @@ def test_a_device_restored_from_an_older_copy_meets_a_restored_server(drill: Dri
             "goes on",
             "in the copy, not yet sent",
         ]
+
+
+@pytest.mark.slow
+def test_a_device_that_was_enrolled_after_the_backup_comes_back_by_its_rescue_file(drill: Drill) -> None:
+    """The restored server does not know it: what it had sent lies on it alone, its number too."""
+    village = drill.village
+    village.device("王芳").close()
+    drill.leave()
+    drill.back_up()
+    late = village.device("李强")
+    made = report(late, "sent and answered")
+    late.sync()
+    known = numbers({"李强": late})[made.id]
+    report(late, "not sent")
+    drill.leave()
+    drill.restore()
+    file = village.folder / "late.rescue"
+    with serving(drill.url, village.folder) as (url, _):
+        lost = village.open("李强", transport=None)
+        lost.set_server(url)
+        with pytest.raises(NotEnrolled):
+            lost.sync()
+        assert lost.rescue(file, answered=True) == 4
+        said = roundbook(
+            "device", "code", "--worker", "王芳", "--grid", GRID, "--json", "--database", drill.url
+        )
+        new = village.open("again", transport=None)
+        new.enrol(url, code=json.loads(said)["code"])
+        assert [new.take_in(file, passphrase=PASSPHRASE) for _ in range(2)] == [4, 0]
+        new.sync()
+        assert sorted(one.fields["title"] for one in new.list("well")) == ["not sent", "sent and answered"]
+        assert new.get(made.id).number == known
+        assert_converged(village, new, GRID)
