@@ -226,10 +226,10 @@ def _writings(world: World, changes: list[Stored], paths_of: Mapping[str, str]) 
         if decides and paths_of.get(decides) not in {*wanted, None}:
             path = paths_of[decides]
             if _is_single(path):
-                found[path].append(Writing(path, stood.get(path), of))
+                found[path].append(Writing(path, stood.get(path), of, change.author))
         for path, value in wanted.items():
             if not _is_single(path) or value is not None or of:
-                found[path].append(Writing(path, value, of))
+                found[path].append(Writing(path, value, of, change.author))
         stood |= {path: value for path, value in wanted.items() if change.says.get("do") == "create"}
         stood |= {path: after for path, _, after in change.effects}
     return found

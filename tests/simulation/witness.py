@@ -18,12 +18,15 @@ class Writing:
     path: str
     value: Any
     of: frozenset[Any] = frozenset()
+    author: str = ""
 
 
 @dataclass
 class Witness:
     """What people had before them when they wrote. Told before the writing, which may never become one."""
 
+    restored: bool = False
+    """A restore took back what people had seen: then differing values may be shown once more to the office."""
     saw: dict[Any, Any] = field(default_factory=dict)
     """To each value ever written, the one that stood in its place on its author's screen."""
     beside: dict[Any, frozenset[Any]] = field(default_factory=dict)
@@ -56,11 +59,13 @@ class Witness:
             else:
                 replaced |= set(self._seen_before(writing.value))
         last_words = written - replaced
-        if (
-            stands not in last_words | decided
-        ):  # whoever saw a value need not have seen that it was decided for
+        asked_again = self.restored and last_words <= kept
+        if stands not in last_words | decided and not asked_again:
+            # Of those decided for too: whoever saw a value need not have seen that it was decided for.
             return f"is {stands!r}, which is nobody's last word: {sorted(last_words, key=str)}"
         lost = last_words - {stands} - kept
+        if self.restored:
+            lost -= _written_on(writings)
         return (
             f"is {stands!r}; {sorted(lost, key=str)} was seen by nobody and is kept nowhere" if lost else ""
         )
@@ -85,3 +90,9 @@ class Witness:
         for sentence in sorted(self.sentences.get(record, ())):
             if any(sentence in text for text in taken) and not any(sentence in text for text in left):
                 yield sentence
+
+
+def _written_on(writings: list[Writing]) -> set[Any]:
+    """Values whose own author wrote the path again: they had seen what became of theirs, if only in a lost time."""
+    last = {writing.author: at for at, writing in enumerate(writings)}
+    return {writing.value for at, writing in enumerate(writings) if last[writing.author] > at}

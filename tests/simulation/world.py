@@ -332,5 +332,5 @@ class World:
     async def restore_server(self) -> None:
         """The database is put back to its backup, as `roundbook restore` does it."""
         if self.backup is not None:
-            self.restored = True
+            self.restored = self.witness.restored = True
             await self.servers.restore(self.backup)
