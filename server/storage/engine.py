@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -25,6 +25,7 @@ _DISK_FULL: Final = "53100"
 _BUSY_S: Final = 15
 _COMMAND_S: Final = 30
 _WRITE: Final = "roundbook_write"
+_FULL: Final = "roundbook_full"
 
 
 class Unavailable(Exception):  # noqa: N818 (the state, not the error, is what callers ask for)
@@ -37,10 +38,11 @@ def open_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
         engine = create_async_engine(
             url, connect_args={"timeout": _BUSY_S}, pool_size=pool_size, hide_parameters=True
         )
+        event.listen(engine.sync_engine, "handle_error", _note_full)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -48,6 +50,8 @@ def open_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
         hide_parameters=True,
         connect_args={"command_timeout": _COMMAND_S, "timeout": _BUSY_S},
     )
+    event.listen(engine.sync_engine, "handle_error", _note_full)
+    return engine
 
 
 def is_sqlite(connection: AsyncConnection) -> bool:
@@ -68,13 +72,15 @@ async def snapshot(engine: AsyncEngine, work: Work[T]) -> T:
 
 async def _repeat(engine: AsyncEngine, work: Work[T], options: dict[str, Any]) -> T:
     for attempt in range(ATTEMPTS):
+        full: list[bool] = []
         try:
             async with engine.connect() as connection:
                 await connection.execution_options(**options)
+                connection.info[_FULL] = full
                 async with connection.begin():
                     return await work(connection)
         except (DBAPIError, OSError, TimeoutError) as error:
-            if _full(error):
+            if full:
                 message = "the database's disk is full: nothing of this was stored, everything before it was"
                 raise Unavailable(message) from error
             if not _passing(error):
@@ -96,20 +102,14 @@ def _passing(error: Exception) -> bool:
     return getattr(original, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
-def _full(error: Exception) -> bool:
-    """Whether there is no space left: the callers keep what they have, and try again when there is.
-
-    SQLite ends the whole transaction then, so that leaving a savepoint fails too: the first error counts.
-    """
-    found: BaseException | None = error
-    while found is not None:
-        original = getattr(found, "orig", found)
-        if getattr(original, "sqlite_errorname", "") == "SQLITE_FULL":
-            return True
-        if getattr(original, "sqlstate", None) == _DISK_FULL:
-            return True
-        found = found.__context__
-    return False
+def _note_full(context: ExceptionContext) -> None:
+    """Notes that there is no space left. SQLite ends the whole transaction then, so that later errors say less."""
+    original = context.original_exception
+    full = getattr(original, "sqlite_errorname", "") == "SQLITE_FULL" or (
+        getattr(original, "sqlstate", None) == _DISK_FULL
+    )
+    if full and context.connection is not None:
+        context.connection.info.get(_FULL, []).append(True)
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:

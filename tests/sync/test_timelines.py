@@ -222,3 +222,44 @@ async def test_what_a_copy_lacks_twice_is_never_numbered_alike(database_url: str
         fresh = {row.n for row in await town.changes()} - kept
         assert min(fresh) > max(given)
         assert await subjects(town) == {"before 1", "before 2", "lost 0", "lost 1"}
+
+
+async def test_what_its_author_had_seen_in_the_lost_time_is_no_difference(database_url: str) -> None:
+    """The create and the own edit stood on the screen; offered again, they have numbers above every lost base."""
+    async with a_town(database_url) as town:
+        one, other = await enrolled(town, 1), await enrolled(town, 2)
+        copy = await backup(town.server)
+        made = one.create(subject="lamp")
+        await one.sync_all()
+        one.edit(made.record, fields={"heads": 1})
+        await one.sync_all()
+        one.edit(made.record, fields={"heads": 2})
+        await one.sync_all()
+        await other.sync_all()
+        other.edit(made.record, fields={"level": 3})
+        await other.sync_all()
+        await restore(town.server, copy)
+        for device in (one, other, one):
+            await device.sync_all()
+            await device.assert_equals_the_server()
+        values = (await town.record(made.record)).values
+        assert (values["heads"], values["level"]) == (2, 3)
+        assert await town.conflicts() == []
+
+
+async def test_what_somebody_else_wrote_meanwhile_still_differs(database_url: str) -> None:
+    """The create counts as seen, and not the office's value that stands on it now."""
+    async with a_town(database_url) as town:
+        one, other = await enrolled(town, 1), await enrolled(town, 2)
+        copy = await backup(town.server)
+        made = one.create(subject="lamp")
+        await one.sync_all()
+        await other.sync_all()
+        other.edit(made.record, fields={"heads": 1})
+        await restore(town.server, copy)
+        await one.sync_all()
+        await town.edit(made.record, fields={"heads": 7})
+        await other.sync_all()
+        assert (await town.record(made.record)).values["heads"] == 7
+        [conflict] = await town.conflicts()
+        assert set(conflict.values) == {7, 1}
