@@ -146,6 +146,7 @@ def test_scopes_are_those_of_the_contract() -> None:
         "contact:write",
         "review",
         "figures:read",
+        "rescue",
     ]
 
 
