@@ -16,6 +16,8 @@ COUNTER: Final = "counter"
 SERIAL: Final = "serial"
 """The last serial that signed a request."""
 CURSOR: Final = "cursor"
+WEIGHED: Final = "weighed"
+"""The server's time, in milliseconds, when all records were last weighed against the digests."""
 RECEIPTS: Final = "receipts"
 """The number of the last receipt that was taken in."""
 
