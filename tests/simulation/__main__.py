@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=300, help="how many simulations")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seed", type=int, help="one seed only, with its trace")
+    parser.add_argument("--stop", action="store_true", help="end with the first simulation that fails")
     parser.add_argument("--wire", action="store_true", help="with --seed: every exchange too")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--devices", type=int, default=DEVICES_MAX, help="devices of the largest township")
@@ -42,7 +43,9 @@ def main() -> int:
     if asked.seed is not None:
         with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
             return _one(console, make(Path(folder), asked.devices), Path(folder), asked.seed, wire=asked.wire)
-    return _many(console, range(asked.first, asked.first + asked.seeds), asked.jobs, asked.devices)
+    return _many(
+        console, range(asked.first, asked.first + asked.seeds), asked.jobs, asked.devices, stop=asked.stop
+    )
 
 
 def _one(console: Console, template: Template, folder: Path, seed: int, *, wire: bool) -> int:
@@ -63,7 +66,7 @@ def _one(console: Console, template: Template, folder: Path, seed: int, *, wire:
     return 1 if result.wrong else 0
 
 
-def _many(console: Console, seeds: range, jobs: int, devices: int) -> int:
+def _many(console: Console, seeds: range, jobs: int, devices: int, *, stop: bool) -> int:
     began = time.monotonic()
     faults: Counter[str] = Counter()
     failed: list[Result] = []
@@ -76,6 +79,8 @@ def _many(console: Console, seeds: range, jobs: int, devices: int) -> int:
         if result.wrong:
             failed.append(result)
             console.print(f"seed {result.plan.seed}: {result.wrong[0][:300]}", style="red", markup=False)
+            if stop:
+                break
         if done % 100 == 0:
             rate = done / (time.monotonic() - began)
             console.print(
