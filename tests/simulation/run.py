@@ -26,6 +26,7 @@ from tests.simulation.template import Template
 from tests.simulation.world import Device, World
 
 HOURS: Final = 3_600.0
+RESTART_S: Final = 20.0
 _WORK: Final = {"save": 30, "sync": 18, "office": 9}
 _FAULTS: Final = {
     "device dies": 3,
@@ -159,11 +160,13 @@ async def _simulated(template: Template, home: Path, drawn: Plan, *, wire: bool)
 async def _supervised(world: World) -> None:
     """Servers that died are started again within the minute."""
     while True:
-        await asyncio.sleep(20)
+        await world.servers.fell.wait()
+        world.servers.fell.clear()
+        await asyncio.sleep(RESTART_S)
         try:
             await world.servers.start()
         except CrashError:
-            continue
+            continue  # it fell again, which is told as before
 
 
 async def _happens(world: World, event: Event) -> None:

@@ -141,6 +141,8 @@ class Servers:
         self.pauses = 0.0
         """How often a statement has to wait."""
         self.full = False
+        self.fell = asyncio.Event()
+        """Set when a process has died."""
         self.on_wire: Callable[[str], None] | None = None
         """Hears every exchange in plain, for whoever looks for a mistake."""
         self.wrong: list[str] = []
@@ -162,6 +164,7 @@ class Servers:
         return self.random.uniform(0, 0.05) if self.random.random() < self.pauses else 0.0
 
     def _died(self, one: ServerProcess) -> None:
+        self.fell.set()
         if one.process.torn:
             self.power_cut()
 
