@@ -58,6 +58,7 @@ serve: $(STAMP) ## the service on SQLite under data/ (ARGS="--port 9000" is pass
 .PHONY: mutants
 mutants: $(STAMP) ## break the code on purpose, and see each guarantee's test fail
 	@$(BIN)/python -m tests.mutants $(ARGS)
+	@$(BIN)/python -m tests.mutants.simulated $(ARGS)
 
 .PHONY: simulate
 simulate: $(STAMP) ## whole townships in one process, with every fault (SEEDS=300; SEED=7 shows one with its trace)

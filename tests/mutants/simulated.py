@@ -64,7 +64,9 @@ def main() -> int:
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at once")
     asked = parser.parse_args()
-    chosen = [mutant for mutant in MUTANTS if mutant.name in (asked.only or NAMES)]
+    chosen = [mutant for mutant in MUTANTS if mutant.name in NAMES & set(asked.only or NAMES)]
+    if not chosen:
+        return 0
     console = Console(width=None if sys.stdout.isatty() else 140)
     table = Table("planted fault", "of", "seeds", "noticed as")
     missed = 0
@@ -75,6 +77,7 @@ def main() -> int:
             missed += seed == 0
             table.add_row(mutant.name, ", ".join(mutant.of), str(seed or "-"), told[:90])
             console.print(f"{mutant.name}: {seed or 'NOT noticed'}", highlight=False)
+            console.file.flush()
     console.print(table)
     console.print(f"{len(chosen)} planted faults, {missed} not noticed in {asked.seeds} simulations")
     return 1 if missed else 0

@@ -12,8 +12,11 @@ from typing import Any, Final
 
 from client_sdk.transport import LinkBroken, Response
 from tests.simulation.disk import CrashError
+from tests.simulation.loop import StuckError
 
 TIME_OUT_S: Final = 60.0
+EXCHANGES_MAX: Final = 1_000
+"""Of one device; some thirty are usual."""
 FAULTS: Final = (
     "request lost",
     "request cut",
@@ -41,6 +44,7 @@ class Link:
     def __init__(self, serve: Serve, random: Random, seen: Counter[str], chance: float) -> None:
         """`seen` counts the faults that came about."""
         self.serve, self.random, self.seen, self.chance = serve, random, seen, chance
+        self._exchanges = 0
         self._last: Response | None = None
         self._later: set[asyncio.Task[Any]] = set()
 
@@ -49,6 +53,10 @@ class Link:
     ) -> Response:
         """See AsyncTransport."""
         random = self.random
+        self._exchanges += 1
+        if self._exchanges > EXCHANGES_MAX:
+            message = f"more than {EXCHANGES_MAX} exchanges, and no end"
+            raise StuckError(message)
         await asyncio.sleep(random.uniform(0.05, 3.0))
         fault = random.choice(FAULTS) if random.random() < self.chance else ""
         if fault:
