@@ -28,7 +28,6 @@ NAMES: Final = frozenset(
     {
         "refused-changes-are-not-kept",
         "verdict-in-another-transaction",
-        "told-before-the-commit",
         "queue-cleared-by-position",
         "any-answer-clears-the-queue",
         "resend-not-looked-up",

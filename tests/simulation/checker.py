@@ -98,11 +98,13 @@ def _accounted(world: World, ledger: Ledger) -> Iterator[str]:
         left = _store(device, "SELECT id, status FROM changes WHERE status = 'queued'")
         if left and not device.revoked:
             yield f"G6: {device.name} still has to send {left}"
-        for change, status in _store(
-            device, "SELECT id, status FROM changes WHERE status NOT IN ('queued', 'draft')"
-        ):
-            if change not in there and not (device.revoked and world.restored):
+        answered = "SELECT id, status, result FROM changes WHERE status NOT IN ('queued', 'draft')"
+        for change, status, result in _store(device, answered):
+            first = there.get(change)
+            if first is None and not (device.revoked and world.restored):
                 yield f"G2: {device.name} holds {change} as {status}, and the server does not know it"
+            elif first is not None and first.result not in {result, "quarantined"}:
+                yield f"G3: {device.name} was told {result} of {change}, which was {first.result}"
     reused = [change.id for change in ledger.changes if change.code == "change_id_reused"]
     if reused:
         yield f"G3: taken for other content under the same id: {reused}"
