@@ -34,7 +34,6 @@ NAMES: Final = frozenset(
         "verdict-made-anew",
         "gap-accepted-silently",
         "clone-dropped-silently",
-        "epoch-file-ignored",
         "base-moves-at-every-page",
         "full-page-moves-to-its-end",
         "own-change-hides-anothers",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-LIMITS: Final = Limits(page_bytes_min=1, page_bytes_default=1_500)
+LIMITS: Final = Limits(page_bytes_min=1, page_bytes_default=1_500, page_bytes_max=1_500)
 """Small pages, so that every reading takes several and meets what happens between them."""
 _DATABASE: Final = "town.sqlite"
 _INTERNAL: Final = 500
