@@ -103,7 +103,7 @@ def _accounted(world: World, ledger: Ledger) -> Iterator[str]:
             first = there.get(change)
             if first is None and not (device.revoked and world.restored):
                 yield f"G2: {device.name} holds {change} as {status}, and the server does not know it"
-            elif first is not None and first.result not in {result, "quarantined"}:
+            elif first is not None and first.result not in {result, "quarantined"} and not world.restored:
                 yield f"G3: {device.name} was told {result} of {change}, which was {first.result}"
     reused = [change.id for change in ledger.changes if change.code == "change_id_reused"]
     if reused:
