@@ -113,7 +113,9 @@ def _plain(change: str, result: str, n: int) -> Verdict:
 
 def _is_plain(verdict: Verdict, change: str) -> bool:
     """Whether the row says it all: `_plain` gives the same verdict."""
-    return verdict.id == change and not (verdict.code or verdict.number or verdict.differs)
+    return verdict.id == change and not (
+        verdict.code or verdict.number or verdict.formerly or verdict.differs
+    )
 
 
 def first_verdict(row: Stored) -> Verdict:

@@ -105,6 +105,8 @@ class Device:
         except Revoked:
             self.revoked = True
             return True
+        if report.reread:
+            self.world.wrong.append(f"G4: {self.name} held something else than the server in {report.reread}")
         self.world.synced(self)
         return report.complete
 
