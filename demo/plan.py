@@ -89,7 +89,7 @@ def plan(seed: int, grids: Sequence[str]) -> Plan:
     areas, shared = _areas(draw, sorted(grids))
     clocks = _clocks(draw, len(areas))
     names = [f"{number:02}" for number in range(1, len(areas) + 1)]
-    slow = draw.sample([at for at, area in enumerate(areas) if len(area) <= 2], SLOW)  # noqa: PLR2004
+    slow = draw.sample([at for at, area in enumerate(areas) if len(area) <= 2], SLOW)  # noqa: PLR2004 (a pair)
     roles = _roles(draw, areas, shared, slow)
     devices = tuple(
         DevicePlan(

@@ -30,25 +30,25 @@ class RoundbookError(Exception):
     code: ClassVar[str] = "error"
 
 
-class Offline(RoundbookError):  # noqa: N818 (the contract's name)
+class Offline(RoundbookError):
     """No answer from a Roundbook server. Nothing is lost; try again later."""
 
     code = "offline"
 
 
-class NotEnrolled(RoundbookError):  # noqa: N818
+class NotEnrolled(RoundbookError):
     """This store belongs to no device of the server: enrol it with a one-time code."""
 
     code = "not_enrolled"
 
 
-class Revoked(RoundbookError):  # noqa: N818
+class Revoked(RoundbookError):
     """The township has revoked this device. What was not sent has been handed in, or waits here."""
 
     code = "revoked_device"
 
 
-class InvalidRecord(RoundbookError):  # noqa: N818
+class InvalidRecord(RoundbookError):
     """A value is not what its kind allows. Nothing was saved."""
 
     code = "invalid_record"
@@ -60,19 +60,19 @@ class InvalidRecord(RoundbookError):  # noqa: N818
         self.reason = reason
 
 
-class NotFound(RoundbookError):  # noqa: N818
+class NotFound(RoundbookError):
     """There is no such record, kind or conflict here."""
 
     code = "not_found"
 
 
-class Incompatible(RoundbookError):  # noqa: N818
+class Incompatible(RoundbookError):
     """Client and server share no protocol version: upgrade the older of the two."""
 
     code = "unsupported_protocol"
 
 
-class Refused(RoundbookError):  # noqa: N818
+class Refused(RoundbookError):
     """The server refused a request; nothing was changed."""
 
     code = "refused"
@@ -96,43 +96,43 @@ class Forbidden(Refused):
     code = "forbidden"
 
 
-class StoreLocked(RoundbookError):  # noqa: N818
+class StoreLocked(RoundbookError):
     """Another process is writing to the store."""
 
     code = "store_locked"
 
 
-class WrongPassphrase(RoundbookError):  # noqa: N818
+class WrongPassphrase(RoundbookError):
     """The passphrase does not open the store."""
 
     code = "wrong_passphrase"
 
 
-class StoreDamaged(RoundbookError):  # noqa: N818
+class StoreDamaged(RoundbookError):
     """The store's file is damaged; keep it, and see the message for the next step."""
 
     code = "store_damaged"
 
 
-class StoreFull(RoundbookError):  # noqa: N818
+class StoreFull(RoundbookError):
     """The disk is full: this save did not happen, everything before it did."""
 
     code = "store_full"
 
 
-class QueueNotEmpty(RoundbookError):  # noqa: N818
+class QueueNotEmpty(RoundbookError):
     """Refused: unsent changes would be lost."""
 
     code = "queue_not_empty"
 
 
-class Busy(RoundbookError):  # noqa: N818
+class Busy(RoundbookError):
     """A sync is running on this store already."""
 
     code = "busy"
 
 
-class CursorExpired(RoundbookError):  # noqa: N818
+class CursorExpired(RoundbookError):
     """The feed's cursor is too old: read the records again, then start from a new cursor."""
 
     code = "cursor_expired"

@@ -131,7 +131,7 @@ def _add(tx: Tx, change: Change, what: str, verdict: Verdict, at_ms: int) -> Non
 
 def _rows(tx: Tx, condition: str, *values: Any) -> list[Row]:
     columns = "id, change, record, what, code, field, reason, own, at_ms"
-    found = tx.rows(f"SELECT {columns} FROM problems WHERE {condition} ORDER BY id", *values)  # noqa: S608
+    found = tx.rows(f"SELECT {columns} FROM problems WHERE {condition} ORDER BY id", *values)
     return [_row(row) for row in found]
 
 

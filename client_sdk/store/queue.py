@@ -130,7 +130,7 @@ def payloads(tx: Tx, *, answered: bool) -> list[tuple[bytes, Claim | None]]:
     Each with the registration number that it brought.
     """
     which = "" if answered else "WHERE status IN ('draft', 'queued')"
-    rows = tx.rows(f"SELECT payload, claim FROM changes {which} ORDER BY place")  # noqa: S608 (constants)
+    rows = tx.rows(f"SELECT payload, claim FROM changes {which} ORDER BY place")
     return [
         (payload, msgspec.json.decode(claim, type=Claim) if claim is not None else None)
         for payload, claim in rows

@@ -17,7 +17,7 @@ _COLUMNS = "id, kind, place, version, body, state, number"
 
 def base(tx: Tx, record: str) -> Base | None:
     """The record as the pages left it."""
-    row = tx.row(f"SELECT {_COLUMNS} FROM records WHERE id = ?", record)  # noqa: S608 (a constant)
+    row = tx.row(f"SELECT {_COLUMNS} FROM records WHERE id = ?", record)
     return _base(row) if row is not None else None
 
 
@@ -58,7 +58,7 @@ def drop(tx: Tx, record: str, up_to: int) -> bool:
 def in_grid(tx: Tx, grid: str, *, stale_only: bool = False) -> list[str]:
     """The ids of the records placed in a grid."""
     condition = " AND stale" if stale_only else ""
-    return [row[0] for row in tx.rows(f"SELECT id FROM records WHERE place = ?{condition}", grid)]  # noqa: S608
+    return [row[0] for row in tx.rows(f"SELECT id FROM records WHERE place = ?{condition}", grid)]
 
 
 def outside(tx: Tx, grids: Collection[str]) -> list[str]:
@@ -79,7 +79,7 @@ def mark_stale(tx: Tx, grid: str) -> None:
 def weighed(tx: Tx) -> dict[str, Digest]:
     """The digest of each grid, made anew from what the records say: damage shows here and not in `digests`."""
     sums: dict[str, list[int]] = {}
-    for id_, kind, place, _, body, state, number in tx.rows(f"SELECT {_COLUMNS} FROM records"):  # noqa: S608
+    for id_, kind, place, _, body, state, number in tx.rows(f"SELECT {_COLUMNS} FROM records"):
         parts = halves(canonical(id_, kind, place, state, number, msgspec.Raw(bytes(body))))
         grid = sums.setdefault(place, [0, 0, 0])
         grid[:] = [have + more for have, more in zip(grid, (1, *parts), strict=True)]
@@ -107,7 +107,7 @@ def views(tx: Tx, kinds: dict[str, Kind], kind: str | None, grid: str | None) ->
     conditions = [f"{column} = ?" for column, value in (("kind", kind), ("place", grid)) if value is not None]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     values = [value for value in (kind, grid) if value is not None]
-    bases = {row[0]: row for row in tx.rows(f"SELECT {_COLUMNS} FROM records{where}", *values)}  # noqa: S608
+    bases = {row[0]: row for row in tx.rows(f"SELECT {_COLUMNS} FROM records{where}", *values)}
     only_own = {record for record, (name, _) in laid.items() if kind is None or name == kind}
     for record in sorted(bases.keys() | only_own):
         held = _base(bases[record]) if record in bases else base(tx, record)

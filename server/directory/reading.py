@@ -79,7 +79,7 @@ def read(text: str) -> Listed:
                 message = f"A list has at most {ROWS_MAX:,} rows: divide the file."
                 raise RefusedError(message)
             found = _row(reader.line_num, cells, header, names)
-            (rows if isinstance(found, Row) else refused).append(found)  # type: ignore[arg-type]
+            (rows if isinstance(found, Row) else refused).append(found)  # type: ignore[arg-type]  # the branch says which, mypy does not follow
     except csv.Error as error:
         message = (
             f"Line {reader.line_num} cannot be read as CSV, perhaps a quotation mark is open: mend it there."

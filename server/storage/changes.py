@@ -62,7 +62,7 @@ async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str])
     if not ids:
         return {}
     condition = among(connection, "change_id", "ids", ID)
-    statement = f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition}"  # noqa: S608
+    statement = f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition}"
     rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
     return {row.change_id: _stored(row) for row in rows}
 
@@ -80,7 +80,7 @@ async def of_records(
         return []
     condition = among(connection, "record_id", "ids", ID)
     statement = (
-        f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition} AND n > :above ORDER BY n"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition} AND n > :above ORDER BY n"
     )
     parameters = {"t": township, "ids": many(connection, records), "above": above}
     return [_stored(row) for row in await connection.execute(text(statement), parameters)]
@@ -91,7 +91,7 @@ async def selected(connection: AsyncConnection, rest: str, parameters: Mapping[s
 
     For the other modules of this package; `rest` is their text, never a caller's.
     """
-    statement = text(f"SELECT {_COLUMNS} FROM changes c {rest}")  # noqa: S608
+    statement = text(f"SELECT {_COLUMNS} FROM changes c {rest}")
     return [_stored(row) for row in await connection.execute(statement, parameters)]
 
 

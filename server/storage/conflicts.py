@@ -36,14 +36,14 @@ _COLUMNS: Final = (
     "opened_ms, decided_ms, CAST(decision AS text) AS decision"
 )
 _decode: Final = msgspec.json.Decoder(Sides).decode
-_ONE: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id")  # noqa: S608
+_ONE: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id")
 _AFTER: Final = (
     "status = :status AND n >= :above AND (n > :above OR CAST(conflict_id AS text) > :id) "
     "ORDER BY n, CAST(conflict_id AS text) LIMIT :most"
 )
-_LIST: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND {_AFTER}")  # noqa: S608
+_LIST: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND {_AFTER}")
 _LIST_OF: Final = text(
-    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND record_id = :record AND {_AFTER}"  # noqa: S608
+    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND record_id = :record AND {_AFTER}"
 )
 
 
@@ -65,7 +65,7 @@ def _conflict(row: Any) -> Conflict:
 async def undecided_of(connection: AsyncConnection, township: str, records: Sequence[str]) -> list[Conflict]:
     """The conflicts of these records that nobody has decided yet."""
     statement = (
-        f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND "  # noqa: S608
+        f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND "
         f"{among(connection, 'record_id', 'ids', ID)} AND status <> 'decided'"
     )
     rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})

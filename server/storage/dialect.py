@@ -27,7 +27,7 @@ TEXT: Final = "text"
 def among(connection: AsyncConnection, column: str, name: str, kind: str) -> str:
     """The condition that `column` is one of the values bound as `name`."""
     if is_sqlite(connection):
-        return f"{column} IN (SELECT value FROM json_each(:{name}))"  # noqa: S608 (names from this code)
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"
     return f"{column} = ANY(CAST(:{name} AS {kind}[]))"
 
 
@@ -114,7 +114,7 @@ def _insert(
         )
         chosen = ", ".join(_chosen(*one) for one in typed)
         source = (
-            f"SELECT t.township_id, {chosen} FROM townships t CROSS JOIN unnest({arrays}) "  # noqa: S608
+            f"SELECT t.township_id, {chosen} FROM townships t CROSS JOIN unnest({arrays}) "
             f"WITH ORDINALITY AS x({', '.join(listed)}, nth) WHERE t.township_id = :township_id"
         )
     conflict = ""

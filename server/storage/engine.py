@@ -86,7 +86,7 @@ async def _repeat(engine: AsyncEngine, work: Work[T], options: dict[str, Any]) -
             if not _passing(error):
                 raise
             # Jitter only spreads waiting writers; nothing that is stored depends on it.
-            await asyncio.sleep(_BACK_OFF_S * 2**attempt * (0.5 + random.random()))  # noqa: S311
+            await asyncio.sleep(_BACK_OFF_S * 2**attempt * (0.5 + random.random()))  # noqa: S311 (no secret)
     message = f"the database did not take the transaction in {ATTEMPTS} attempts"
     raise Unavailable(message)
 

@@ -13,7 +13,7 @@ async def names(connection: AsyncConnection, township: str, authors: Sequence[st
     if not authors:
         return {}
     statement = (
-        "SELECT CAST(d.device_id AS text) AS id, s.name FROM devices d JOIN staff s "  # noqa: S608
+        "SELECT CAST(d.device_id AS text) AS id, s.name FROM devices d JOIN staff s "
         "ON s.township_id = d.township_id AND s.staff_id = d.staff_id "
         f"WHERE d.township_id = :t AND s.township_id = :t AND {among(connection, 'd.device_id', 'ids', ID)} "
         "UNION ALL SELECT CAST(staff_id AS text), name FROM staff "

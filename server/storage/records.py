@@ -40,7 +40,7 @@ async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str])
     """The records of these ids that exist, tombstones and closed ones included."""
     if not ids:
         return {}
-    statement = f"SELECT {_COLUMNS} FROM records WHERE township_id = :t AND {among(connection, 'record_id', 'ids', ID)}"  # noqa: S608
+    statement = f"SELECT {_COLUMNS} FROM records WHERE township_id = :t AND {among(connection, 'record_id', 'ids', ID)}"
     rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
     return {row.record_id: state_of(row) for row in rows}
 
@@ -70,7 +70,7 @@ async def selected(
 
     For the other modules of this package; `rest` is their text, never a caller's.
     """
-    statement = text(f"SELECT {_COLUMNS} FROM records {rest}")  # noqa: S608
+    statement = text(f"SELECT {_COLUMNS} FROM records {rest}")
     return [state_of(row) for row in await connection.execute(statement, parameters)]
 
 
@@ -144,7 +144,7 @@ async def page(
 def _page(grids: int) -> TextClause:
     """One statement for all grids, each with a limit of its own, so that each is read from its index."""
     parts = (
-        f"SELECT * FROM (SELECT {_COLUMNS} FROM records WHERE township_id = :t AND place = :grid{at} "  # noqa: S608
+        f"SELECT * FROM (SELECT {_COLUMNS} FROM records WHERE township_id = :t AND place = :grid{at} "
         "AND version > :above AND version NOT BETWEEN :first AND :last AND NOT deleted AND NOT closed "
         f"ORDER BY version LIMIT :most) AS part{at}"
         for at in range(grids)
@@ -155,7 +155,7 @@ def _page(grids: int) -> TextClause:
 async def count_above(connection: AsyncConnection, township: str, grids: Sequence[str], above: int) -> int:
     """How many records `page` has still to bring of these grids."""
     statement = (
-        f"SELECT count(*) FROM records WHERE township_id = :t AND {among(connection, 'place', 'grids', TEXT)} "  # noqa: S608
+        f"SELECT count(*) FROM records WHERE township_id = :t AND {among(connection, 'place', 'grids', TEXT)} "
         "AND version > :above AND NOT deleted AND NOT closed"
     )
     parameters = {"t": township, "grids": many(connection, grids), "above": above}
@@ -168,7 +168,7 @@ async def places(connection: AsyncConnection, township: str, ids: Sequence[str])
         return {}
     condition = among(connection, "record_id", "ids", ID)
     columns = "CAST(record_id AS text) AS record_id, place"
-    statement = f"SELECT {columns} FROM records WHERE township_id = :t AND {condition}"  # noqa: S608
+    statement = f"SELECT {columns} FROM records WHERE township_id = :t AND {condition}"
     rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
     return {row.record_id: row.place for row in rows}
 
@@ -176,7 +176,7 @@ async def places(connection: AsyncConnection, township: str, ids: Sequence[str])
 async def numbers_taken(connection: AsyncConnection, township: str, numbers: Sequence[str]) -> set[str]:
     """Which of these registration numbers some record has."""
     condition = among(connection, "number", "numbers", TEXT)
-    statement = f"SELECT number FROM records WHERE township_id = :t AND {condition}"  # noqa: S608
+    statement = f"SELECT number FROM records WHERE township_id = :t AND {condition}"
     rows = await connection.execute(text(statement), {"t": township, "numbers": many(connection, numbers)})
     return {row.number for row in rows}
 
@@ -185,7 +185,7 @@ async def digests(connection: AsyncConnection, township: str, grids: Sequence[st
     """The digest of what devices hold of each grid, as the writes have kept it."""
     condition = among(connection, "grid", "grids", TEXT)
     statement = (
-        f"SELECT grid, held, digest_high, digest_low FROM holdings WHERE township_id = :t AND {condition}"  # noqa: S608
+        f"SELECT grid, held, digest_high, digest_low FROM holdings WHERE township_id = :t AND {condition}"
     )
     rows = await connection.execute(text(statement), {"t": township, "grids": many(connection, grids)})
     found = {row.grid: total(row.held, row.digest_high, row.digest_low) for row in rows}

@@ -67,7 +67,7 @@ async def orphans(connection: AsyncConnection, township: str) -> dict[str, int]:
     """How many rows of each sort belong to nothing: conflicts by `record` or `decision`, exits, receipts."""
     found = {}
     for name, rest in _ORPHANS.items():
-        found[name] = int(await connection.scalar(text(f"SELECT count(*) FROM {rest}"), {"t": township}) or 0)  # noqa: S608
+        found[name] = int(await connection.scalar(text(f"SELECT count(*) FROM {rest}"), {"t": township}) or 0)
     named = sorted({_named(row.body) for row in await connection.execute(_RECEIPTS, {"t": township})})
     for part in _chunks(named):
         found["receipt"] += len(part) - len(await changes.by_ids(connection, township, part))

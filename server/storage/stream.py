@@ -29,7 +29,7 @@ async def exits_of(
 ) -> list[Exit]:
     """The exits out of these grids with numbers above `above`: the `most` lowest, in order."""
     statement = (
-        "SELECT n, CAST(record_id AS text) AS record_id, why, state, number FROM exits "  # noqa: S608
+        "SELECT n, CAST(record_id AS text) AS record_id, why, state, number FROM exits "
         f"WHERE township_id = :t AND {among(connection, 'grid', 'grids', TEXT)} AND n > :above ORDER BY n LIMIT :most"
     )
     parameters = {"t": township, "grids": many(connection, grids), "above": above, "most": most}

@@ -64,7 +64,7 @@ _COLUMNS: Final = (
 _FROM: Final = "FROM townships WHERE township_id = :t"
 _YEARS: Final = 10**9
 _REGISTER: Final = (
-    f"(SELECT max(CAST(year AS bigint) * {_YEARS} + last) FROM registers WHERE township_id = :t) AS register"  # noqa: S608
+    f"(SELECT max(CAST(year AS bigint) * {_YEARS} + last) FROM registers WHERE township_id = :t) AS register"
 )
 _PLAIN: Final = text(f"{_COLUMNS}, {_REGISTER} {_FROM}")
 # Without the register: beside a lock it would be read as it was before the wait (rule Q9).
@@ -150,7 +150,7 @@ def _encoded(spans: tuple[LostSpan, ...]) -> str:
 
 
 async def _one(connection: AsyncConnection, statement: object, township: str) -> Township | None:
-    row = (await connection.execute(statement, {"t": township})).one_or_none()  # type: ignore[call-overload]
+    row = (await connection.execute(statement, {"t": township})).one_or_none()  # type: ignore[call-overload]  # one of the two texts above
     if row is None:
         return None
     return Township(

@@ -267,8 +267,8 @@ def test_before_enrolment_there_is_nothing_to_do(open_device: OpenDevice) -> Non
 def test_a_record_is_immutable_and_can_be_a_key(device: FieldClient) -> None:
     matter = device.create("matter", title="a")
     with pytest.raises(AttributeError):
-        matter.id = "x"  # type: ignore[misc]
+        matter.id = "x"  # type: ignore[misc]  # it must refuse
     with pytest.raises(TypeError):
-        matter.fields["title"] = "x"  # type: ignore[index]
+        matter.fields["title"] = "x"  # type: ignore[index]  # it must refuse
     assert isinstance(matter, Record)
     assert {matter: 1}[device.get(matter.id)] == 1

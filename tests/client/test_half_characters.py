@@ -60,7 +60,7 @@ def test_such_a_text_is_refused_and_nothing_is_saved(device: FieldClient, name: 
 @pytest.mark.parametrize("name", ["kind", "grid", "state", "delivery", "text"])
 def test_nothing_is_found_by_it(device: FieldClient, name: str) -> None:
     saved(device)
-    found: Any = device.list(**{name: HALF})  # type: ignore[arg-type]
+    found: Any = device.list(**{name: HALF})  # type: ignore[arg-type]  # any filter by name
     assert list(found) == []
 
 

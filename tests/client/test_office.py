@@ -89,7 +89,7 @@ async def test_errors_are_those_of_the_tree(server: OfficeServer, office: AsyncO
         await office.create("matter", key="x", township=TOWN, title="x", category="no such")
     assert invalid.value.field == "category"
     with pytest.raises(InvalidRecord) as naive:
-        await office.create("matter", key="x", township=TOWN, title="x", found_at=datetime(2025, 6, 15))  # noqa: DTZ001
+        await office.create("matter", key="x", township=TOWN, title="x", found_at=datetime(2025, 6, 15))  # noqa: DTZ001 (naive on purpose)
     assert naive.value.field == "found_at"
     ticket = await office.create("matter", key="x", township=TOWN, title="x")
     newer = await office.update(ticket, title="y")

@@ -365,12 +365,12 @@ def test_a_lost_answer_to_an_enrolment_is_asked_for_again_with_the_same_key(
 ) -> None:
     device = open_device(enrol=False)
     whole = town._respond
-    town._respond = cut  # type: ignore[assignment,method-assign]
+    town._respond = cut  # type: ignore[assignment,method-assign]  # the town answers otherwise
     with pytest.raises(Offline):
         device.enrol("http://town", code="ABCD-EFGH")
     with pytest.raises(NotEnrolled):
         device.me()
-    town._respond = whole  # type: ignore[method-assign]
+    town._respond = whole  # type: ignore[method-assign]  # as before
     device.enrol("http://town", code="ABCD-EFGH")
     first, second = (key.public_bytes_raw() for key in town.keys.values())
     assert first == second

@@ -52,11 +52,11 @@ def test_only_a_verdict_ends_a_queue_entry(device: FieldClient, town: Town) -> N
     device.create("matter", title="a")
     whole = town.exchange
     for body, type_ in ((b"<html>login</html>", "text/html"), (b"{}", "application/json"), (b"", "")):
-        town.exchange = lambda *_, b=body, t=type_, **__: Response(200, {"content-type": t}, b)  # type: ignore[method-assign]
+        town.exchange = lambda *_, b=body, t=type_, **__: Response(200, {"content-type": t}, b)  # type: ignore[method-assign]  # a double
         with pytest.raises(Offline):
             device.sync()
         assert len(device.queue()) == 1
-    town.exchange = whole  # type: ignore[method-assign]
+    town.exchange = whole  # type: ignore[method-assign]  # as before
     assert device.sync().sent == 1
     assert device.queue() == []
 
@@ -413,8 +413,8 @@ def test_a_link_that_breaks_everywhere_still_delivers_everything_once(
             cut(thing)
         return thing
 
-    town.before = perhaps  # type: ignore[assignment]
-    town.after = perhaps  # type: ignore[assignment]
+    town.before = perhaps  # type: ignore[assignment]  # a hook of the double
+    town.after = perhaps  # type: ignore[assignment]  # as above
     for _ in range(30):
         try:
             if device.sync(policy=Policy(changes_max=16)).complete:

@@ -185,7 +185,7 @@ class Town:
             effects, result = (), "applied"
         else:
             merged = merge(state, change, fields, kind, Arrival(n, self.now + n, by, self.role), history)
-            effects, result = tuple(merged.effects), str(merged.result)  # type: ignore[assignment]
+            effects, result = tuple(merged.effects), str(merged.result)  # type: ignore[assignment]  # a literal type, from the merge
         entered = kind.workflow.state(state.state or "") if kind.workflow is not None else None
         if entered is not None and entered.numbered and state.number is None:
             number = state.number = f"{TOWN}-2026-{len(self.states):05}"

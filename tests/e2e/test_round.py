@@ -142,7 +142,7 @@ def test_what_a_captive_portal_says_is_no_answer(village: Village) -> None:
     waiting, before = device.queue(), holds(device)
     for status, kind, body in PORTALS:
         said = Response(status, {"content-type": kind}, body)
-        link.down = lambda _, said=said: said  # type: ignore[misc]
+        link.down = lambda _, said=said: said  # type: ignore[misc]  # a lambda with a default
         with pytest.raises(Offline):
             device.sync()
         assert (device.queue(), holds(device)) == (waiting, before)
@@ -163,7 +163,7 @@ def test_the_server_dies_between_commit_and_answer(village: Village) -> None:
     device = village.device("王芳", transport=link)
     well = reported(device, visits=1)
     for n in range(1, 4):
-        link.down = times(n, lost)  # type: ignore[assignment]
+        link.down = times(n, lost)  # type: ignore[assignment]  # the link fails on purpose
         device.increment(device.get(well.id), "visits", 1)
         device.append(device.get(well.id), "measures", text=f"{n}")
         assert device.sync().complete
@@ -340,7 +340,7 @@ def test_registration_numbers_have_no_gaps(village: Village) -> None:
         for turn in range(5):
             reported(device)
             device.create("well", title="只是草稿")
-            link.down = times(turn % 2, lost)  # type: ignore[assignment]
+            link.down = times(turn % 2, lost)  # type: ignore[assignment]  # the link fails on purpose
             device.sync()
 
     with ThreadPoolExecutor(len(devices)) as pool:

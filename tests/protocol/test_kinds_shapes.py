@@ -98,7 +98,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 numbers = st.floats(-(2**53), 2**53)
 moments = st.datetimes(
     dt.datetime(1901, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
-    dt.datetime(2198, 12, 31),  # noqa: DTZ001
+    dt.datetime(2198, 12, 31),  # noqa: DTZ001 - as above
     timezones=st.integers(-14 * 60, 14 * 60).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes))),
 )
 ids = st.uuids(version=4).map(str)
@@ -339,7 +339,7 @@ def test_any_json_fits_or_is_refused_by_name(values: dict[str, Any]) -> None:
             check(raw)
         except InvalidField as error:
             assert error.field in {*values, "needed"}  # noqa: PT017 - both outcomes are right
-            assert "cannot be read" not in error.reason_en  # noqa: PT017
+            assert "cannot be read" not in error.reason_en  # noqa: PT017 - as above
 
 
 @given(st.binary(max_size=60))

@@ -73,7 +73,7 @@ def test_a_deletion_that_saw_everything_deletes() -> None:
 
 @pytest.mark.parametrize("what", EDITS)
 @pytest.mark.parametrize("acknowledged", [True, False])
-def test_an_own_deletion_after_own_edits_deletes(what: str, acknowledged: bool) -> None:  # noqa: FBT001
+def test_an_own_deletion_after_own_edits_deletes(what: str, acknowledged: bool) -> None:  # noqa: FBT001 (pytest names it)
     desk, (one, _) = opened(**SEEN)
     _edit(one, what)
     if acknowledged:

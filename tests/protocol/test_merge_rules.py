@@ -37,7 +37,7 @@ def test_clearing_twice_is_no_conflict() -> None:
 
 
 @pytest.mark.parametrize("later", [True, False])
-def test_latest_takes_the_later_stamp_and_keeps_the_other(later: bool) -> None:  # noqa: FBT001
+def test_latest_takes_the_later_stamp_and_keeps_the_other(later: bool) -> None:  # noqa: FBT001 (pytest names it)
     desk, (one, other) = opened(subject="base")
     one.save(subject="one", at=NOW - 50)
     other.save(subject="other", at=NOW - 50 + (10 if later else -10))

@@ -155,7 +155,7 @@ async def test_waiting_ends_with_the_next_event(server: OfficeServer) -> None:
     await asyncio.sleep(0.3)
     assert not waiting.done()
     pool = server.services.engine.pool
-    assert getattr(pool, "checkedout")() == 0, "a waiting reader holds no connection"  # noqa: B009
+    assert getattr(pool, "checkedout")() == 0, "a waiting reader holds no connection"  # noqa: B009 (no type has it)
     view = await made(office)
     page = await asyncio.wait_for(waiting, 10)
     assert [event["record"]["id"] for event in page["changes"]] == [view["id"]]

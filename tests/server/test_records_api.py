@@ -171,7 +171,7 @@ async def test_a_patch_merges_with_what_it_does_not_touch(server: OfficeServer) 
 
 async def test_sets_sums_and_entries_travel_as_differences(server: OfficeServer) -> None:
     client = await server.client()
-    tags = server.services.registry.latest("matter").fields["tags"].choices  # type: ignore[union-attr]
+    tags = server.services.registry.latest("matter").fields["tags"].choices  # type: ignore[union-attr]  # it is installed
     one, two, three = (tag.code for tag in tags[:3])
     view = await made(client, tags=[one, two])
     path = f"/v1/records/{view['id']}"

@@ -22,7 +22,7 @@ from server.storage.tables import metadata
 
 REFERENCE = {"divisions", "kinds", "enrolment_routes"}
 """Small, rarely written, copied to every node. A table that is added here is a decision."""
-POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
+POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 TABLES = list(metadata.tables.values())
 TOWNSHIP = [table for table in TABLES if table.name not in REFERENCE]
 
@@ -58,7 +58,7 @@ def test_s1_every_unique_constraint_and_index_begins_with_the_township(table: Ta
 def test_s1_the_township_has_one_type_and_is_never_absent(table: Table) -> None:
     column = table.c.township_id
     assert not column.nullable
-    assert column.type.length == 9  # type: ignore[attr-defined]
+    assert column.type.length == 9  # type: ignore[attr-defined]  # of a text
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

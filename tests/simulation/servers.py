@@ -156,7 +156,7 @@ class Servers:
             self._started += 1
             one = ServerProcess(free.pop(), self.folder, f"server{self._started}", self.clock, self.random)
             one.process.pause, one.process.full = self._pause, lambda: self.full
-            one.process.on_death.append(lambda one=one: self._died(one))  # type: ignore[misc]
+            one.process.on_death.append(lambda one=one: self._died(one))  # type: ignore[misc]  # a lambda with a default
             self.running.append(one)
             await one.services.registry.refresh()
 

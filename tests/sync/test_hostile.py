@@ -153,7 +153,7 @@ async def test_row_10_no_clock_blocks_a_sync(at: int, database_url: str) -> None
 @pytest.mark.parametrize("same_device", [True, False])
 async def test_a_change_id_with_other_content_waits_and_leaves_the_first(
     other: str,
-    same_device: bool,  # noqa: FBT001
+    same_device: bool,  # noqa: FBT001 (pytest names it)
     database_url: str,
 ) -> None:
     async with a_town(database_url) as town:
