@@ -1,5 +1,6 @@
 """A hostile device: it says what it likes, and signs it."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -97,3 +98,36 @@ def code_of(response: Response) -> tuple[int, str]:
         assert leak not in text, text
     assert body["status"] == response.status
     return response.status, body["code"]
+
+
+SECRET = "周某某家中有难处"
+"""Stands in what is sent, and must not stand in any reason."""
+OTHERS = "李某某要求保密"
+"""Stands in a record of somebody else."""
+
+
+def refused(response: Response, status: int, code: str) -> None:
+    assert code_of(response) == (status, code), response.body
+    text = response.body.decode()
+    assert SECRET not in text
+    assert OTHERS not in text
+
+
+def sound(device: RawDevice, **more: Any) -> bytes:
+    return device.body(device.create(fields={"title": SECRET}), **more)
+
+
+def with_raw(change: dict[str, Any], **raw: bytes) -> bytes:
+    """A change with members given as JSON, sound or not."""
+    body = msgspec.json.encode({name: value for name, value in change.items() if name not in raw})
+    return body[:-1] + b"".join(b',"%s":%s' % (name.encode(), value) for name, value in raw.items()) + b"}"
+
+
+def title(raw: bytes) -> Callable[[RawDevice, str], bytes]:
+    return lambda d, _: with_raw(d.create(), fields=b'{"title":%s,"note":"%s"}' % (raw, SECRET.encode()))
+
+
+def skip(device: RawDevice, raw: bytes) -> bytes:
+    """An element without a counter: it takes the next."""
+    device.n += 1
+    return raw

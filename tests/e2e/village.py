@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from client_sdk import FieldClient, Response, Transport
+from client_sdk import FieldClient, Record, Response, Transport
 from client_sdk.loopback import LoopbackTransport
 from server.app import create_app
 from server.applications import service as applications
@@ -311,3 +311,18 @@ def a_village(url: str, folder: Path, limits: Limits = DEFAULTS) -> Iterator[Vil
         village = Village(url, folder, stack, limits)
         village.prepare()
         yield village
+
+
+def reported(device: FieldClient, **fields: Any) -> Record:
+    made = device.create("well", **{"title": "村东水井", **fields})
+    return device.act(made, "report")
+
+
+def settled(village: Village, *devices: FieldClient) -> None:
+    """Everybody syncs until nobody has news; every queue is empty."""
+    for _ in range(2):
+        for device in devices:
+            assert device.sync().complete
+    for device in devices:
+        assert [one for one in device.queue() if one.status != "quarantined"] == []
+        assert_converged(village, device, *(grid.code for grid in device.grids()))
