@@ -18,7 +18,7 @@ from tests.simulation.witness import Writing
 from tests.simulation.world import Device, World
 
 TAKEN_IN: Final = frozenset({"applied", "merged", "conflict"})
-SINGLE: Final = frozenset({"subject", "level", "heads"})
+SINGLE: Final = frozenset({"subject", "level", "heads", "remark"})
 
 
 @dataclass(frozen=True)

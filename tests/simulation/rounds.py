@@ -44,8 +44,8 @@ class Worker:
             return
         edit: Callable[[Record], None] = self.random.choices(
             [self._subject, self._level, self._heads, self._story, self._groups, self._peak, self._tag, self._step,
-             self._entry, self._entry_words, self._delete],
-            [4, 3, 3, 3, 2, 2, 2, 3, 2, 4, 0.3],
+             self._entry, self._entry_words, self._delete, self._remark],
+            [4, 3, 3, 3, 2, 2, 2, 3, 2, 4, 0.3, 2],
         )[0]  # fmt: skip
         try:
             edit(record)
@@ -118,6 +118,10 @@ class Worker:
     def _delete(self, record: Record) -> None:
         self.client.delete(record)
         self._came_back(record.id)
+
+    def _remark(self, record: Record) -> None:
+        if any(kind.name == record.kind and "remark" in kind.fields for kind in self.client.kinds()):
+            self._update(record, remark=self._text(record.fields.get("remark")))
 
     def _update(self, record: Record, **fields: Any) -> None:
         self.client.update(record, **fields)

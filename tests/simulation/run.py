@@ -39,6 +39,7 @@ _FAULTS: Final = {
     "device is cloned": 0.5,
     "device gets other grids": 2,
     "device is revoked": 0.2,
+    "hand-over": 1,
     "two syncs at once": 1,
     "server dies": 2,
     "power cut": 0.5,
@@ -48,6 +49,8 @@ _FAULTS: Final = {
     "backup": 1,
     "restore": 0.4,
     "server's clock is set": 0.3,
+    "servers change their release": 0.7,
+    "kind gains a field": 0.7,
 }
 
 
@@ -87,11 +90,11 @@ class Result:
 
 
 def plan(seed: int, devices_max: int) -> Plan:
-    """Draws a simulation. Most are small and violent, one in forty has as many devices as there are."""
+    """Draws a simulation. Most are small and violent, one in a hundred has as many devices as there are."""
     random = Random(seed)
-    big = random.random() < 0.025
+    big = random.random() < 0.01
     count = devices_max if big else min(random.choice([1, 2, 2, 3, 3, 3, 4, 5]), devices_max)
-    length = random.choice([40, 60, 90]) * (4 if big else 1)
+    length = random.choice([25, 40, 60]) * (6 if big else 1)
     chance = random.choice([0.0, 0.1, 0.3, 0.5])
     violence = random.choice([0.0, 0.15, 0.4])
     # Not every simulation has every fault: some only show when the others leave it room.
@@ -248,6 +251,10 @@ async def _revoke(device: Device, _: Random) -> None:
     await device.world.revoke(device)
 
 
+async def _hand_over(device: Device, random: Random) -> None:
+    await device.world.hand_over(device, random.choice(device.world.devices))
+
+
 async def _office(world: World, _: Random) -> None:
     await world.office.turn()
 
@@ -293,6 +300,14 @@ async def _server_clock(world: World, random: Random) -> None:
     world.skew_ms = random.randrange(-600_000, 3_600_000)
 
 
+async def _other_release(world: World, _: Random) -> None:
+    await world.other_release()
+
+
+async def _kind_grows(world: World, _: Random) -> None:
+    await world.kind_grows()
+
+
 _OF_DEVICE: Final[dict[str, Callable[[Device, Random], Awaitable[None]]]] = {
     "save": _save,
     "sync": _sync,
@@ -307,6 +322,7 @@ _OF_DEVICE: Final[dict[str, Callable[[Device, Random], Awaitable[None]]]] = {
     "device is cloned": _cloned,
     "device gets other grids": _regrid,
     "device is revoked": _revoke,
+    "hand-over": _hand_over,
 }
 _OF_TOWN: Final[dict[str, Callable[[World, Random], Awaitable[None]]]] = {
     "office": _office,
@@ -318,6 +334,8 @@ _OF_TOWN: Final[dict[str, Callable[[World, Random], Awaitable[None]]]] = {
     "backup": _backup,
     "restore": _restore,
     "server's clock is set": _server_clock,
+    "servers change their release": _other_release,
+    "kind gains a field": _kind_grows,
 }
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
-from client_sdk.compression import unpacked
 from client_sdk.transport import LinkBroken, Response
 from server.app import create_app, open_services
 from server.kinds.registry import Registry
@@ -24,6 +23,7 @@ from server.storage.engine import open_engine
 from sync_protocol.limits import Limits
 from tests.simulation import disk
 from tests.simulation.disk import CrashError, Process
+from tests.simulation.upgrades import kind_grows, of_a_later_version, plain
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -32,13 +32,35 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 LIMITS: Final = Limits(page_bytes_min=1, page_bytes_default=1_500, page_bytes_max=1_500)
 """Small pages, so that every reading takes several and meets what happens between them."""
 _DATABASE: Final = "town.sqlite"
+_SYNC: Final = "/v1/sync"
 _INTERNAL: Final = 500
 
 
-class Wired:
-    """An application, wired once, and its services, changed with each process."""
+class Slot:
+    """A place for one process after another, with one engine: what a process keeps of statements, the next may use.
 
-    def __init__(self) -> None:
+    A file name of its own for the one database tells whose connections are opened.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder / name
+        self._path = self._folder / _DATABASE
+        self._engine = open_engine(f"sqlite+aiosqlite:///{self._path}", pool_size=4)
+
+    def engine(self, process: Process, folder: Path) -> AsyncEngine:
+        """The engine over the database in `folder`, without any connection; it dies with `process`."""
+        self._engine.sync_engine.dispose(close=False)
+        self._folder.unlink(missing_ok=True)
+        self._folder.symlink_to(folder)
+        disk.belongs_to(self._path, process)
+        return self._engine
+
+
+class Wired:
+    """An application, wired once, its place, and its services, changed with each process."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.slot = Slot(folder, name)
         settings = Settings(
             database="sqlite+aiosqlite:///unused", failures_per_address=10**9, failures_total=10**9
         )
@@ -51,15 +73,6 @@ class Wired:
             msgspec.structs.force_setattr(self._services, name, getattr(services, name))
 
 
-def engine_of(process: Process, folder: Path) -> AsyncEngine:
-    """An engine over the one database, which dies with `process`."""
-    # Each process has a name of its own for the one folder, so that its connections are known by it.
-    (folder / process.name).symlink_to(folder)
-    path = folder / process.name / _DATABASE
-    disk.belongs_to(path, process)
-    return open_engine(f"sqlite+aiosqlite:///{path}", pool_size=4)
-
-
 class ServerProcess:
     """One server process. It lives until `process.dead`."""
 
@@ -67,10 +80,12 @@ class ServerProcess:
         self, wired: Wired, folder: Path, name: str, clock: Callable[[], int], random: Random
     ) -> None:
         self.process = Process(name)
-        engine = engine_of(self.process, folder)
+        engine = wired.slot.engine(self.process, folder)
         registry = Registry(engine, clock)
         self.services = Services(engine, registry, clock, random.randbytes, LIMITS)
         self.wired, self._tasks = wired, set[asyncio.Task[Response]]()
+        self.later = False
+        """It is of a release that has not been written yet."""
         wired.use(self.services)
         self.process.on_death.append(self._stop)
 
@@ -117,7 +132,10 @@ class ServerProcess:
 
         await self.wired.app(cast("Any", scope), receive, send)
         self.process.alive()
-        return Response(status, answered, b"".join(chunks))
+        response = Response(status, answered, b"".join(chunks))
+        if self.later and path == _SYNC and status == 200:
+            return of_a_later_version(response)
+        return response
 
     def _stop(self) -> None:
         """What was under way in a process that died is not carried on."""
@@ -136,11 +154,13 @@ class Servers:
         self.folder, self.clock, self.random = folder, clock, random
         self.path = folder / _DATABASE
         self._wired, self.count = wired, count
-        self._started = self._restores = 0
+        self._started = 0
         self.running: list[ServerProcess] = []
         self.pauses = 0.0
         """How often a statement has to wait."""
-        self.full = False
+        self.full = self.later = False
+        """Whether the disk has no space left; whether processes that start are of a later release."""
+        self.kind_grew = False
         self.fell = asyncio.Event()
         """Set when a process has died."""
         self.on_wire: Callable[[str], None] | None = None
@@ -155,7 +175,7 @@ class Servers:
         while len(self.running) < self.count:
             self._started += 1
             one = ServerProcess(free.pop(), self.folder, f"server{self._started}", self.clock, self.random)
-            one.process.pause, one.process.full = self._pause, lambda: self.full
+            one.process.pause, one.process.full, one.later = self._pause, lambda: self.full, self.later
             one.process.on_death.append(lambda one=one: self._died(one))  # type: ignore[misc]  # a lambda with a default
             self.running.append(one)
             await one.services.registry.refresh()
@@ -177,8 +197,8 @@ class Servers:
             raise LinkBroken("no_connection")
         response = await self.random.choice(alive).serve(method, path, headers, body, hang_up)
         if self.on_wire is not None:
-            told = _plain(response.headers, response.body)
-            self.on_wire(f"{method} {path} {_plain(headers, body)}\n    {response.status} {told}")
+            told = plain(response.headers, response.body)
+            self.on_wire(f"{method} {path} {plain(headers, body)}\n    {response.status} {told}")
         if response.status == _INTERNAL and hang_up is None:
             self.wrong.append(f"unexpected: 500 on {method} {path}")
         return response
@@ -202,11 +222,12 @@ class Servers:
         self.power_cut()
         given = given_in(self.path)
         disk.replace(self.path, copy)
-        self._restores += 1
-        process = Process(f"restore{self._restores}")
-        engine = engine_of(process, self.folder)
+        process = Process("restore")
+        engine = self._wired[0].slot.engine(process, self.folder)
         try:
             await note_restore(engine, given, self.clock())
+            if self.kind_grew:  # the backup may be older than the kind
+                await kind_grows(engine, self.clock())
         finally:
             process.kill()
 
@@ -216,8 +237,3 @@ class Servers:
             if not one.process.dead:
                 await one.services.engine.dispose()
                 one.process.kill()
-
-
-def _plain(headers: dict[str, str], body: bytes) -> str:
-    encoding = {name.lower(): value for name, value in headers.items()}.get("content-encoding", "")
-    return unpacked(body, encoding, 2**26).decode("utf-8", "replace")

@@ -57,7 +57,7 @@ class Template:
 def make(folder: Path, devices_count: int) -> Template:
     """Makes the template in `folder`. The stores' keys are wrapped cheaply: deriving them is not what is tried here."""
     keyfile._MEMORY_KIB, keyfile._PASSES = 8, 1  # type: ignore[misc]  # Final, but not for this
-    wired = [Wired() for _ in range(PROCESSES_MAX)]
+    wired = [Wired(folder, f"server{n}") for n in range(PROCESSES_MAX)]
     home = folder / "template"
     home.mkdir()
     upgrade(f"sqlite+aiosqlite:///{home / 'town.sqlite'}")

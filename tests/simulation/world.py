@@ -20,6 +20,7 @@ from tests.simulation.network import Link
 from tests.simulation.rounds import Values, Worker
 from tests.simulation.servers import Servers
 from tests.simulation.template import PASSPHRASE, START_MS, Enrolled, Template
+from tests.simulation.upgrades import kind_grows
 from tests.simulation.witness import Witness
 
 DAY_MS: Final = 86_400_000
@@ -321,6 +322,29 @@ class World:
                 await devices.revoke(alive[0].services.engine, device.enrolled.id, now_ms=self.now())
             except (RefusedError, CrashError):
                 return
+
+    async def hand_over(self, device: Device, to: Device) -> None:
+        """Two workers change their grids; what the first has not sent yet is of grids that are the other's now."""
+        await self.regrid(device, to.enrolled.grids)
+        await self.regrid(to, device.enrolled.grids)
+
+    async def kind_grows(self) -> None:
+        """The office installs a kind's next version."""
+        alive = [one for one in self.servers.running if not one.process.dead]
+        if alive:
+            self.servers.kind_grew = True
+            try:
+                await kind_grows(alive[0].services.engine, self.now())
+            except (RefusedError, CrashError):
+                return
+
+    async def other_release(self) -> None:
+        """The servers are upgraded one after another, or put back to the release before."""
+        self.servers.later = not self.servers.later
+        for one in list(self.servers.running):
+            await asyncio.sleep(self.random.uniform(60, 900))
+            if not one.process.dead:
+                one.process.kill()
 
     def power_cut(self) -> None:
         """The servers' machine loses its power."""
