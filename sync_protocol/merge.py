@@ -167,7 +167,10 @@ def _add(case: Case, op: Add) -> None:
         return
     additions = case.marks.members.setdefault(op.field, {})
     standing = additions.get(op.value, [CREATE]) if op.value in members else []
-    additions[op.value] = [*_unseen(case, op, standing), case.position]
+    unseen = _unseen(case, op, standing)
+    # Told `applied`, its author would take the number of this for having seen the other additions.
+    case.out.concurrent |= bool(unseen)
+    additions[op.value] = [*unseen, case.position]
     case.marks.sets[op.field] = case.position
     if op.value not in members:
         case.state.values[op.field] = sorted([*members, op.value])

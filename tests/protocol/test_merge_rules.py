@@ -138,6 +138,18 @@ def test_a_removal_takes_only_what_it_had_seen() -> None:
     assert desk.values["tags"] == ["a", "b"]
 
 
+def test_a_verdict_shows_nothing_of_the_same_addition_by_somebody_else() -> None:
+    """So a removal between the verdict and the page takes the own addition alone, in either order of arrival."""
+    desk, (one, two) = opened()
+    one.save(add("a"))
+    one.send()
+    two.save(add("a"))
+    assert two.send().result == "merged"
+    two.save(remove("a"))
+    two.send()
+    assert desk.values["tags"] == ["a"]
+
+
 def test_a_removal_takes_what_it_had_seen() -> None:
     desk, (one, other) = opened(tags=["a", "b"])
     one.save(add("c"))
