@@ -154,7 +154,7 @@ BLIND: Final = (
         "the-last-addition-of-a-member-is-the-only-one",
         ("G1", "G7"),
         "sync_protocol/merge.py",
-        "    additions[op.value] = [*_unseen(case, op, standing), case.position]\n",
+        "    additions[op.value] = [*unseen, case.position]\n",
         "    additions[op.value] = [case.position]\n",
     ),
     # Sums, and replays: every other operation leaves a path alone that a later change of its chain has written, so this
