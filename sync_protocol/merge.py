@@ -27,29 +27,11 @@ import msgspec
 
 from sync_protocol.case import Case, equal
 from sync_protocol.changes import Add, Change, Drop, Increment, Op, Put, Remove
-from sync_protocol.history import (
-    ABSENT,
-    DELETED,
-    EXISTENCE,
-    KEPT,
-    PLACE,
-    STATE,
-    Absent,
-    History,
-)
+from sync_protocol.history import ABSENT, DELETED, EXISTENCE, KEPT, PLACE, STATE, Absent, History
 from sync_protocol.kinds import Field, Kind
 from sync_protocol.kinds.declaration import TEXT_CHARS_DEFAULT
 from sync_protocol.outcome import Arrival, Merged, Side
-from sync_protocol.state import (
-    CREATE,
-    DECISION,
-    FIELD,
-    OFFICE,
-    RecordState,
-    Removed,
-    Writer,
-    enter,
-)
+from sync_protocol.state import CREATE, DECISION, FIELD, OFFICE, RecordState, Removed, Writer, enter
 from sync_protocol.text import merge3
 
 SUM_MAX: Final = 2**53 - 1
@@ -168,8 +150,7 @@ def _add(case: Case, op: Add) -> None:
     additions = case.marks.members.setdefault(op.field, {})
     standing = additions.get(op.value, [CREATE]) if op.value in members else []
     unseen = _unseen(case, op, standing)
-    # Told `applied`, its author would take the number of this for having seen the other additions.
-    case.out.concurrent |= bool(unseen)
+    case.out.concurrent |= bool(unseen)  # told `applied`, its author would take the other additions for seen
     additions[op.value] = [*unseen, case.position]
     case.marks.sets[op.field] = case.position
     if op.value not in members:

@@ -20,6 +20,8 @@ import sqlcipher3
 
 SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
 BUSY_S: Final = 0.005
+_FULL: Final = 2
+"""SQLite's number for `synchronous = FULL`."""
 
 
 class CrashError(BaseException):
@@ -268,6 +270,8 @@ class _Dying:
     def _lose(self) -> None:
         """As the disk has it at this moment: an orderly close would finish what the dead one had begun."""
         left = self._left or _on_disk(self._path)
+        if self._raw.execute("PRAGMA synchronous").fetchone()[0] < _FULL:
+            left = left[0], b""  # the battery fell out, and no commit had waited for its log
         self._raw.close()
         _put(self._path, left)
 

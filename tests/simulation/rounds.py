@@ -1,7 +1,9 @@
 """What people do on a round: much on few records, a little on many, each on what their screen shows."""
 
+import re
+from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from client_sdk import FieldClient, Record
 from sync_protocol.errors import InvalidRecord, NotFound
@@ -9,7 +11,9 @@ from tests.protocol.kinds_for_tests import STORY_MAX, TAGS
 from tests.simulation.witness import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+_SENTENCE: Final = re.compile("句[0-9]+。")
 
 
 class Values:
@@ -28,10 +32,17 @@ class Values:
 class Worker:
     """A grid worker with a device: each turn saves one thing."""
 
-    def __init__(self, client: FieldClient, random: Random, values: Values, witness: Witness) -> None:
+    def __init__(
+        self,
+        client: FieldClient,
+        random: Random,
+        values: Values,
+        witness: Witness,
+        came_back: Callable[[str], None],
+    ) -> None:
+        """`came_back` hears the id of each change whose saving came back."""
         self.client, self.random, self.values, self.witness = client, random, values, witness
-        self.saved: list[str] = []
-        """The ids of the changes whose saving came back."""
+        self.came_back = came_back
 
     def turn(self) -> None:
         """Saves one thing: a new record now and then, else an edit, mostly of the records that everybody edits."""
@@ -44,8 +55,8 @@ class Worker:
             return
         edit: Callable[[Record], None] = self.random.choices(
             [self._subject, self._level, self._heads, self._story, self._groups, self._peak, self._tag, self._step,
-             self._entry, self._entry_words, self._delete, self._remark],
-            [4, 3, 3, 3, 2, 2, 2, 3, 2, 4, 0.3, 2],
+             self._entry, self._entry_words, self._delete, self._remark, self._entry_removed],
+            [4, 3, 3, 3, 2, 2, 2, 3, 2, 4, 0.3, 2, 1.5],
         )[0]  # fmt: skip
         try:
             edit(record)
@@ -70,7 +81,14 @@ class Worker:
         self._update(record, heads=self._number(record.fields.get("heads")))
 
     def _story(self, record: Record) -> None:
-        told, sentence = record.fields.get("story") or "", f"句{self.values.fresh()}。"
+        told = record.fields.get("story") or ""
+        there = _SENTENCE.findall(told)
+        if there and self.random.random() < 0.25:
+            taken_out = self.random.choice(there)
+            change = self._update(record, story=told.replace(taken_out, ""))
+            self.witness.taken_out.setdefault(taken_out, set()).add(change)
+            return
+        sentence = f"句{self.values.fresh()}。"
         if len(told) + len(sentence) > STORY_MAX - 10:
             return
         self.witness.sentences.setdefault(record.id, set()).add(sentence)
@@ -115,6 +133,12 @@ class Worker:
             self.client.edit_entry(record, "steps", entry, cost=self._number(seen.get("cost")))
         self._came_back(record.id)
 
+    def _entry_removed(self, record: Record) -> None:
+        steps: Mapping[str, Any] = record.fields.get("steps") or {}
+        if steps:
+            self.client.remove_entry(record, "steps", self.random.choice(sorted(steps)))
+            self._came_back(record.id)
+
     def _delete(self, record: Record) -> None:
         self.client.delete(record)
         self._came_back(record.id)
@@ -123,9 +147,9 @@ class Worker:
         if any(kind.name == record.kind and "remark" in kind.fields for kind in self.client.kinds()):
             self._update(record, remark=self._text(record.fields.get("remark")))
 
-    def _update(self, record: Record, **fields: Any) -> None:
+    def _update(self, record: Record, **fields: Any) -> str:
         self.client.update(record, **fields)
-        self._came_back(record.id)
+        return self._came_back(record.id)
 
     def _text(self, saw: Any) -> str:
         value = f"v{self.values.fresh()}"
@@ -137,8 +161,9 @@ class Worker:
         self.witness.saw[value] = saw
         return value
 
-    def _came_back(self, record: str) -> None:
-        """From here on the change must not be lost. An edit that changed nothing on the screen made none."""
+    def _came_back(self, record: str) -> str:
+        """From here on the change must not be lost; its id. An edit that changed nothing on the screen made none."""
         waiting = [entry.id for entry in self.client.queue() if entry.record == record]
-        if waiting and waiting[-1] not in self.saved:
-            self.saved.append(waiting[-1])
+        if waiting:
+            self.came_back(waiting[-1])
+        return waiting[-1] if waiting else ""

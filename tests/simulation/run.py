@@ -21,6 +21,7 @@ import structlog
 
 from tests.simulation import checker, disk
 from tests.simulation.disk import CrashError
+from tests.simulation.ledger import read
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.template import Template
 from tests.simulation.world import Device, World
@@ -33,6 +34,7 @@ _FAULTS: Final = {
     "device loses the end of its log": 1,
     "device's disk is full": 1,
     "device's clock is set": 1,
+    "device's store is damaged": 0.5,
     "device's store is copied": 1,
     "device's store is put back": 1,
     "device's database alone is put back": 0.5,
@@ -149,7 +151,7 @@ async def _simulated(template: Template, home: Path, drawn: Plan, *, wire: bool)
     except Exception as error:  # noqa: BLE001 (see above)
         found = [*world.wrong, f"unexpected: {_told(error)}"]
     wrong = [*found, *(f"unexpected: {death}" for death in deaths if "CrashError" not in death)]
-    ledger = checker.read(world)
+    ledger = read(world.servers.path)
     for device in world.devices:
         if device.client is not None:
             await device.client.close()
@@ -226,6 +228,10 @@ async def _clock_set(device: Device, _: Random) -> None:
     device.clock.set()
 
 
+async def _damaged(device: Device, _: Random) -> None:
+    device.damage()
+
+
 async def _copied(device: Device, _: Random) -> None:
     device.copy()
 
@@ -298,6 +304,8 @@ async def _restore(world: World, _: Random) -> None:
 
 async def _server_clock(world: World, random: Random) -> None:
     world.skew_ms = random.randrange(-600_000, 3_600_000)
+    world.witness.clock_was_set = True
+    world.witness.saved_ms.clear()
 
 
 async def _other_release(world: World, _: Random) -> None:
@@ -316,6 +324,7 @@ _OF_DEVICE: Final[dict[str, Callable[[Device, Random], Awaitable[None]]]] = {
     "device loses the end of its log": _torn_log,
     "device's disk is full": _disk_full,
     "device's clock is set": _clock_set,
+    "device's store is damaged": _damaged,
     "device's store is copied": _copied,
     "device's store is put back": _put_back,
     "device's database alone is put back": _database_put_back,
@@ -354,6 +363,8 @@ async def _heal(world: World) -> None:
             await device.open()
         device.empty()
     await world.office.link.quiet()
+    if any(device.damaged for device in world.devices):
+        await asyncio.sleep(30 * HOURS)  # records are weighed once a day
     for _ in range(2):  # what the first round brought up goes down with the second
         for device in world.devices:
             await _until_complete(device)

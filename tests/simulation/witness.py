@@ -6,8 +6,9 @@ replaced must be found at the end: one of them stands, and each other one is kep
 from. A decision replaces everything that lay before whoever decided, and its own value counts anew.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 
@@ -33,6 +34,18 @@ class Witness:
     """To each value that was ever decided for, those that it was chosen among: who sees it may have seen them."""
     sentences: dict[str, set[str]] = field(default_factory=dict)
     """The sentences that were added to the story of each record."""
+    taken_out: dict[str, set[str]] = field(default_factory=dict)
+    """To each sentence that somebody took out of a story, the changes that did."""
+    told_ms: dict[str, float] = field(default_factory=dict)
+    """To each change the server's time until which its author's device can have heard of others."""
+    saved_ms: dict[str, int] = field(default_factory=dict)
+    """To each change the true time of its saving, where no clock was set."""
+    clock_was_set: bool = False
+    """Somebody set the servers' clock: their times tell no order any more."""
+
+    def unseen(self, received_ms: int, by: str) -> bool:
+        """Whether the author of the change `by` cannot have seen what the server took in at that time."""
+        return not (self.restored or self.clock_was_set) and received_ms > self.told_ms.get(by, inf)
 
     def objection(self, path: str, writings: list[Writing], stands: Any, kept: Iterable[Any]) -> str:
         """What is wrong with a path: what was written there in the order of the server, what stands, what is kept."""
@@ -79,16 +92,25 @@ class Witness:
 
     @staticmethod
     def _member(said: set[bool], *, there: bool) -> str:
-        """Added and never removed: there. Never added: not there. Else it depends on who saw what."""
+        """Added and never removed: there. Never added: not there. Else it depends on who saw what (fields.py)."""
         if said == {True} and not there:
             return "was added, never removed, and is gone"
         return "is there, though nobody added it" if said == {False} and there else ""
 
-    def lost_sentences(self, record: str, accepted: Iterable[str], texts: Iterable[str]) -> Iterator[str]:
-        """Sentences in texts that the server took in, which stand in no text that is there or kept."""
-        taken, left = list(accepted), list(texts)
+    def lost_sentences(self, record: str, accepted: Mapping[str, str], texts: Iterable[str]) -> Iterator[str]:
+        """Sentences in texts that the server took in, by change, which stand in no text that is there or kept."""
+        left = list(texts)
         for sentence in sorted(self.sentences.get(record, ())):
-            if any(sentence in text for text in taken) and not any(sentence in text for text in left):
+            added = any(sentence in text for text in accepted.values())
+            gone = not any(sentence in text for text in left)
+            if added and gone and not self.taken_out.get(sentence, set()) & accepted.keys():
+                yield sentence
+
+    def returned_sentences(self, record: str, accepted: Iterable[str], story: str) -> Iterator[str]:
+        """Sentences that an accepted change took out, and that stand; nobody ever adds one twice."""
+        ids = set(accepted)
+        for sentence in sorted(self.sentences.get(record, ())):
+            if sentence in story and self.taken_out.get(sentence, set()) & ids:
                 yield sentence
 
 

@@ -1,10 +1,12 @@
 """A township under simulation: its servers, its devices, its office, and everything that may happen to them."""
 
 import asyncio
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -36,9 +38,11 @@ class Clock:
         self.server, self.random = server, random
         self.offset_ms, self.drift = 0, 0.0
         self.set()
+        self.was_set = False
 
     def set(self) -> None:
         """Sets it to some time between 1970 and 2099."""
+        self.was_set = True
         draw = self.random.random()
         if draw < 0.5:
             self.offset_ms = self.random.randrange(-60_000, 60_000)
@@ -74,6 +78,11 @@ class Device:
     revoked: bool = False
     copied: list[str] | None = None
     """What had been saved when the store was copied."""
+    damaged: bool = False
+    """Something in its store was written over: then what differs may show, and is read again."""
+    told_ms: int = 0
+    """The server's time at the end of the last sync; what others sent later is not known here."""
+    syncing: int = 0
 
     async def open(self) -> None:
         """Switches the device on."""
@@ -87,8 +96,15 @@ class Device:
             transport=self.link,
         )
         world = self.world
-        self.worker = Worker(self.client.blocking, self.random, world.values, world.witness)
-        self.worker.saved = self.saved
+        self.worker = Worker(self.client.blocking, self.random, world.values, world.witness, self._came_back)
+
+    def _came_back(self, change: str) -> None:
+        """A change was saved, and its author was told so."""
+        if change in self.saved:
+            return
+        self.saved.append(change)
+        witness = self.world.witness
+        witness.told_ms[change] = inf if self.syncing else self.told_ms
 
     def off(self) -> None:
         """Whatever it was doing, it does no more."""
@@ -99,6 +115,7 @@ class Device:
     async def sync(self) -> bool:
         """One sync; whether it came to its end."""
         assert self.client is not None
+        self.syncing += 1
         try:
             report = await self.client.sync()
         except (Offline, Busy, Refused, StoreFull):
@@ -106,7 +123,10 @@ class Device:
         except Revoked:
             self.revoked = True
             return True
-        if report.reread:
+        finally:
+            self.syncing -= 1
+            self.told_ms = self.world.now()
+        if report.reread and not self.damaged:
             self.world.wrong.append(f"G4: {self.name} held something else than the server in {report.reread}")
         self.world.synced(self)
         return report.complete
@@ -139,6 +159,8 @@ class Device:
             clone = self.world.add(self.enrolled, f"{self.name}'s clone {clones}", self.path)
             clone.saved = list(self.saved)
             clone.uncertain = set(self.uncertain)
+            clone.damaged, clone.told_ms = self.damaged, self.told_ms
+            clone.syncing = self.syncing and 1  # what a running sync had brought already, nobody knows
             await clone.open()
 
     def fill(self, pages: int) -> None:
@@ -157,6 +179,17 @@ class Device:
     @property
     def _kept(self) -> Path:
         return self.path.parent / "copy" / self.path.name
+
+    def damage(self) -> None:
+        """Writes over a value of a record, past everything that keeps its digest."""
+        assert self.client is not None
+        with self.client.blocking._store.write() as tx:
+            rows = tx.rows("SELECT id, body FROM records ORDER BY id")
+            if rows:
+                record, body = self.random.choice(rows)
+                damaged = json.dumps(json.loads(body) | {"weight": 1.5}, ensure_ascii=False).encode()
+                tx.run("UPDATE records SET body = ? WHERE id = ?", damaged, record)
+                self.damaged = True
 
     def turn(self) -> None:
         """The worker saves something."""
