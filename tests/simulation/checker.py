@@ -5,7 +5,7 @@ itself. What it looks at may be simulated or real (tests/chaos).
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from sync_protocol.changes import decode
 from sync_protocol.history import Effect
 from tests.protocol.desk import rebuilt
 from tests.simulation.fields import no_silent_winner
-from tests.simulation.ledger import Ledger, read, taken_in
+from tests.simulation.ledger import Ledger, Stored, read, taken_in
 from tests.simulation.town import Town, store
 from tests.simulation.world import World
 
@@ -25,12 +25,15 @@ def objections(world: World) -> Iterator[str]:
     """Everything that is wrong once all is quiet; what was found on the way comes first."""
     yield from world.wrong
     yield from world.servers.wrong
-    yield from broken(world, read(world.servers.path))
+    ledger = read(world.servers.path)
+    yield from broken(world, ledger)
+    yield from _on_slips(world, ledger)
 
 
 def broken(town: Town, ledger: Ledger) -> Iterator[str]:
     """The promises that do not hold between what a server holds and what its devices do."""
     yield from _accounted(town, ledger)
+    yield from _in_order(town, ledger)
     yield from _converged(town, ledger)
     yield from no_silent_winner(town, ledger)
     yield from _honest(town, ledger)
@@ -61,6 +64,25 @@ def _accounted(town: Town, ledger: Ledger) -> Iterator[str]:
     reused = [change.id for change in ledger.changes if change.code == "change_id_reused"]
     if reused:
         yield f"G3: taken for other content under the same id: {reused}"
+
+
+def _in_order(town: Town, ledger: Ledger) -> Iterator[str]:
+    """G3: nothing reaches a record before its author's own create of it."""
+    if town.restored:
+        return
+    for record, changes in _by_record(ledger).items():
+        sent = [change for change in changes if change.origin is None]
+        creates = {change.author: change.n for change in sent if change.says.get("do") == "create"}
+        for edit in sent:
+            if edit.n < creates.get(edit.author, 0):
+                yield f"G3: {edit.id} reached {record} before its author's create of it"
+
+
+def _by_record(ledger: Ledger) -> dict[str, list[Stored]]:
+    found = defaultdict[str, list[Stored]](list)
+    for change in ledger.changes:
+        found[change.record].append(change)
+    return found
 
 
 def _converged(town: Town, ledger: Ledger) -> Iterator[str]:
@@ -118,6 +140,16 @@ def _numbered(town: Town, ledger: Ledger) -> Iterator[str]:
         yield f"numbers given twice: {double}"
     if not town.restored and ledger.register != len(numbers):
         yield f"the register stands at {ledger.register}, and {len(numbers)} records are numbered"
+
+
+def _on_slips(world: World, ledger: Ledger) -> Iterator[str]:
+    """A number that a worker was told, and handed on, is the matter's number after a restore too."""
+    if len(world.slips) != 1:
+        return  # of two restores the second may take back what the first had mended
+    for record, slip in world.slips[0].items():
+        row, device = ledger.records.get(record), slip.device
+        if row is not None and row["number"] != slip.number and not (device.revoked or device.replaced):
+            yield f"G9: {record} had the number {slip.number}, and has {row['number']}"
 
 
 def _rebuilt(ledger: Ledger) -> Iterator[str]:

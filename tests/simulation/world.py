@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -15,19 +15,25 @@ from client_sdk import AsyncFieldClient, AsyncOfficeClient
 from client_sdk.office_answers import OfficeRecord
 from server.devices import service as devices
 from server.refused import RefusedError
+from server.storage.engine import Unavailable
 from sync_protocol.errors import Busy, Offline, Refused, Revoked, RoundbookError, StoreFull
 from tests.simulation import disk
 from tests.simulation.disk import CrashError, Process
+from tests.simulation.ledger import read, taken_in
 from tests.simulation.network import Link
 from tests.simulation.rounds import Values, Worker
 from tests.simulation.servers import Servers
 from tests.simulation.template import PASSPHRASE, START_MS, Enrolled, Template
+from tests.simulation.town import store
 from tests.simulation.upgrades import kind_grows
 from tests.simulation.witness import Witness
 
 DAY_MS: Final = 86_400_000
 YEARS_MS: Final = 365 * DAY_MS
 CLONES_MAX: Final = 70
+REFUSED: Final = (RefusedError, Unavailable, CrashError)
+"""What the office may be told instead of its wish."""
+NUMBERED: Final = frozenset({"reported", "settled", "accepted", "finished"})
 
 
 class Clock:
@@ -76,6 +82,8 @@ class Device:
     uncertain: set[str] = field(default_factory=set)
     """Changes whose only copy may have been on a disk that was replaced."""
     revoked: bool = False
+    replaced: bool = False
+    """A copy took the place of its store."""
     copied: list[str] | None = None
     """What had been saved when the store was copied."""
     damaged: bool = False
@@ -141,6 +149,7 @@ class Device:
         if self.copied is None:
             return
         self.off()
+        self.replaced = True
         # What was saved since the copy may have been nowhere else.
         self.uncertain |= set(self.saved) - set(self.copied)
         for file in self.path.parent.glob(f"{self.path.name}*"):
@@ -198,6 +207,14 @@ class Device:
             self.worker.turn()
         except StoreFull:
             self.world.seen["save refused by a full disk"] += 1
+
+
+@dataclass(frozen=True)
+class Slip:
+    """What a citizen holds: a number, from the worker of a device."""
+
+    number: str
+    device: Device
 
 
 class Office:
@@ -287,6 +304,8 @@ class World:
     trace: list[str] = field(default_factory=list)
     backup: Path | None = None
     restored: bool = False
+    slips: list[dict[str, Slip]] = field(default_factory=list)
+    """At each restore, the numbers that devices had been told for what they had reported, by record."""
     skew_ms: int = 0
     """How far somebody has set the servers' clock."""
     syncs: int = 0
@@ -344,7 +363,7 @@ class World:
         if alive:
             try:
                 await devices.set_grids(alive[0].services.engine, device.enrolled.id, grids)
-            except (RefusedError, CrashError):
+            except REFUSED:
                 return
 
     async def revoke(self, device: Device) -> None:
@@ -353,7 +372,7 @@ class World:
         if alive:
             try:
                 await devices.revoke(alive[0].services.engine, device.enrolled.id, now_ms=self.now())
-            except (RefusedError, CrashError):
+            except REFUSED:
                 return
 
     async def hand_over(self, device: Device, to: Device) -> None:
@@ -368,7 +387,7 @@ class World:
             self.servers.kind_grew = True
             try:
                 await kind_grows(alive[0].services.engine, self.now())
-            except (RefusedError, CrashError):
+            except REFUSED:
                 return
 
     async def other_release(self) -> None:
@@ -392,4 +411,17 @@ class World:
         """The database is put back to its backup, as `roundbook restore` does it."""
         if self.backup is not None:
             self.restored = self.witness.restored = True
+            self.slips.append(dict(self._slips()))
             await self.servers.restore(self.backup)
+
+    def _slips(self) -> Iterator[tuple[str, Slip]]:
+        """The numbers on the slips that workers have handed out, of what their device alone had reported."""
+        ledger = read(self.servers.path)
+        for record, changes in taken_in(ledger).items():
+            step = next((c for c in changes if (c.says.get("act") or {}).get("to") in NUMBERED), None)
+            of = [device for device in self.devices if step and device.enrolled.id == step.author]
+            number = ledger.records[record]["number"]
+            if step and number and len(of) == 1 and of[0].client is not None and not of[0].process.dead:
+                told = f"SELECT 1 FROM changes WHERE id = '{step.id}' AND status = 'acknowledged'"
+                if store(of[0], told):
+                    yield record, Slip(number, of[0])
