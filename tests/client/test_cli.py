@@ -97,6 +97,7 @@ def test_drafts_wait_for_their_submission(enrolled: Run) -> None:
 
 
 def test_problems_name_the_record_and_the_next_step(enrolled: Run, town: Town) -> None:
+    """Failures, row 19."""
     made = json.loads(enrolled("create", "matter", "title=a", "people_involved=3", "--json"))
     enrolled("sync")
     town.quarantine.add(made["id"])

@@ -154,6 +154,7 @@ def test_a_later_own_edit_of_the_path_ends_the_problem(device: FieldClient, town
 
 
 def test_quarantine_keeps_the_overlay_marked_until_a_receipt_ends_it(device: FieldClient, town: Town) -> None:
+    """Failures, row 4: the device shows which record, and why."""
     matter = device.create("matter", title="a")
     device.sync()
     town.quarantine.add(matter.id)

@@ -4,7 +4,7 @@ from tests.e2e.village import GRID, NEXT_GRID, Village, assert_converged, holds,
 
 
 def test_row_18_the_id_stays_whatever_happens_and_the_number_is_a_field(village: Village) -> None:
-    """Saved, edited, reported, edited by two at once, moved by the office, sent again by a restored device."""
+    """Saved, edited, reported, edited by two at once, moved by the office and back."""
     one, other = village.device("王芳"), village.device("李强")
     draft = one.create("well", title="草稿", draft=True)
     ids = {draft.id, one.submit(draft).id, one.update(one.get(draft.id), title="村东水井").id}
