@@ -25,7 +25,9 @@ def bearing() -> dict[int, set[str]]:
     found: dict[int, set[str]] = defaultdict(set)
     for file in sorted((CHECKOUT / "tests").rglob("test_*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
-            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith("test_"):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith(
+                "test_"
+            ):
                 continue
             said = NUMBERS.findall(ast.get_docstring(node) or "") + re.findall(r"^test_row_(\d+)_", node.name)
             for number in re.findall(r"\d+", " ".join(said)):

@@ -1,6 +1,6 @@
 """One record through everything that may happen to it, under one id."""
 
-from tests.e2e.village import GRID, NEXT_GRID, Village, assert_converged, holds, reported, settled
+from tests.e2e.village import GRID, NEXT_GRID, Village, assert_converged, holds, settled
 
 
 def test_row_18_the_id_stays_whatever_happens_and_the_number_is_a_field(village: Village) -> None:
@@ -12,7 +12,10 @@ def test_row_18_the_id_stays_whatever_happens_and_the_number_is_a_field(village:
     settled(village, one, other)
     number = one.get(draft.id).number
     assert number is not None
-    ids |= {one.update(one.get(draft.id), households=3).id, other.update(other.get(draft.id), households=4).id}
+    ids |= {
+        one.update(one.get(draft.id), households=3).id,
+        other.update(other.get(draft.id), households=4).id,
+    }
     settled(village, one, other)
     village.by_clerk(draft.id, place=NEXT_GRID)
     receiver = village.device("周敏", NEXT_GRID)
