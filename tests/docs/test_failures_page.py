@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def table() -> dict[int, list[str]]:
     return {int(row[0]): row[1:] for row in cells if row[0].isdigit()}
 
 
+@cache
 def bearing() -> dict[int, set[str]]:
     """Row to the tests that bear its number, in their names or docstrings."""
     found: dict[int, set[str]] = defaultdict(set)
