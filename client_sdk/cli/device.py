@@ -43,7 +43,7 @@ def me(context: typer.Context, *, json: AsJson = False) -> None:
 
 @commands.command()
 def queue(context: typer.Context, *, json: AsJson = False) -> None:
-    """待上传 Drafts, what waits, and what needs attention.
+    """待上传 Drafts, what waits and since when, and what needs attention.
 
     Example: roundbook-device queue
     """
@@ -59,13 +59,13 @@ def queue(context: typer.Context, *, json: AsJson = False) -> None:
                 one.kind,
                 one.do,
                 words.get(one.status, one.status),
+                output.moment(one.saved_ms),
                 one.bytes,
             )
             for one in entries
         ]
-        output.table(
-            ("记录 record", "表单 kind", "操作", "状态", "字节 bytes"), rows, "全部已上传 / nothing waits"
-        )
+        columns = ("记录 record", "表单 kind", "操作", "状态", "起 since", "字节 bytes")
+        output.table(columns, rows, "全部已上传 / nothing waits")
 
 
 @commands.command()

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 import msgspec
@@ -47,6 +48,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) 
     for row in rows:
         made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console().print(made)
+
+
+def moment(at_ms: int) -> str:
+    """A time by the device's clock, as its wall shows it."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def record_json(record: Record) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from client_sdk.cli import app, main
-from tests.client.town import Town
+from tests.client.town import Town, cut
 
 Run = Callable[..., str]
 
@@ -95,6 +97,7 @@ def test_drafts_wait_for_their_submission(enrolled: Run) -> None:
 
 
 def test_problems_name_the_record_and_the_next_step(enrolled: Run, town: Town) -> None:
+    """Failures, row 19."""
     made = json.loads(enrolled("create", "matter", "title=a", "people_involved=3", "--json"))
     enrolled("sync")
     town.quarantine.add(made["id"])
@@ -109,7 +112,7 @@ def test_problems_name_the_record_and_the_next_step(enrolled: Run, town: Town) -
     assert problem["values"]["title"]["own"] == "b"
 
 
-def test_what_is_unsent_can_be_rescued(enrolled: Run, url: str, tmp_path: Path) -> None:
+def test_row_20_what_is_unsent_can_be_rescued(enrolled: Run, url: str, tmp_path: Path) -> None:
     """Failures, row 20."""
     made = json.loads(enrolled("create", "matter", "title=needle", "--json"))
     file = tmp_path / "w.rescue"
@@ -168,3 +171,34 @@ def test_every_command_has_help_with_an_example(run: Run) -> None:
     for name in commands:
         assert f"Example: roundbook-device {name}" in run(name, "--help"), name
     assert app.info.name == "roundbook-device"
+
+
+def test_row_6_the_queue_shows_since_when_it_waits(enrolled: Run, town: Town) -> None:
+    """The time of the save by the device's clock, for people and for programs, until the change has its verdict."""
+    before = time.time_ns() // 1_000_000
+    enrolled("create", "matter", "title=a")
+    town.before = cut
+    enrolled("sync", exit_code=1)
+    (entry,) = json.loads(enrolled("queue", "--json"))
+    assert before <= entry["saved_ms"] <= time.time_ns() // 1_000_000
+    shown = datetime.fromtimestamp(entry["saved_ms"] / 1000, UTC).astimezone()
+    assert "起 since" in enrolled("queue")
+    assert shown.strftime("%Y-%m-%d %H:%M") in enrolled("queue")
+    town.before = lambda _: None
+    enrolled("sync")
+    assert "全部已上传" in enrolled("queue")
+
+
+def test_row_22_a_short_code_names_a_record_until_it_has_its_number(enrolled: Run) -> None:
+    """The device makes no numbers up: its own short code stands where the township's number will be."""
+    made = json.loads(enrolled("create", "matter", "title=a", "--json"))
+    short = made["id"][-6:]
+    assert made["number"] is None
+    assert short in enrolled("list", "matter")
+    enrolled("act", short, "report")
+    assert short in enrolled("list", "matter")
+    enrolled("sync")
+    number = json.loads(enrolled("show", short, "--json"))["number"]
+    listed = enrolled("list", "matter")
+    assert number in listed
+    assert short not in listed

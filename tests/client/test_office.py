@@ -306,7 +306,7 @@ def test_what_never_gets_better_is_not_repeated(scripted: Scripted) -> None:
         assert len(link.asked) == 1
 
 
-def test_a_captive_portal_is_no_server(scripted: Scripted) -> None:
+def test_row_5_a_captive_portal_is_no_server(scripted: Scripted) -> None:
     """Failures, row 5."""
     html = Response(200, {"content-type": "text/html"}, b"<html>log in</html>")
     gone = Response(404, {"content-type": "text/html"}, b"<html>not here</html>")

@@ -83,6 +83,7 @@ def reported(village: Village, **fields: Any) -> str:
 
 
 def test_a_decision_travels_to_both_devices(village: Village) -> None:
+    """Failures, row 9."""
     record = reported(village)
     for device, people in ((village.one, 5), (village.two, 7)):
         device.update(device.get(record), people_involved=people)

@@ -334,7 +334,7 @@ def test_the_lock_dies_with_its_process(device: FieldClient, tmp_path: Path) -> 
     assert device.sync().complete
 
 
-def test_unsent_changes_are_never_wiped_or_given_to_another_device(
+def test_row_20_unsent_changes_are_never_wiped_or_given_to_another_device(
     device: FieldClient, tmp_path: Path
 ) -> None:
     """Failures, row 20."""
@@ -397,3 +397,17 @@ def test_saving_from_many_threads_gives_dense_counters(device: FieldClient, town
         thread.join()
     device.sync()
     assert [change.n for change in town.taken] == list(range(1, 61))
+
+
+def test_row_28_tables_have_a_rowid_and_ids_grow(device: FieldClient, town: Town) -> None:
+    """Rows lie in the order of their saving, not in that of random keys."""
+    ids = [device.create("matter", title=f"{n}").id for n in range(50)]
+    device.sync()
+    assert ids == sorted(ids)
+    changes = [change.id for change in town.taken]
+    assert changes == sorted(changes)
+    with device._store.read() as tx:
+        tables = [sql for (sql,) in tx.rows("SELECT sql FROM sqlite_master WHERE type = 'table'")]
+        assert len(tables) > 5
+        assert [sql for sql in tables if "WITHOUT ROWID" in sql.upper()] == []
+        assert [id_ for (id_,) in tx.rows("SELECT id FROM changes ORDER BY rowid")] == changes

@@ -154,6 +154,7 @@ def test_a_later_own_edit_of_the_path_ends_the_problem(device: FieldClient, town
 
 
 def test_quarantine_keeps_the_overlay_marked_until_a_receipt_ends_it(device: FieldClient, town: Town) -> None:
+    """Failures, row 4: the device shows which record, and why."""
     matter = device.create("matter", title="a")
     device.sync()
     town.quarantine.add(matter.id)
@@ -238,7 +239,7 @@ def test_news_tells_the_number_and_the_way_of_own_reports(device: FieldClient, t
     )
 
 
-def test_a_returned_record_is_corrected_and_reported_again(device: FieldClient, town: Town) -> None:
+def test_row_24_a_returned_record_is_corrected_and_reported_again(device: FieldClient, town: Town) -> None:
     """Failures, row 24: a rejection travels with the next sync, with its reason."""
     matter = device.act(device.create("matter", title="a"), "report")
     device.sync()
@@ -264,7 +265,7 @@ def test_an_old_serial_is_jumped_past(device: FieldClient, town: Town) -> None:
     assert device.sync().round_trips == 1
 
 
-def test_a_gap_is_filled_from_what_is_kept(device: FieldClient, town: Town) -> None:
+def test_row_3_a_gap_is_filled_from_what_is_kept(device: FieldClient, town: Town) -> None:
     """Failures, row 3: the server has lost what it acknowledged, and asks from there on."""
     for n in range(3):
         device.create("matter", title=f"a{n}")
@@ -377,7 +378,7 @@ def test_a_grid_that_is_taken_away_is_dropped(open_device: OpenDevice, town: Tow
     assert unsent.id in {problem.record.id for problem in device.problems()}
 
 
-def test_a_page_and_its_cursor_are_one_transaction(
+def test_row_14_a_page_and_its_cursor_are_one_transaction(
     device: FieldClient, town: Town, open_device: OpenDevice
 ) -> None:
     """Failures, row 14: a disk that fills half-way through a page leaves records and cursor as they were."""

@@ -45,9 +45,13 @@ class Link:
     @property
     def answer(self) -> SyncAnswer:
         """The last answer."""
-        last = self.got[-1]
-        body = unpacked(last.body, last.headers.get("content-encoding", ""), 2**26)
-        return msgspec.json.decode(body, type=SyncAnswer)
+        return self.answers[-1]
+
+    @property
+    def answers(self) -> list[SyncAnswer]:
+        """Every answer that came whole."""
+        bodies = [unpacked(one.body, one.headers.get("content-encoding", ""), 2**26) for one in self.got]
+        return [msgspec.json.decode(body, type=SyncAnswer) for body in bodies]
 
 
 def lost(_: object) -> Response:

@@ -28,7 +28,7 @@ def processes(village: Village) -> Iterator[list[LoopbackTransport]]:
         ]
 
 
-def test_several_servers_and_many_devices_at_once(
+def test_row_1_several_servers_and_many_devices_at_once(
     village: Village, processes: list[LoopbackTransport]
 ) -> None:
     """G3, G4 and row 1: every device talks to another server each time; nobody misses a late commit."""
@@ -64,7 +64,7 @@ def test_several_servers_and_many_devices_at_once(
     assert numbers == [f"{TOWN}-2026-{n:05}" for n in range(1, 49)]
 
 
-def test_saving_from_many_threads_while_syncs_run(village: Village) -> None:
+def test_row_15_saving_from_many_threads_while_syncs_run(village: Village) -> None:
     """Failures, row 15: what is saved meanwhile stays, and nothing is sent twice."""
     device = village.device("王芳")
     well = device.create("well", title="shared", visits=0)
@@ -135,7 +135,7 @@ def second_version() -> str:
     )
 
 
-def test_a_kind_is_upgraded_in_the_middle(village: Village) -> None:
+def test_row_23_a_kind_is_upgraded_in_the_middle(village: Village) -> None:
     """Failures, row 23: old and new versions side by side; a version that comes too early waits for its kind."""
     old, new, early = village.device("王芳"), village.device("李强"), RawDevice(village, "赵敏")
     well = old.create("well", title="a")

@@ -183,7 +183,7 @@ def entries(device: RawDevice, count: int) -> list[dict[str, Any]]:
     ]
 
 
-def test_each_bad_change_waits_in_quarantine_and_blocks_nothing(village: Village) -> None:
+def test_row_4_each_bad_change_waits_in_quarantine_and_blocks_nothing(village: Village) -> None:
     """G1 and G6, for every sort of bad change, between two sound ones."""
     device, other = RawDevice(village, "王芳"), RawDevice(village, "李强", NEXT_GRID)
     theirs = other.create(place=NEXT_GRID, fields={"title": OTHERS})

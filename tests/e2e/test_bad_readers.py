@@ -67,7 +67,7 @@ def test_an_old_serial_gives_nothing_away(village: Village, device: RawDevice) -
 
 
 @pytest.mark.parametrize("how", ["revoked", "disabled"])
-def test_who_may_not_read_hands_in(village: Village, how: str) -> None:
+def test_row_8_who_may_not_read_hands_in(village: Village, how: str) -> None:
     """Failures, row 8: everything into quarantine, in any shape; nothing comes back."""
     device, other = RawDevice(village, "王芳"), RawDevice(village, "李强")
     mine = device.create()

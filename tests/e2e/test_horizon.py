@@ -10,6 +10,7 @@ from tests.e2e.village import GRID, NEXT_GRID, TOWN, Village, assert_converged, 
 TINY = Policy(page_bytes_max=1_024, page_bytes_min=1_024)
 DAY_MS = 24 * 3_600_000
 AWAY_MS = 200 * DAY_MS
+DELETED = 587
 LONG = "很长的一段话" * 60
 
 
@@ -93,3 +94,35 @@ def test_only_who_was_away_reads_anew(village: Village) -> None:
     assert (present.sync().received, away.sync().received) == (0, 2)
     for device in (present, away):
         assert_converged(village, device, GRID)
+
+
+@pytest.mark.parametrize("days", [19, 200])
+def test_row_13_what_was_deleted_meanwhile_is_not_brought_back(village: Village, days: int) -> None:
+    """587 records, as elsewhere. After 19 days the exits tell, after 200 the device is re-based; both end alike.
+
+    The one that it had edited without knowing comes back with that edit, and the office is shown that it did.
+    """
+    other = village.device("李强")
+    made = [other.create("well", title=f"{n}") for n in range(DELETED)]
+    kept = other.create("well", title="stays")
+    assert other.sync().complete
+    away = village.device("王芳")
+    assert away.sync().received == DELETED + 1
+    edited = away.update(away.get(made[7].id), title="改了已删的")
+    new = away.create("well", title="新井")
+    for record in made:
+        other.delete(other.get(record.id))
+    assert other.sync().applied == DELETED
+    village.now_ms += days * DAY_MS
+    village.run(trim(village.services.engine, TOWN, village.now_ms - 180 * DAY_MS))
+
+    report = away.sync()
+    assert (report.complete, report.sent, report.reread) == (True, 2, ())
+    for device in (other, away):
+        assert device.sync().complete
+        assert_converged(village, device, GRID)
+        assert {kept.id, new.id, edited.id} == holds(device).keys()
+    back = [record.id for record in made if not village.state(record.id).deleted]
+    assert back == [edited.id]
+    (conflict,) = village.office("GET", "/v1/conflicts?status=by_rule")["conflicts"]
+    assert conflict["record"] == edited.id

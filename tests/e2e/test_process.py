@@ -103,7 +103,7 @@ def test_frames_that_are_broken_below_http(village: Village) -> None:
 
 
 @pytest.mark.slow
-def test_a_server_process_is_killed_between_commit_and_answer(village: Village) -> None:
+def test_row_2_a_server_process_is_killed_between_commit_and_answer(village: Village) -> None:
     """Failures, row 2, with a real process: the commit is durable, the answer never leaves."""
     device = village.device("王芳")
     well = device.act(device.create("well", title="a", visits=1), "report")

@@ -197,7 +197,7 @@ def assert_whole(village: Village, devices: Fleet, promised: set[str]) -> None:
 
 
 @pytest.mark.slow
-def test_a_server_restored_from_a_backup_under_load_gets_everything_back(drill: Drill) -> None:
+def test_row_11_a_server_restored_from_a_backup_under_load_gets_everything_back(drill: Drill) -> None:
     village = drill.village
     enrolled(drill)
     with serving(drill.url, village.folder) as (url, _), fleet(village, url) as devices:
@@ -232,7 +232,7 @@ def test_a_server_restored_from_a_backup_under_load_gets_everything_back(drill: 
 
 
 @pytest.mark.slow
-def test_a_device_restored_from_an_older_copy_meets_a_restored_server(drill: Drill) -> None:
+def test_row_12_a_device_restored_from_an_older_copy_meets_a_restored_server(drill: Drill) -> None:
     """Both ends came back from the past, the device from an older one than the server."""
     village = drill.village
     enrolled(drill)

@@ -117,7 +117,7 @@ PORTALS: tuple[tuple[int, str, bytes], ...] = (
 )
 
 
-def test_what_a_captive_portal_says_is_no_answer(village: Village) -> None:
+def test_row_5_what_a_captive_portal_says_is_no_answer(village: Village) -> None:
     """Failures, row 5; G2."""
     link = Link(village.link)
     device = village.device("王芳", transport=link)
@@ -140,7 +140,7 @@ def test_what_a_captive_portal_says_is_no_answer(village: Village) -> None:
     assert len(village.changes()) == 2
 
 
-def test_the_server_dies_between_commit_and_answer(village: Village) -> None:
+def test_row_2_the_server_dies_between_commit_and_answer(village: Village) -> None:
     """Failures, row 2; G3: whatever is lost how often, each change counts once."""
     link = Link(village.link)
     device = village.device("王芳", transport=link)
@@ -193,7 +193,7 @@ def test_a_link_that_is_cut_at_every_third_byte(village: Village, way: str) -> N
     assert len(other.get(well.id).fields["measures"]) == 1
 
 
-def test_partitions_of_every_length(village: Village) -> None:
+def test_row_6_partitions_of_every_length(village: Village) -> None:
     """Failures, row 6: the upload goes on by itself within a sync, and with the next one after that."""
     link = Link(village.link)
     device = village.device("王芳", transport=link)
@@ -218,7 +218,7 @@ def test_partitions_of_every_length(village: Village) -> None:
 CLOCKS = (0, 4_070_908_800_000, START_MS - 30 * YEAR_MS, START_MS + 20 * YEAR_MS, -1_000_000, START_MS)
 
 
-def test_clocks_from_1970_to_2099_and_jumps(village: Village) -> None:
+def test_row_10_clocks_from_1970_to_2099_and_jumps(village: Village) -> None:
     """Failures, row 10; G8: nothing is refused, nothing lies before a contact or after its receipt."""
     clocks = [Clock(at) for at in CLOCKS]
     devices = [village.device(f"钟{n}", clock=clock) for n, clock in enumerate(clocks)]
@@ -242,7 +242,7 @@ def test_clocks_from_1970_to_2099_and_jumps(village: Village) -> None:
     assert len(village.held(GRID)) == 1 + 3 * len(CLOCKS)
 
 
-def test_a_worker_is_moved_with_unsent_edits(village: Village) -> None:
+def test_row_7_a_worker_is_moved_with_unsent_edits(village: Village) -> None:
     """Failures, row 7; G5: at rest nothing out of scope, and what was edited before is in quarantine."""
     worker, stays = village.device("王芳", GRID, NEXT_GRID), village.device("李强", NEXT_GRID)
     old = reported(stays, note=SECRET)
@@ -297,7 +297,7 @@ def test_a_revoked_device_hands_in_and_reads_nothing(village: Village) -> None:
     device.wipe()
 
 
-def test_a_device_is_not_wiped_while_anything_is_unsent(village: Village) -> None:
+def test_row_20_a_device_is_not_wiped_while_anything_is_unsent(village: Village) -> None:
     """Failures, row 20."""
     device = village.device("王芳")
     draft = device.create("well", title="草稿", draft=True)
@@ -313,7 +313,7 @@ def test_a_device_is_not_wiped_while_anything_is_unsent(village: Village) -> Non
     assert village.held(GRID)[draft.id][3] == {"title": "草稿"}
 
 
-def test_registration_numbers_have_no_gaps(village: Village) -> None:
+def test_row_22_registration_numbers_have_no_gaps(village: Village) -> None:
     """Failures, row 22: many devices at once, with refused changes and lost answers between."""
     links = [Link(village.link) for _ in range(6)]
     devices = [village.device(f"工{n}", transport=link) for n, link in enumerate(links)]
@@ -333,7 +333,7 @@ def test_registration_numbers_have_no_gaps(village: Village) -> None:
     assert numbers == [f"{TOWN}-2026-{n:05}" for n in range(1, 31)]
 
 
-def test_what_the_office_returns_is_corrected(village: Village) -> None:
+def test_row_24_what_the_office_returns_is_corrected(village: Village) -> None:
     """Failures, row 24."""
     device = village.device("王芳")
     well = reported(device)
@@ -356,7 +356,7 @@ def test_what_the_office_returns_is_corrected(village: Village) -> None:
     assert village.state(well.id).values["households"] == 3
 
 
-def test_an_edit_of_an_old_screen(village: Village) -> None:
+def test_row_30_an_edit_of_an_old_screen(village: Village) -> None:
     """Failures, row 30: the base is what the screen showed, whatever pages have come meanwhile."""
     device, other = village.device("王芳"), village.device("李强")
     well = reported(device, households=5)
@@ -381,7 +381,7 @@ def test_an_edit_of_an_old_screen(village: Village) -> None:
     settled(village, device, other)
 
 
-def test_a_device_restored_or_cloned_forks_and_everything_arrives_once(village: Village) -> None:
+def test_row_12_a_device_restored_or_cloned_forks_and_everything_arrives_once(village: Village) -> None:
     """Failures, row 12."""
     device = village.device("王芳")
     device.create("well", title="before")

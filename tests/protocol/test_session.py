@@ -155,7 +155,7 @@ def test_an_empty_queue_still_reads() -> None:
     assert (finish.report.round_trips, finish.report.complete) == (1, True)
 
 
-def test_a_large_queue_goes_in_batches_with_known_totals() -> None:
+def test_row_19_a_large_queue_goes_in_batches_with_known_totals() -> None:
     """Failures, row 19: progress in changes and bytes of known totals, which never goes back."""
     device = Device([f"c{n}" for n in range(450)], server())
     device.sync()
@@ -222,7 +222,7 @@ def test_the_server_may_open_another_epoch() -> None:
 
 
 @pytest.mark.parametrize("length", range(12))
-def test_a_retry_enters_the_upload_again_after_a_partition_of_any_length(length: int) -> None:
+def test_row_6_a_retry_enters_the_upload_again_after_a_partition_of_any_length(length: int) -> None:
     """Failures, row 6: the upload never dies of a failure; what one call gave up, the next takes up."""
     device = Device(["c0", "c1"], then(*[Broken("cut", 0.5)] * length))
     calls = 1
@@ -259,7 +259,7 @@ def test_progress_makes_the_count_of_attempts_start_again() -> None:
     assert (finish.failure, finish.report.complete) == (None, True)
 
 
-def test_a_broken_exchange_halves_what_the_next_one_carries() -> None:
+def test_row_16_a_broken_exchange_halves_what_the_next_one_carries() -> None:
     """A link that is cut every few kilobytes still gets something through (failures, row 16)."""
 
     def cut_above(limit: int) -> Callable[[bytes], Event]:

@@ -64,6 +64,7 @@ async def village(server: OfficeServer) -> Round:
 
 
 async def test_both_values_are_shown_and_the_office_decides(village: Round) -> None:
+    """Failures, row 9: over HTTP."""
     await village.begin(people_involved=3)
     assert await village.write(village.one, fields={"people_involved": 5}) == "applied"
     late = village.server.now_ms - 7_200_000
@@ -108,6 +109,7 @@ async def test_keeping_what_stands_is_a_decision_and_tells_both(village: Round) 
 
 
 async def test_one_action_restores_the_value_that_a_rule_displaced(village: Round) -> None:
+    """Failures, row 9: over HTTP."""
     await village.begin()
     await village.write(village.one, fields={"title": "东头路灯"})
     village.server.now_ms += 60_000

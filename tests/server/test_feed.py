@@ -163,7 +163,7 @@ async def test_waiting_ends_with_the_next_event(server: OfficeServer) -> None:
     assert (await feed(reader, page["cursor"], wait_s=0.2))["changes"] == []
 
 
-async def test_no_event_is_skipped_while_many_write(server: OfficeServer) -> None:
+async def test_row_1_no_event_is_skipped_while_many_write(server: OfficeServer) -> None:
     """Failures, row 1."""
     reader = await server.client(name="看板")
     devices = [await server.device(f"工{n}") for n in range(4)]

@@ -80,6 +80,7 @@ async def reported(server: OfficeServer, device: Device, **fields: Any) -> tuple
 async def test_a_wrong_value_is_corrected_and_applied_as_the_worker_s_own(
     server: OfficeServer, device: Device, office: httpx2.AsyncClient
 ) -> None:
+    """Failures, row 4: repaired and replayed by the office."""
     record, version = await reported(server, device)
     made_ms = server.now_ms - 3_600_000
     bad = device.change(record, base=version, at=made_ms, fields={"category": "no such", "title": "水管漏水"})

@@ -114,7 +114,7 @@ def test_s6_times_are_bound_by_the_application_and_json_is_jsonb(table: Table) -
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_q9_sqlite_keeps_rowid_tables(table: Table) -> None:
+def test_row_28_q9_sqlite_keeps_rowid_tables(table: Table) -> None:
     assert table.dialect_options["sqlite"]["with_rowid"] is True
 
 

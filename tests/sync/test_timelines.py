@@ -15,7 +15,7 @@ async def subjects(town: Town) -> set[str]:
     return {content[5]["subject"] for content in (await town.held(town.grids)).values()}
 
 
-async def test_what_was_acknowledged_after_the_backup_is_offered_again(database_url: str) -> None:
+async def test_row_11_what_was_acknowledged_after_the_backup_is_offered_again(database_url: str) -> None:
     async with a_town(database_url) as town:
         one, other = await enrolled(town, 1), await enrolled(town, 2)
         for device in (one, other):
@@ -38,7 +38,7 @@ async def test_what_was_acknowledged_after_the_backup_is_offered_again(database_
         assert len(set(numbers)) == 4
 
 
-async def test_a_new_timeline_gives_no_number_again_and_is_opened_once(database_url: str) -> None:
+async def test_row_11_a_new_timeline_gives_no_number_again_and_is_opened_once(database_url: str) -> None:
     async with a_town(database_url) as town:
         one, other = await enrolled(town, 1), await enrolled(town, 2)
         for device in (one, other):
