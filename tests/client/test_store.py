@@ -349,6 +349,15 @@ def test_row_20_unsent_changes_are_never_wiped_or_given_to_another_device(
     assert list(tmp_path.glob("worker.rbk*")) == [tmp_path / "worker.rbk.enrolled"]
 
 
+def test_row_20_another_program_that_has_a_wiped_store_open_saves_nothing_into_the_void(
+    device: FieldClient, open_device: OpenDevice
+) -> None:
+    with open_device() as other:
+        device.wipe()
+        with pytest.raises(StoreDamaged, match="wiped"):
+            other.create("matter", title="nowhere")
+
+
 def test_another_enrolment_starts_over(device: FieldClient, town: Town) -> None:
     device.create("matter", title="a")
     device.sync()
