@@ -71,7 +71,8 @@ class Store:
         """Removes the store from the disk. Raises QueueNotEmpty while anything would be lost (failures, row 20)."""
         with self.sync_lock(), self.write() as tx:
             refuse_with_queue(tx)
-            tx.run("DROP TABLE changes")  # whoever else has the file open is refused, and saves nothing into the void
+            # Whoever else has the file open is refused, and saves nothing into the void.
+            tx.run("DROP TABLE changes")
         self.close()
         for suffix in _SUFFIXES:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
