@@ -29,14 +29,14 @@ from tests.postgres import postgres_server
 
 SCRATCH = Path(__file__).resolve().parents[2] / ".cache" / "judge"
 KINDS: tuple[DatabaseKind, ...] = ("sqlite", "postgresql")
-LARGE = Size(devices=12, rounds=20, records=8, servers=3, kills=4)
+LARGE = Size(devices=8, rounds=12, records=6, servers=3, kills=3)
 
 
 def main() -> int:
     """0 when no history shows an anomaly."""
     parser = argparse.ArgumentParser(prog="python -m tests.judge", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the first round; the next takes the next")
-    parser.add_argument("--seconds", type=float, default=180.0, help="no round begins after this")
+    parser.add_argument("--seconds", type=float, default=150.0, help="no round begins after this")
     parser.add_argument("--rounds", type=int, help="at most so many rounds on each database")
     parser.add_argument("--devices", type=int, default=LARGE.devices)
     parser.add_argument("--database", choices=KINDS, help="only this one")
@@ -73,8 +73,9 @@ def _round(databases: Databases, folder: Path, seed: int, size: Size) -> tuple[P
 def _figures(played: Played) -> str:
     sorts = Counter("screen" if not op.live else "push" if op.appends else "read" for op in played.history)
     outcomes = Counter(op.outcome for op in played.history)
-    parts = {**sorts, **outcomes, **played.faults}
-    return ", ".join(f"{name} {number}" for name, number in sorted(parts.items()))
+    return ", ".join(
+        f"{name} {number}" for part in (sorts, outcomes, played.faults) for name, number in part.items()
+    )
 
 
 @contextmanager

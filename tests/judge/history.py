@@ -16,8 +16,8 @@ import msgspec
 Outcome = Literal["ok", "fail", "info"]
 NEVER: Final = 2**62
 """When an operation ended whose end nobody saw."""
-FAILED: Final = 1_000_000
-"""Processes from here on made one operation, which failed."""
+ANOTHER: Final = 1_000_000
+"""Processes from here on made one operation each."""
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ Step = Read | Append
 
 
 class Op(msgspec.Struct, frozen=True):
-    """One operation. `begun` and `ended` are places in the order in which an observer saw events; no two are equal."""
+    """One operation. `begun` and `ended` are places in the order in which an observer saw events."""
 
     process: int
     steps: tuple[Step, ...]
@@ -85,10 +85,14 @@ class Recorder:
         with self._lock:
             self.ops.append(op)
 
+    def another(self) -> int:
+        """A process that makes one operation: one beside another of its device, or one that was refused."""
+        return ANOTHER + self.event()
+
     def refused(self, steps: Sequence[Step]) -> None:
-        """What certainly took no effect, as an operation of a process of its own."""
-        begun = self.event()
-        self.ended(FAILED + begun, steps, begun, "fail")
+        """What certainly took no effect."""
+        process = self.another()
+        self.ended(process, steps, self.event(), "fail")
 
 
 def live(history: Sequence[Op]) -> list[Op]:

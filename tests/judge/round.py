@@ -1,13 +1,12 @@
 """One round: a township on real server processes, devices that all sync at once, and the history that comes of it."""
 
-import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
-from time import sleep
 
 import msgspec
 
@@ -93,7 +92,7 @@ def _walker(
 ) -> Iterator[Walker]:
     road = Road(fleet, random, size.faults)
     opened = FieldClient.open(
-        folder / f"{name}.rbk", passphrase=PASSPHRASE, transport=road, sleep=lambda s: sleep(min(s, 0.1))
+        folder / f"{name}.rbk", passphrase=PASSPHRASE, transport=road, sleep=sleep_shortly
     )
     with opened as client:
         yield Walker(at, client, road, recorder, random)
@@ -101,21 +100,21 @@ def _walker(
 
 
 def _walk(walkers: Sequence[Walker], fleet: Fleet, random: Random, size: Size) -> None:
-    """Everybody at once, while servers die."""
-    over = threading.Event()
+    """Everybody at once, while servers die: in even parts of the exchanges that are certain to come."""
+    part = size.devices * size.rounds // (2 * size.kills + 1)
 
     def die() -> None:
         for _ in range(size.kills):
-            if over.wait(random.uniform(0.5, 3.0)):
-                return
-            fleet.kill(random)
+            if fleet.wait(part):
+                fleet.kill(random)
 
     with ThreadPoolExecutor(len(walkers) + 1) as pool:
         dying = pool.submit(die)
         walking = [pool.submit(walker.walk, size.rounds, size.loss) for walker in walkers]
-        try:
-            for one in walking:
-                one.result()
-        finally:
-            over.set()
-        dying.result()
+        for one in [*walking, dying]:
+            one.result()
+
+
+def sleep_shortly(seconds: float) -> None:
+    """A device is as impatient as a test."""
+    time.sleep(min(seconds, 0.1))

@@ -14,7 +14,7 @@ import msgspec
 
 from client_sdk import Busy, FieldClient, Offline, Policy, Record
 from tests.judge.fleet import Road
-from tests.judge.history import Append, Op, Read, Recorder, Step
+from tests.judge.history import Append, Op, Outcome, Read, Recorder, Step
 
 KIND: Final = """
 [kind]
@@ -85,8 +85,7 @@ class Walker:
         while not all(one.id in self.road.verdicts for one in saved):
             if not self._sync() and self._random.random() < loss:
                 self.lost = True
-                steps = [step for one in saved for step in one.steps]
-                self._recorder.ended(self.process, steps, begun, "info")
+                self._record(saved, begun, "info")
                 return
             if time.monotonic() > until:
                 message = f"device {self.process} got no verdict in {PATIENCE_S} s"
@@ -100,8 +99,19 @@ class Walker:
         for one in saved:
             if one not in taken:
                 self._recorder.refused(one.steps)
-        steps = [step for one in taken for step in one.steps]
-        self._recorder.ended(self.process, steps, begun)
+        self._record(taken, begun, "ok")
+
+    def _record(self, saved: Sequence[Saved], begun: int, outcome: Outcome) -> None:
+        """What always went up in the same requests was taken in by one transaction, so it is one operation.
+
+        After a broken exchange a device sends less at once; what went up by itself then is an operation of its own.
+        """
+        together: dict[tuple[int, ...], list[Step]] = {}
+        for one in saved:
+            together.setdefault(self.road.requests.get(one.id, ()), []).extend(one.steps)
+        for at, steps in enumerate(together.values()):
+            process = self.process if at == 0 else self._recorder.another()
+            self._recorder.ended(process, steps, begun, outcome)
 
     def _save(self) -> Saved:
         record, value = self.client.get(self._random.choice(self.records)), self._recorder.value()
