@@ -36,7 +36,7 @@ def main() -> int:
     """0 when no history shows an anomaly."""
     parser = argparse.ArgumentParser(prog="python -m tests.judge", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the first round; the next takes the next")
-    parser.add_argument("--seconds", type=float, default=150.0, help="no round begins after this")
+    parser.add_argument("--seconds", type=float, default=100.0, help="no round begins after this")
     parser.add_argument("--rounds", type=int, help="at most so many rounds on each database")
     parser.add_argument("--devices", type=int, default=LARGE.devices)
     parser.add_argument("--database", choices=KINDS, help="only this one")

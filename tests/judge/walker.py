@@ -39,9 +39,16 @@ title = { zh = "条目", en = "Lines" }
 type = "integer"
 privacy = "plain"
 title = { zh = "值", en = "Value" }
+
+[fields.lines.of.note]
+type = "text"
+privacy = "plain"
+title = { zh = "说明", en = "Note" }
 """
 POLICY: Final = Policy(page_bytes_max=1_024, attempts_max=2, retry_delay_s=0.02, retry_delay_max_s=0.1)
 """Small pages: a complete read takes several, each of a later snapshot than the one before."""
+NOTE: Final = "长" * 300
+"""Stands in every entry, so that one changed record fills a page."""
 PATIENCE_S: Final = 60.0
 
 
@@ -122,7 +129,7 @@ class Walker:
             self.client.update(record, chain=text)
             steps = (Read(f"{record.id}/chain", seen), Append(f"{record.id}/chain", value))
         else:
-            self.client.append(record, "lines", value=value)
+            self.client.append(record, "lines", value=value, note=NOTE)
             steps = (Append(f"{record.id}/lines", value),)
         self.changes[value] = self.client.queue()[-1].id
         return Saved(self.changes[value], steps)
