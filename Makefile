@@ -64,6 +64,10 @@ mutants: $(STAMP) ## break the code on purpose, and see each guarantee's test fa
 simulate: $(STAMP) ## whole townships in one process, with every fault (SEEDS=300; SEED=7 shows one with its trace)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
+.PHONY: judge
+judge: $(STAMP) ## histories of devices that sync at once, judged as Elle does (SEED=7; ARGS="--export FILE" for elle-cli)
+	@$(BIN)/python -m tests.judge $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: lock
 lock: $(UV) ## resolve the dependencies again (UPGRADE=1 for the newest)
 	@$(LOCK) --output-file requirements/device.txt
