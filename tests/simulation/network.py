@@ -6,7 +6,7 @@ or come from somebody else: a captive portal, a proxy that serves what it saw be
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Any, Final
 
@@ -41,9 +41,16 @@ Serve = Callable[[str, str, dict[str, str], bytes, int | None], Awaitable[Respon
 class Link:
     """One device's way to the servers. `chance` is that of a fault in one exchange."""
 
-    def __init__(self, serve: Serve, random: Random, seen: Counter[str], chance: float) -> None:
-        """`seen` counts the faults that came about."""
-        self.serve, self.random, self.seen, self.chance = serve, random, seen, chance
+    def __init__(
+        self,
+        serve: Serve,
+        random: Random,
+        seen: Counter[str],
+        chance: float,
+        faults: Sequence[str] = FAULTS,
+    ) -> None:
+        """`seen` counts the faults that came about, which are of `faults`."""
+        self.serve, self.random, self.seen, self.chance, self.faults = serve, random, seen, chance, faults
         self._exchanges = 0
         self._last: Response | None = None
         self._later: set[asyncio.Task[Any]] = set()
@@ -58,7 +65,7 @@ class Link:
             message = f"more than {EXCHANGES_MAX} exchanges, and no end"
             raise StuckError(message)
         await asyncio.sleep(random.uniform(0.05, 3.0))
-        fault = random.choice(FAULTS) if random.random() < self.chance else ""
+        fault = random.choice(self.faults) if random.random() < self.chance else ""
         if fault:
             self.seen[fault] += 1
         answered = self._without_a_server(fault)

@@ -2,14 +2,19 @@
 
 from typing import Final
 
+from tests.simulation.rounds import TURNS
 from tests.simulation.run import Event, Plan
+from tests.simulation.world import OFFICE_TURNS
 
+_THEN: Final = (*TURNS[:11], 0, 0)
+"""Before workers had remarks and removed entries."""
 PLANS: Final = {
     "an own create comes back under a restart": Plan(
         seed=1640,
         devices=3,
         processes=1,
         chance=0.5,
+        habits=(_THEN, OFFICE_TURNS),
         events=(
             Event(at_s=7920.901532002082, what="save", device=0, seed=104222778713357),
             Event(at_s=9966.953776859393, what="backup", device=2, seed=42803021177756),
@@ -25,6 +30,7 @@ PLANS: Final = {
         devices=4,
         processes=1,
         chance=0.3,
+        habits=(_THEN, OFFICE_TURNS),
         events=(
             Event(at_s=359.661627736347, what="save", device=1, seed=251319781205270),
             Event(at_s=387.9726418728274, what="save", device=0, seed=159435201832556),

@@ -1,7 +1,7 @@
 """What people do on a round: much on few records, a little on many, each on what their screen shows."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SENTENCE: Final = re.compile("句[0-9]+。")
+
+
+TURNS: Final = (4, 3, 3, 3, 2, 2, 2, 3, 2, 4, 0.3, 2, 1.5)
+"""How often a worker does each thing, in the order of `Worker.turn`."""
 
 
 class Values:
@@ -38,11 +42,12 @@ class Worker:
         random: Random,
         values: Values,
         witness: Witness,
+        habits: Sequence[float],
         came_back: Callable[[str], None],
     ) -> None:
-        """`came_back` hears the id of each change whose saving came back."""
+        """`habits` as TURNS; `came_back` hears the id of each change whose saving came back."""
         self.client, self.random, self.values, self.witness = client, random, values, witness
-        self.came_back = came_back
+        self.habits, self.came_back = habits, came_back
 
     def turn(self) -> None:
         """Saves one thing: a new record now and then, else an edit, mostly of the records that everybody edits."""
@@ -56,7 +61,7 @@ class Worker:
         edit: Callable[[Record], None] = self.random.choices(
             [self._subject, self._level, self._heads, self._story, self._groups, self._peak, self._tag, self._step,
              self._entry, self._entry_words, self._delete, self._remark, self._entry_removed],
-            [4, 3, 3, 3, 2, 2, 2, 3, 2, 4, 0.3, 2, 1.5],
+            self.habits,
         )[0]  # fmt: skip
         try:
             edit(record)

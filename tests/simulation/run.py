@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -23,37 +23,40 @@ from tests.simulation import checker, disk
 from tests.simulation.disk import CrashError
 from tests.simulation.ledger import read
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.network import FAULTS
+from tests.simulation.rounds import TURNS
 from tests.simulation.template import Template
-from tests.simulation.world import Device, World
+from tests.simulation.world import OFFICE_TURNS, Device, World
 
 HOURS: Final = 3_600.0
 RESTART_S: Final = 20.0
 _WORK: Final = {"save": 30, "sync": 18, "office": 9}
-_FAULTS: Final = {
-    "device dies": 3,
-    "device loses the end of its log": 1,
-    "device's disk is full": 1,
-    "device's clock is set": 1,
-    "device's store is damaged": 0.5,
-    "device's store is copied": 1,
-    "device's store is put back": 1,
-    "device's database alone is put back": 0.5,
-    "device is cloned": 0.5,
-    "device gets other grids": 2,
-    "device is revoked": 0.2,
-    "hand-over": 1,
-    "two syncs at once": 1,
-    "server dies": 2,
-    "power cut": 0.5,
-    "power cut in a commit": 1,
-    "server's disk is full": 0.5,
-    "servers slow down": 1,
-    "backup": 1,
-    "restore": 0.4,
-    "server's clock is set": 0.3,
-    "servers change their release": 0.7,
-    "kind gains a field": 0.7,
+_FAULTS: Final[dict[str, tuple[float, str | None]]] = {
+    "device dies": (3, None),
+    "device loses the end of its log": (1, None),
+    "device's disk is full": (1, None),
+    "device's clock is set": (1, None),
+    "device's store is damaged": (0.5, None),
+    "device's store is copied": (1, None),
+    "device's store is put back": (1, "device's store is copied"),
+    "device's database alone is put back": (0.7, "device's store is copied"),
+    "device is cloned": (0.5, None),
+    "device gets other grids": (2, None),
+    "device is revoked": (0.2, None),
+    "hand-over": (1, None),
+    "two syncs at once": (1, None),
+    "server dies": (2, None),
+    "power cut": (0.5, None),
+    "power cut in a commit": (1, None),
+    "server's disk is full": (0.5, None),
+    "servers slow down": (1, None),
+    "backup": (1, None),
+    "restore": (1, "backup"),
+    "server's clock is set": (0.3, None),
+    "servers change their release": (0.7, None),
+    "kind gains a field": (0.7, None),
 }
+"""How often each fault comes about among others, and which one it needs before it."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,11 @@ class Plan:
     devices: int
     processes: int
     chance: float
+    """That of a fault in one exchange."""
     events: tuple[Event, ...]
+    link_faults: tuple[str, ...] = FAULTS
+    habits: tuple[tuple[float, ...], tuple[float, ...]] = (TURNS, OFFICE_TURNS)
+    """How often each thing is done by workers, and by the office."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,8 @@ def plan(seed: int, devices_max: int) -> Plan:
     count = devices_max if big else min(random.choice([1, 2, 2, 3, 3, 3, 4, 5]), devices_max)
     length = random.choice([25, 40, 60]) * (6 if big else 1)
     chance = random.choice([0.0, 0.1, 0.3, 0.5])
-    violence = random.choice([0.0, 0.15, 0.4])
-    # Not every simulation has every fault: some only show when the others leave it room.
-    faults = {what: weight for what, weight in _FAULTS.items() if random.random() < 0.6}
+    violence = random.choice([0.05, 0.2, 0.4])
+    faults = _faults(random)
     over = random.choice([1, 6, 40]) * HOURS
     events = []
     for _ in range(length):
@@ -109,7 +115,23 @@ def plan(seed: int, devices_max: int) -> Plan:
         device = min(int(random.expovariate(1 / max(count / 2, 1))), count - 1)
         events.append(Event(random.uniform(0, over), what, device, random.getrandbits(48)))
     events.sort(key=lambda event: event.at_s)
-    return Plan(seed, count, random.choice([1, 1, 2, 3]), chance, tuple(events))
+    link_faults = tuple(random.sample(FAULTS, random.choice([1, 2, 4, len(FAULTS)])))
+    habits = _habits(random, TURNS), _habits(random, OFFICE_TURNS)
+    return Plan(seed, count, random.choice([1, 1, 2, 3]), chance, tuple(events), link_faults, habits)
+
+
+def _faults(random: Random) -> dict[str, float]:
+    """A few sorts of faults, or all: some only show when the others leave room (swarm testing: Groce et al., 2012)."""
+    chosen = set(random.sample(list(_FAULTS), random.choice([0, 1, 2, 3, 4, len(_FAULTS)])))
+    chosen |= {needed for _, needed in (_FAULTS[what] for what in chosen) if needed is not None}
+    return {what: weight for what, (weight, _) in _FAULTS.items() if what in chosen}
+
+
+def _habits(random: Random, usual: Sequence[float]) -> tuple[float, ...]:
+    """What people do is as usual, or mostly a few things."""
+    if random.random() < 0.4:
+        return tuple(usual)
+    return tuple(weight * random.choice([0.1, 0.1, 1, 5]) for weight in usual)
 
 
 def simulate(template: Template, folder: Path, drawn: Plan, *, wire: bool = False) -> Result:
@@ -136,7 +158,9 @@ async def _simulated(template: Template, home: Path, drawn: Plan, *, wire: bool)
     loop.set_exception_handler(
         lambda _, context: deaths.append(str(context.get("exception") or context["message"]))
     )
-    world = World(template, home, Random(drawn.seed), drawn.chance, drawn.processes)
+    world = World(
+        template, home, Random(drawn.seed), drawn.chance, drawn.processes, drawn.link_faults, drawn.habits
+    )
     world.servers.on_wire = world.say if wire else None
     await world.servers.start()
     for at, enrolled in enumerate(template.devices[: drawn.devices]):
@@ -395,7 +419,7 @@ def shortest(template: Template, folder: Path, failing: Plan) -> Result:
 
 
 def _with(drawn: Plan, events: Sequence[Event]) -> Plan:
-    return Plan(drawn.seed, drawn.devices, drawn.processes, drawn.chance, tuple(events))
+    return replace(drawn, events=tuple(events))
 
 
 def _alike(wrong: list[str], other: list[str]) -> bool:

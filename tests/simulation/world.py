@@ -31,6 +31,8 @@ from tests.simulation.witness import Witness
 DAY_MS: Final = 86_400_000
 YEARS_MS: Final = 365 * DAY_MS
 CLONES_MAX: Final = 70
+OFFICE_TURNS: Final = (2, 1, 1, 1, 1)
+"""How often the office does each thing, in the order of `Office.turn`."""
 REFUSED: Final = (RefusedError, Unavailable, CrashError)
 """What the office may be told instead of its wish."""
 NUMBERED: Final = frozenset({"reported", "settled", "accepted", "finished"})
@@ -104,7 +106,9 @@ class Device:
             transport=self.link,
         )
         world = self.world
-        self.worker = Worker(self.client.blocking, self.random, world.values, world.witness, self._came_back)
+        self.worker = Worker(
+            self.client.blocking, self.random, world.values, world.witness, world.habits[0], self._came_back
+        )
 
     def _came_back(self, change: str) -> None:
         """A change was saved, and its author was told so."""
@@ -230,9 +234,8 @@ class Office:
     async def turn(self) -> None:
         """One thing that an office does."""
         try:
-            await self.random.choice(
-                [self._edit, self._move, self._decide, self._replay, self._act, self._edit]
-            )()
+            turns = [self._edit, self._move, self._decide, self._replay, self._act]
+            await self.random.choices(turns, self.world.habits[1])[0]()
         except RoundbookError:
             return  # refused, or the link broke: the table of changes says what became of it
 
@@ -293,6 +296,8 @@ class World:
     chance: float
     """That of a fault in one exchange."""
     processes: int
+    link_faults: Sequence[str]
+    habits: tuple[Sequence[float], Sequence[float]]
     seen: Counter[str] = field(default_factory=Counter)
     values: Values = field(default_factory=Values)
     witness: Witness = field(default_factory=Witness)
@@ -326,7 +331,7 @@ class World:
 
     def link(self) -> Link:
         """A way to the servers."""
-        return Link(self.servers.serve, self.part(), self.seen, self.chance)
+        return Link(self.servers.serve, self.part(), self.seen, self.chance, self.link_faults)
 
     def say(self, what: str) -> None:
         """A line of the trace."""
