@@ -4,6 +4,7 @@ A problem says what was expected, what came (its size, its type, its name: never
 step. What nobody expected becomes `internal`: the log has the trace, the answer has nothing of it.
 """
 
+import random
 import secrets
 from traceback import extract_tb
 from typing import Any, Final
@@ -21,13 +22,15 @@ from sync_protocol.codec import Malformed
 from sync_protocol.codes import CODES
 
 PROBLEM_TYPE: Final = "application/problem+json"
-RETRY_AFTER_S: Final = 5
+RETRY_AFTER_S: Final = (2, 20)
+"""The shortest and the longest pause that is asked for: those who were sent away do not come back all at once."""
 _BY_STATUS: Final = {
     400: "malformed",
     401: "unauthorised",
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "too_slow",
     413: "too_large_request",
     415: "unsupported_media",
     429: "too_many_requests",
@@ -61,7 +64,7 @@ def problem_response(problem: Problem) -> Response[bytes]:
         "next_zh": code.next_zh,
         **problem.extra,
     }
-    headers = {"retry-after": str(RETRY_AFTER_S)} if code.status in {429, 503} else {}
+    headers = {"retry-after": str(random.randint(*RETRY_AFTER_S))} if code.status in {429, 503} else {}  # noqa: S311 (no secret)
     return Response(
         msgspec.json.encode(body), status_code=code.status, media_type=PROBLEM_TYPE, headers=headers
     )
