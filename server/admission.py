@@ -28,7 +28,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send
 
-from server.problems import Problem
+from server.problems import Problem, retry_after_s
 from sync_protocol.signing import DEVICE_HEADER
 
 ALWAYS: Final = "answered_always"
@@ -47,6 +47,7 @@ class Bounds(msgspec.Struct, frozen=True):
     body_bytes_max: int
     body_patience_s: float
     body_bytes_per_s: float
+    retry_after_s_max: int
 
 
 class _Visit(msgspec.Struct):
@@ -100,7 +101,7 @@ class Admission(ASGIMiddleware):
     def _visiting(self, scope: Scope) -> Iterator[_Visit]:
         visit = _Visit(self, _township(scope))
         if self._places[visit.township] >= self._bounds.requests_max - self._taken:
-            raise Problem("unavailable", "this server has as many requests as it can work on")
+            raise self._busy("this server has as many requests as it can work on")
         self._place(visit)
         token = _visit.set(visit)
         try:
@@ -114,7 +115,10 @@ class Admission(ASGIMiddleware):
         """Whoever is alone is let in: the limit of one body holds anyway, and it would never fit otherwise."""
         others = self._bytes > visit.bytes_held
         if others and self._bytes + size > self._bounds.bodies_bytes_max:
-            raise Problem("unavailable", "this server holds as much as it can of other requests")
+            raise self._busy("this server holds as much as it can of other requests")
+
+    def _busy(self, detail: str) -> Problem:
+        return Problem("unavailable", detail, retry_after_s=retry_after_s(self._bounds.retry_after_s_max))
 
     def _place(self, visit: _Visit) -> None:
         if not visit.placed:
@@ -142,7 +146,7 @@ class Admission(ASGIMiddleware):
             async with asyncio.timeout_at(began + bounds.body_patience_s) as limit:
                 while visit.bytes_held <= bounds.body_bytes_max and not (parts and _last(parts[-1])):
                     parts.append(await receive())  # type: ignore[arg-type]  # no WebSocket comes here
-                    self.hold(visit, len(parts[-1].get("body", b"")))
+                    self.hold(visit, _size(parts[-1]))
                     earned_s = visit.bytes_held / bounds.body_bytes_per_s
                     limit.reschedule(began + bounds.body_patience_s + earned_s)
         except TimeoutError as error:
@@ -162,6 +166,10 @@ def _replayed(parts: list[HTTPReceiveMessage], receive: Receive) -> Receive:
         return part if part is not None else await receive()  # type: ignore[return-value]  # as above
 
     return replay
+
+
+def _size(part: HTTPReceiveMessage) -> int:
+    return len(part["body"]) if part["type"] == "http.request" else 0
 
 
 def _last(part: HTTPReceiveMessage) -> bool:

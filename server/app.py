@@ -76,6 +76,7 @@ def _bounds(settings: Settings, services: Services) -> Bounds:
         services.limits.body_bytes_max,
         settings.body_patience_s,
         settings.body_bytes_per_s,
+        settings.retry_after_s_max,
     )
 
 

@@ -22,8 +22,7 @@ from sync_protocol.codec import Malformed
 from sync_protocol.codes import CODES
 
 PROBLEM_TYPE: Final = "application/problem+json"
-RETRY_AFTER_S: Final = (2, 20)
-"""The shortest and the longest pause that is asked for: those who were sent away do not come back all at once."""
+RETRY_AFTER_S_MAX: Final = 20
 _BY_STATUS: Final = {
     400: "malformed",
     401: "unauthorised",
@@ -42,12 +41,20 @@ _log = structlog.get_logger(__name__)
 class Problem(Exception):  # noqa: N818 (RFC 9457 calls it a problem)
     """A request that is refused, with its code; `extra` are members of the problem document."""
 
-    def __init__(self, code: str, detail: str = "", **extra: Any) -> None:
-        """`code` is a key of CODES; `detail` a sentence about this occurrence."""
+    def __init__(
+        self, code: str, detail: str = "", *, retry_after_s: int | None = None, **extra: Any
+    ) -> None:
+        """`code` is a key of CODES; `detail` a sentence about this occurrence; `retry_after_s` for 429 and 503."""
         super().__init__(code)
         self.code = code
         self.detail = detail
+        self.retry_after_s = retry_after_s
         self.extra = extra
+
+
+def retry_after_s(most: int) -> int:
+    """A pause in seconds, another one each time: those who were sent away do not come back all at once."""
+    return random.randint(1, most)  # noqa: S311 (no secret)
 
 
 def problem_response(problem: Problem) -> Response[bytes]:
@@ -64,7 +71,9 @@ def problem_response(problem: Problem) -> Response[bytes]:
         "next_zh": code.next_zh,
         **problem.extra,
     }
-    headers = {"retry-after": str(random.randint(*RETRY_AFTER_S))} if code.status in {429, 503} else {}  # noqa: S311 (no secret)
+    headers = {}
+    if code.status in {429, 503}:
+        headers["retry-after"] = str(problem.retry_after_s or retry_after_s(RETRY_AFTER_S_MAX))
     return Response(
         msgspec.json.encode(body), status_code=code.status, media_type=PROBLEM_TYPE, headers=headers
     )

@@ -32,6 +32,7 @@ _RANGES: Final = {
     "wait_s": (1, 3_600),
     "requests_max": (1, 100_000),
     "connections_max": (1, 100_000),
+    "retry_after_s_max": (1, 60),
     "idle_s": (1, 60),
     "unread_s": (1, 3_600),
     "body_patience_s": (1, 3_600),
@@ -68,6 +69,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     """Bytes of bodies, as they travelled and decompressed, that one worker process holds at once.
 
     As objects of Python they take about five times that, for as long as they are worked on."""
+    retry_after_s_max: int = 20
+    """The longest pause that those sent away are asked for; each is told another, so that they spread."""
     connections_max: int = 1_024
     """Connections of one worker process; the next one waits in the backlog of the operating system."""
     idle_s: int = 10
