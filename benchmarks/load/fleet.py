@@ -25,6 +25,7 @@ from sync_protocol.session_steps import (
     Broken,
     Collect,
     Collected,
+    Event,
     Exchange,
     Finish,
     Received,
