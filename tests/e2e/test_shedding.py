@@ -92,7 +92,7 @@ def sleeper(waited: dict[str, list[float]], name: str) -> Callable[[float], None
 
 
 def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 40
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -100,7 +100,7 @@ def until(true: Callable[[], bool]) -> None:
 
 def test_past_the_bound_503_before_the_body_and_health_answers(village: Village) -> None:
     devices = [RawDevice(village, f"工{n}") for n in range(12)]
-    with server(village, requests_max=8, pool_size=4, retry_after_s_max=9) as url:
+    with server(village, requests_max=8, pool_size=4, retry_after_s_max=9, wait_s=60) as url:
         crowd = Crowd(village, *devices)
         with locked(village):
             crowd.send(url)
@@ -112,7 +112,7 @@ def test_past_the_bound_503_before_the_body_and_health_answers(village: Village)
                 link.sendall(head(devices[0], 3_000_000))  # and never a byte of the body
                 heard, _ = said(link)
                 assert heard[9:12] == b"503"
-                assert time.monotonic() - began < 1
+                assert time.monotonic() - began < 5
         answers = crowd.come_back()
     away = [answer for answer in answers if answer.status != 200]
     assert len(away) == 8, "one township has at most half of the places"
@@ -129,7 +129,7 @@ def test_a_busy_township_leaves_places_and_connections_to_others(village: Villag
     other = RawDevice(village, "邻人", OTHER_GRID)
     village.office("GET", "/v1/records")
     token = village._token
-    with server(village, requests_max=16, pool_size=4) as url:
+    with server(village, requests_max=16, pool_size=4, wait_s=60) as url:
         crowd = Crowd(village, *devices)
         with locked(village):
             crowd.send(url)
@@ -140,7 +140,7 @@ def test_a_busy_township_leaves_places_and_connections_to_others(village: Villag
             if not village.url.startswith("sqlite"):  # there, one lock is for all
                 made = other.create(place=OTHER_GRID)
                 assert other.sync(made).verdicts[0].result == "applied"
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 8
         statuses = sorted(answer.status for answer in crowd.come_back())
     assert statuses == [200] * 8 + [503] * 4
 
@@ -157,8 +157,10 @@ def test_bytes_of_bodies_are_bounded_as_they_come_and_decompressed(village: Vill
             time.sleep(1)
             plain = post(url, second, second.body(large=large))
             assert code_of(plain) == (503, "unavailable")
+            assert b"holds as much as it can" in plain.body
             packed = post(url, second, bomb, encoding="zstd")
             assert code_of(packed) == (503, "unavailable")
+            assert b"holds as much as it can" in packed.body
             assert len(bomb) < 10_000
         assert [answer.status for answer in crowd.come_back()] == [200]
         assert post(url, second, bomb, encoding="zstd").status == 200, "alone it may be larger"
