@@ -29,8 +29,10 @@ WORKERS: Final = 2
 PEAK_MIB: Final = 400
 """What one process may ever take: its 130 at rest, and all that settings.py lets in at once."""
 GROWTH_MIB_AN_HOUR: Final = 60
-"""What one process may grow, measured after a third of the time, when all that it remembers is there."""
-_WARM: Final = 1 / 3
+"""What one process may grow, measured over the second half, when connections and what it remembers are there."""
+SCENE_S_MAX: Final = 240
+"""Whoever has not come through by then has not."""
+_WARM: Final = 1 / 2
 _console: Final = Console(width=120)
 
 
@@ -46,7 +48,7 @@ class Scene(msgspec.Struct, frozen=True):
 
 TOWNSHIP: Final = Scene("a township", 1, 12, 5)
 COUNTY: Final = Scene("a county", 20, 10, 60)
-EVENINGS: Final = Scene("evenings", 4, 3, 20)
+EVENINGS: Final = Scene("evenings", 4, 3, 10)
 
 
 def main() -> None:
@@ -82,7 +84,12 @@ def _play(scene: Scene, folder: Path, settings: dict[str, int], minutes: float |
         parts = urlsplit(address)
         fleet = [Device(one, parts.hostname or "", parts.port or 0, Policy()) for one in enrolled]
         began = time.monotonic()
-        told, courses = asyncio.run(_rounds(scene, fleet, pid, minutes))
+        try:
+            told, courses = asyncio.run(_rounds(scene, fleet, pid, minutes))
+        except TimeoutError:
+            left = sum(bool(device.waiting) for device in fleet)
+            _console.print(f"{scene.name}: {left} devices had not come through after {SCENE_S_MAX} s")
+            return False
         seconds = time.monotonic() - began
         saved = scene.changes * len(told)
         stored = asyncio.run(stored_changes(url))
@@ -99,7 +106,7 @@ async def _rounds(
 ) -> tuple[list[Told], list[Course]]:
     """One evening, or as many as begin within so many minutes."""
     told: list[Told] = []
-    async with watched(pid) as courses:
+    async with watched(pid) as courses, asyncio.timeout(None if minutes else SCENE_S_MAX):
         until = time.monotonic() + 60 * (minutes or 0)
         while not told or time.monotonic() < until:
             told += await evening(fleet, scene.within_s, scene.changes)
@@ -155,7 +162,7 @@ def show_waits(scene: Scene, told: list[Told], seconds: float) -> None:
 def show_memory(courses: list[Course]) -> None:
     """Each process at the beginning, at each quarter of the time and at its highest."""
     table = Table(title="resident memory of the server's processes, MiB")
-    for heading in ("process", "begin", "1/4", "1/2", "3/4", "end", "peak", "MiB a minute, after 1/3"):
+    for heading in ("process", "begin", "1/4", "1/2", "3/4", "end", "peak", "MiB a minute, 2nd half"):
         table.add_column(heading, justify="right")
     for number, course in enumerate(courses):
         samples = course.samples
