@@ -30,7 +30,7 @@ PEAK_MIB: Final = 400
 """What one process may ever take: its 130 at rest, and all that settings.py lets in at once."""
 GROWTH_MIB_AN_HOUR: Final = 60
 """What one process may grow, measured over the second half, when connections and what it remembers are there."""
-SCENE_S_MAX: Final = 240
+SCENE_S_MAX: Final = 400
 """Whoever has not come through by then has not."""
 _WARM: Final = 1 / 2
 _console: Final = Console(width=120)
