@@ -51,6 +51,10 @@ fmt: $(STAMP) ## format, and mend what the linter can mend
 bench: $(STAMP) ## the measured works, each beside its floor (ARGS="..." is passed on)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: load
+load: $(STAMP) ## 300 devices of a township, 5,000 of a county in the same minutes (MINUTES=10: evening after evening)
+	@$(BIN)/python -m benchmarks.load $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
 .PHONY: serve
 serve: $(STAMP) ## the service on SQLite under data/ (ARGS="--port 9000" is passed on)
 	@$(BIN)/roundbook serve $(ARGS)

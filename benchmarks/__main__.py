@@ -61,8 +61,8 @@ def main() -> None:
 def _run(url: str, records: list[dict[str, Any]], number: int, folder: Path) -> dict[str, float]:
     """One run on fresh databases, the two servers taking their batches in turn, so that both meet the same noise."""
     with (
-        _database(url, f"floor{number}") as floor_dsn,
-        _database(url, f"ours{number}") as dsn,
+        database(url, f"floor{number}") as floor_dsn,
+        database(url, f"ours{number}") as dsn,
         servers.floor(_plain(floor_dsn), _free_port()) as floor_url,
     ):
         prepare(dsn)
@@ -98,7 +98,7 @@ def _batches(records: list[Any]) -> list[list[Any]]:
 
 
 @contextmanager
-def _database(url: str, name: str) -> Iterator[str]:
+def database(url: str, name: str) -> Iterator[str]:
     """A fresh database on the server of `url`, dropped afterwards."""
 
     async def run(statement: str) -> None:

@@ -2,8 +2,8 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import chain
 from typing import Final
 
@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server import problems
+from server.admission import Admission, Bounds
 from server.bodies import COMPRESSION, BoundedRequest
 from server.conflicts import http as conflicts
 from server.devices.failures import Failures
@@ -30,16 +31,22 @@ from server.services import Services
 from server.settings import Settings
 from server.storage.engine import open_engine
 from server.sync.http import sync_handler
+from server.turns import Turns
 
 VERSION: Final = "0.1.0"
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+_POOL_SHARES: Final = 4
+"""One township takes at most this part of the connections."""
 
 
-def create_app(settings: Settings, services: Services | None = None) -> Litestar:
+def create_app(
+    settings: Settings, services: Services | None = None, lifespan: Sequence[Lifespan] = ()
+) -> Litestar:
     """The application. Tests hand in services with a clock and randomness of their own."""
     given = services if services is not None else open_services(settings)
 
     @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+    async def living(_: Litestar) -> AsyncIterator[None]:
         await given.registry.refresh()
         try:
             yield
@@ -50,14 +57,26 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         route_handlers=_handlers(settings),
         dependencies={"services": Provide(lambda: given, sync_to_thread=False, use_cache=True)},
         exception_handlers=problems.HANDLERS,
-        lifespan=[lifespan],
+        lifespan=[living, *lifespan],
         openapi_config=OpenAPIConfig(
             "Roundbook", VERSION, path="/schema", render_plugins=[JsonRenderPlugin()], components=COMPONENTS
         ),
         request_class=BoundedRequest,
+        middleware=[Admission(_bounds(settings, given))],
         request_max_body_size=given.limits.body_bytes_max,
         compression_config=COMPRESSION,
         logging_config=None,
+    )
+
+
+def _bounds(settings: Settings, services: Services) -> Bounds:
+    return Bounds(
+        settings.requests_max,
+        settings.bodies_bytes_max,
+        services.limits.body_bytes_max,
+        settings.body_patience_s,
+        settings.body_bytes_per_s,
+        settings.retry_after_s_max,
     )
 
 
@@ -69,8 +88,19 @@ def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
 
 def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Services:
     """The services of a real server: the system's clock and randomness; an engine of their own unless one is given."""
-    engine = opened if opened is not None else open_engine(settings.database, pool_size=settings.pool_size)
-    return Services(engine, Registry(engine, _system_ms), _system_ms, secrets.token_bytes, settings.limits)
+    engine = opened if opened is not None else _engine(settings)
+    return Services(
+        engine,
+        Registry(engine, _system_ms),
+        _system_ms,
+        secrets.token_bytes,
+        settings.limits,
+        turns=Turns(max(1, settings.pool_size // _POOL_SHARES), settings.wait_s),
+    )
+
+
+def _engine(settings: Settings) -> AsyncEngine:
+    return open_engine(settings.database, pool_size=settings.pool_size, wait_s=settings.wait_s)
 
 
 def _system_ms() -> int:

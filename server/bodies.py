@@ -14,6 +14,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.middleware.compression.facade import CompressionFacade
 from litestar.types import Empty
 
+from server.admission import weigh
 from server.problems import Problem
 from sync_protocol.limits import Limits
 
@@ -75,6 +76,7 @@ def decompress(body: bytes, encoding: str | None, limits: Limits) -> bytes:
         raise Problem("malformed", f"the body is not valid {encoding}") from error
     if len(plain) > most:
         raise Problem("too_large_request", f"a body has at most {most} bytes decompressed")
+    weigh(len(plain))
     return plain
 
 

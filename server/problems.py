@@ -4,6 +4,7 @@ A problem says what was expected, what came (its size, its type, its name: never
 step. What nobody expected becomes `internal`: the log has the trace, the answer has nothing of it.
 """
 
+import random
 import secrets
 from traceback import extract_tb
 from typing import Any, Final
@@ -21,13 +22,14 @@ from sync_protocol.codec import Malformed
 from sync_protocol.codes import CODES
 
 PROBLEM_TYPE: Final = "application/problem+json"
-RETRY_AFTER_S: Final = 5
+RETRY_AFTER_S_MAX: Final = 20
 _BY_STATUS: Final = {
     400: "malformed",
     401: "unauthorised",
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "too_slow",
     413: "too_large_request",
     415: "unsupported_media",
     429: "too_many_requests",
@@ -39,12 +41,20 @@ _log = structlog.get_logger(__name__)
 class Problem(Exception):  # noqa: N818 (RFC 9457 calls it a problem)
     """A request that is refused, with its code; `extra` are members of the problem document."""
 
-    def __init__(self, code: str, detail: str = "", **extra: Any) -> None:
-        """`code` is a key of CODES; `detail` a sentence about this occurrence."""
+    def __init__(
+        self, code: str, detail: str = "", *, retry_after_s: int | None = None, **extra: Any
+    ) -> None:
+        """`code` is a key of CODES; `detail` a sentence about this occurrence; `retry_after_s` for 429 and 503."""
         super().__init__(code)
         self.code = code
         self.detail = detail
+        self.retry_after_s = retry_after_s
         self.extra = extra
+
+
+def retry_after_s(most: int) -> int:
+    """A pause in seconds, another one each time: those who were sent away do not come back all at once."""
+    return random.randint(1, most)  # noqa: S311 (no secret)
 
 
 def problem_response(problem: Problem) -> Response[bytes]:
@@ -61,7 +71,9 @@ def problem_response(problem: Problem) -> Response[bytes]:
         "next_zh": code.next_zh,
         **problem.extra,
     }
-    headers = {"retry-after": str(RETRY_AFTER_S)} if code.status in {429, 503} else {}
+    headers = {}
+    if code.status in {429, 503}:
+        headers["retry-after"] = str(problem.retry_after_s or retry_after_s(RETRY_AFTER_S_MAX))
     return Response(
         msgspec.json.encode(body), status_code=code.status, media_type=PROBLEM_TYPE, headers=headers
     )

@@ -1,16 +1,20 @@
 """What every feature of the server is given: the database, the kinds, the clock, the limits."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.kinds.registry import Registry
 from server.memory import Memory
+from server.storage.engine import Work, transact
+from server.turns import Turns
 from sync_protocol.limits import Limits
 from sync_protocol.messages import Profile
 
+T = TypeVar("T")
 DEVICES_MAX: Final = 20_000
 """Devices that one process remembers the key and the profile of; a county has 6,000."""
 PROFILE_MS: Final = 30_000
@@ -37,3 +41,15 @@ class Services(msgspec.Struct, frozen=True):
     keys: Memory[bytes] = msgspec.field(default_factory=_keys)
     """Public keys of devices, by township and device."""
     profiles: Memory[Profile] = msgspec.field(default_factory=_profiles)
+    turns: Turns = msgspec.field(default_factory=Turns)
+
+    @asynccontextmanager
+    async def turn(self, township: str) -> AsyncIterator[None]:
+        """A turn of this township at the database; a file has one lock, and so one queue, for all of them."""
+        async with self.turns.of("" if self.engine.dialect.name == "sqlite" else township):
+            yield
+
+    async def write(self, township: str, work: Work[T]) -> T:
+        """Runs a write of one township in its turn; see `transact`."""
+        async with self.turn(township):
+            return await transact(self.engine, work)

@@ -1,13 +1,17 @@
 """What a worker process starts: the application, with the settings that its parent left in the environment."""
 
+import asyncio
 import gc
 import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 from litestar import Litestar
 
 from server.app import create_app
-from server.settings import read
+from server.settings import Settings, read
+from server.sockets import bound_unread
 
 _YOUNG_OBJECTS: Final = 50_000
 """A push makes some twenty objects a change and keeps none: looking for cycles after every 700 cost an eighth."""
@@ -15,7 +19,22 @@ _YOUNG_OBJECTS: Final = 50_000
 
 def application() -> Litestar:
     """The application of this process."""
-    app = create_app(read(os.environ))
+    settings = read(os.environ)
+    app = create_app(settings, lifespan=[_bounded(settings)])
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
     return app
+
+
+def _bounded(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    """What the operating system does for a process that listens, for as long as it lives."""
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        task = asyncio.create_task(bound_unread(settings.unread_s))
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    return lifespan

@@ -29,6 +29,13 @@ _RANGES: Final = {
     "port": (0, 65_535),
     "workers": (1, 256),
     "pool_size": (1, 1_000),
+    "wait_s": (1, 3_600),
+    "requests_max": (1, 100_000),
+    "connections_max": (1, 100_000),
+    "retry_after_s_max": (1, 60),
+    "idle_s": (1, 60),
+    "unread_s": (1, 3_600),
+    "body_patience_s": (1, 3_600),
     "code_minutes": (1, 1_440),
     "failures_per_address": (1, 10**6),
     "failures_total": (1, 10**6),
@@ -51,6 +58,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     workers: int = 1
     pool_size: int = 8
     """Database connections of one worker process."""
+    wait_s: int = 15
+    """How long a request waits for one of them, before it is sent away with 503."""
+    requests_max: int = 128
+    """Requests that one worker process works on at once; the next is sent away with 503 before its body is read.
+
+    A process answers 50 to 150 syncs a second, so the last of them waits for a second or two, less than a device
+    would wait after being sent away. One township alone may have half of them (admission.py)."""
+    bodies_bytes_max: int = 64 * 2**20
+    """Bytes of bodies, as they travelled and decompressed, that one worker process holds at once.
+
+    As objects of Python they take about five times that, for as long as they are worked on."""
+    retry_after_s_max: int = 20
+    """The longest pause that those sent away are asked for; each is told another, so that they spread."""
+    connections_max: int = 1_024
+    """Connections of one worker process; the next one waits in the backlog of the operating system."""
+    idle_s: int = 10
+    """How long a connection may be silent before the head of its next request is whole."""
+    unread_s: int = 60
+    """How long a caller may read nothing of an answer, or be gone without a word, before its connection is closed."""
+    body_patience_s: int = 20
+    """How long a body may take; each `body_bytes_per_s` bytes that have come lengthen it by a second."""
+    body_bytes_per_s: int = 500
+    """The slowest link that is waited for: an eighth of what a bad 2G link carries."""
     code_minutes: int = 10
     """How long a one-time code for a device is valid."""
     failures_per_address: int = 20

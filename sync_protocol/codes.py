@@ -79,6 +79,7 @@ _ALL: Final = (
              "请管理员重新生成设备码", "ask the administrator for a new code"),
     _request("not_found", 404, "没有找到", "there is no such thing in this scope", "检查编号", "check the id"),
     _request("method_not_allowed", 405, "不支持的方法", "this address does not take the method", _PROGRAM_ZH, _PROGRAM),
+    _request("too_slow", 408, "上传太慢", "the body did not arrive in time", _LATER_ZH, _LATER),
     _request("already_decided", 409, "已有人处理", "somebody else has decided this already",
              "重新打开查看", "read it again"),
     _request("key_reused", 409, "同一外部编号的内容不同", "the key was used before with other content",

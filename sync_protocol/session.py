@@ -14,9 +14,10 @@
 Rules. Nothing leaves the queue but by a verdict inside an answer that echoes the request's nonce and comes
 from the server that enrolled the device. A broken exchange halves what the next one carries, in both
 directions, so that a link that is cut every few kilobytes still gets something through; each good one
-doubles it again. What counts as progress is a verdict, or a cursor that moved. Clock, randomness, store and
-link are the driver's: it does what an action says and reports by the event named with it. One sync runs at
-a time on a store; the driver holds the store's lock from `begin` to `Finish`.
+doubles it again. A server that is busy halves nothing: the link is sound, and more requests would not help.
+What counts as progress is a verdict, or a cursor that moved. Clock, randomness, store and link are the
+driver's: it does what an action says and reports by the event named with it. One sync runs at a time on a
+store; the driver holds the store's lock from `begin` to `Finish`.
 """
 
 from enum import Enum, auto
@@ -86,6 +87,7 @@ _FINAL: Final = {
     "not_found": "not_found",
 }
 """Refusals that come again however often one asks, and the failure that each means."""
+_BUSY: Final = frozenset({429, 503})
 
 
 class _Problem(msgspec.Struct):
@@ -176,7 +178,9 @@ class SyncSession:
             code = _refusal(event)
             if code in _FINAL:
                 return self._finish(_FINAL[code], code)
-            return self._again(code or f"http_{event.status}", event.random, event.retry_after_s)
+            return self._again(
+                code or f"http_{event.status}", event.random, event.retry_after_s, busy=event.status in _BUSY
+            )
         try:
             answer = read_answer(event.body)
         except Malformed:
@@ -189,20 +193,28 @@ class SyncSession:
         self.state = State.APPLY
         return Apply(answer, asked.ids)
 
-    def _again(self, reason: str, random: float, retry_after_s: float | None) -> Action:
+    def _again(
+        self, reason: str, random: float, retry_after_s: float | None, *, busy: bool = False
+    ) -> Action:
         """A pause that grows, with jitter, then the upload again; or the end, after too many in a row."""
         policy = self.policy
         self._attempts += 1
         self.tally.broken(reason)
         if self._attempts >= policy.attempts_max or (retry_after_s or 0) > policy.retry_after_max_s:
             return self._stop(reason)
+        if not busy:
+            self._shrink()
+        delay = min(policy.retry_delay_max_s, policy.retry_delay_s * 2.0 ** (self._attempts - 1))
+        self.state = State.WAIT
+        # Never before the time that was asked for; and after it not all at once, whatever the server said.
+        return Wait(max(delay * (0.5 + random / 2), (retry_after_s or 0.0) * (1 + random / 2)), reason)
+
+    def _shrink(self) -> None:
+        """Halves what the next exchange carries."""
         sent = len(self._asked.changes) if self._asked is not None else 0
         self._changes_max = max(1, min(self._changes_max, sent or self._changes_max) // 2)
         self._bytes_max = max(1, self._bytes_max // 2)
-        self._page_bytes = max(policy.page_bytes_min, self._page_bytes // 2)
-        delay = min(policy.retry_delay_max_s, policy.retry_delay_s * 2.0 ** (self._attempts - 1))
-        self.state = State.WAIT
-        return Wait(max(delay * (0.5 + random / 2), retry_after_s or 0.0), reason)
+        self._page_bytes = max(self.policy.page_bytes_min, self._page_bytes // 2)
 
     def _applied(self, event: Applied) -> Action:
         asked, answer = self._asked, self._answer

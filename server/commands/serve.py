@@ -10,16 +10,20 @@ from typing import Annotated, Final
 
 import typer
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from server.commands import output
 from server.commands.opening import Data, Database, add_shipped_kinds, make_ready, settings_of
 from server.refused import RefusedError
 from server.settings import Settings, environment, shown_database
+from server.sockets import make_room
 
 TARGET: Final = "server.serving:application"
 _ASK_S: Final = 0.1
+_HEAD_BYTES_MAX: Final = 64 * 2**10
+"""Of a request's head, and of what a connection may have waiting unread: a head of ours has 500."""
 
 
 def serve(
@@ -43,6 +47,7 @@ def serve(
     add_shipped_kinds(settings)
     found = _free_port(settings)
     os.environ.update(environment(settings))
+    make_room(settings.connections_max)
     server = Granian(
         TARGET,
         address=settings.host,
@@ -50,6 +55,12 @@ def serve(
         workers=settings.workers,
         interface=Interfaces.ASGI,
         factory=True,
+        # Bounds are kept for each connection, so a connection carries one request at a time.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=settings.idle_s * 1_000, max_buffer_size=_HEAD_BYTES_MAX
+        ),
+        backpressure=settings.connections_max,
         websockets=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,

@@ -33,7 +33,7 @@ from server.records.writing import (
 from server.services import Services
 from server.storage import changes, conflicts, office_authors, records
 from server.storage.conflicts import BY_RULE, DECIDED, OPEN, Conflict
-from server.storage.engine import snapshot, transact
+from server.storage.engine import snapshot
 from sync_protocol.history import PLACE
 from sync_protocol.ids import is_id
 from sync_protocol.state import RecordState
@@ -103,7 +103,7 @@ async def resolve(
             await _decide(writing, application, target, choice, change_id)
         return await _detail(connection, services, application, township, target.thing)
 
-    return await transact(services.engine, work)
+    return await services.write(township, work)
 
 
 async def _decide(

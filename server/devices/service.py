@@ -110,7 +110,7 @@ async def enrol(services: Services, request: EnrolRequest) -> EnrolAnswer:
         own = await profile(connection, township, code.device_id or device, services.registry)
         return EnrolAnswer(CURRENT, found.server, now_ms, own)
 
-    return await transact(services.engine, work)
+    return await services.write(township, work)
 
 
 async def listed(engine: AsyncEngine, township: str | None = None) -> list[DeviceRow]:

@@ -32,6 +32,7 @@ class Registry:
         self._kinds: dict[Key, Kind] = {}
         self._latest: dict[str, Kind] = {}
         self._digests: dict[Key, bytes] = {}
+        self._declarations: tuple[msgspec.Raw, ...] = ()
         self._generation = ""
         self._read_ms: int | None = None
         self._reading = asyncio.Lock()
@@ -54,8 +55,8 @@ class Registry:
         return tuple(self._latest[name] for name in sorted(self._latest))
 
     def declarations(self) -> tuple[msgspec.Raw, ...]:
-        """The same as they travel to devices."""
-        return tuple(msgspec.Raw(to_json(kind)) for kind in self.current())
+        """The same as they travel to devices; one copy for all profiles, of which a process remembers thousands."""
+        return self._declarations
 
     def known(self, name: str) -> bool:
         """Whether any version of a kind is installed."""
@@ -103,6 +104,7 @@ class Registry:
             newest = self._latest.get(kind.name)
             if newest is None or newest.version < kind.version:
                 self._latest[kind.name] = kind
+        self._declarations = tuple(msgspec.Raw(to_json(kind)) for kind in self.current())
         digest = hashlib.sha256()
         for key in sorted(self._digests):
             digest.update(f"{key[0]} {key[1]}\n".encode() + self._digests[key])

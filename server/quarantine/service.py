@@ -33,7 +33,7 @@ from server.records.writing import (
 from server.services import Services
 from server.storage import changes, office_authors, office_changes, records
 from server.storage.changes import Stored
-from server.storage.engine import snapshot, transact
+from server.storage.engine import snapshot
 from server.storage.office_changes import CLOSINGS, DISCARDED, REPLAYED
 from sync_protocol.ids import is_id
 
@@ -115,7 +115,7 @@ async def replay(
             raise Declined("already_decided")
         return await _again(writing, application, row, closed)
 
-    return await transact(services.engine, work)
+    return await services.write(township, work)
 
 
 async def _act(

@@ -32,7 +32,7 @@ from server.records.writing import (
 )
 from server.services import Services
 from server.storage import changes
-from server.storage.engine import snapshot, transact
+from server.storage.engine import snapshot
 from sync_protocol.changes import Act, Change
 from sync_protocol.history import STATE
 from sync_protocol.ids import township_of
@@ -95,7 +95,7 @@ async def create(services: Services, application: Application, new: NewRecord) -
         veil = veil_for(services, application, state.kind)
         return record_view(township, state, veil), not verdict.duplicate
 
-    return await transact(services.engine, work)
+    return await services.write(township, work)
 
 
 async def _check_elsewhere(services: Services, application: Application, township: str, key: str) -> None:
@@ -172,7 +172,7 @@ async def _write(
                 state = await record_of(connection, township, target.thing)
         return record_view(township, state, veil_for(services, application, state.kind))
 
-    return await transact(services.engine, work)
+    return await services.write(township, work)
 
 
 async def _difference(subject: Subject, edit: Edit) -> Changed:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 T = TypeVar("T")
@@ -32,25 +33,25 @@ class Unavailable(Exception):  # noqa: N818 (the state, not the error, is what c
     """The database cannot take this now; the same request may be sent again later, unchanged."""
 
 
-def open_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
-    """An engine for `sqlite+aiosqlite:///file` or `postgresql+asyncpg://...`."""
-    if url.startswith("sqlite"):
-        engine = create_async_engine(
-            url, connect_args={"timeout": _BUSY_S}, pool_size=pool_size, hide_parameters=True
-        )
-        event.listen(engine.sync_engine, "handle_error", _note_full)
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        return engine
+def open_engine(url: str, *, pool_size: int = 8, wait_s: float = _BUSY_S) -> AsyncEngine:
+    """An engine for `sqlite+aiosqlite:///file` or `postgresql+asyncpg://...`.
+
+    Who gets none of its `pool_size` connections within `wait_s` seconds is refused with Unavailable.
+    """
+    embedded = url.startswith("sqlite")
+    arguments = {"timeout": _BUSY_S} if embedded else {"timeout": _BUSY_S, "command_timeout": _COMMAND_S}
     engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=_BUSY_S,
+        pool_timeout=wait_s,
         hide_parameters=True,
-        connect_args={"command_timeout": _COMMAND_S, "timeout": _BUSY_S},
+        connect_args=arguments,
     )
     event.listen(engine.sync_engine, "handle_error", _note_full)
+    if embedded:
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -79,6 +80,10 @@ async def _repeat(engine: AsyncEngine, work: Work[T], options: dict[str, Any]) -
                 connection.info[_FULL] = full
                 async with connection.begin():
                     return await work(connection)
+        except PoolTimeoutError as error:
+            # It has waited for its turn already; to wait again would only make the queue longer.
+            message = "no database connection became free in time"
+            raise Unavailable(message) from error
         except (DBAPIError, OSError, TimeoutError) as error:
             if full:
                 message = "the database's disk is full: nothing of this was stored, everything before it was"

@@ -91,7 +91,15 @@ async def sync(services: Services, caller: Caller, request: SyncRequest) -> Sync
     if request.reread:
         # A device's base differed from ours: its storage is damaged, or one of the two programs is wrong.
         _log.warning("digest_differs", township=caller.township, device=caller.device, grids=request.reread)
-    taken = await transact(services.engine, take)
+    async with services.turn(caller.township):
+        taken = await transact(services.engine, take)
+        return await _answered(services, caller, request, taken, now_ms)
+
+
+async def _answered(
+    services: Services, caller: Caller, request: SyncRequest, taken: _Taken, now_ms: int
+) -> SyncAnswer:
+    """The answer to what was taken in, with the next page for whom may read."""
     pushed, known = taken.pushed, taken.contact
     old = caller.serial <= known.serial
     answer = SyncAnswer(

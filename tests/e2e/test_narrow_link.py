@@ -10,7 +10,7 @@ import pytest
 from client_sdk import HttpTransport, Offline, Policy
 from tests.e2e.links import Link
 from tests.e2e.narrow import LOST_ONE_OF, narrow_link
-from tests.e2e.test_process import serving
+from tests.e2e.processes import serving
 from tests.e2e.village import GRID, Village, assert_converged, holds
 
 RECORDS: Final = 120

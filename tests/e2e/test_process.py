@@ -4,11 +4,7 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import httpx2
@@ -16,33 +12,8 @@ import pytest
 
 from client_sdk import HttpTransport, LinkBroken, Offline, Response
 from tests.e2e.links import Link
+from tests.e2e.processes import serving
 from tests.e2e.village import GRID, Village, assert_converged
-
-COMMAND = [sys.executable, "-c", "from server.cli import main; main()", "serve", "--port", "0"]
-CHECKOUT = Path(__file__).resolve().parents[2]
-
-
-@contextmanager
-def serving(url: str, folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDBOOK_")}
-    environment = {**plain, "PYTHONPATH": str(CHECKOUT), "ROUNDBOOK_DATA": str(folder / "data")}
-    with subprocess.Popen(
-        [*COMMAND, "--database", url],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            said = process.stdout.readline()
-            found = re.search(r"http://\S+:\d+", said)
-            assert found, said
-            yield found.group(), process
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(30)
 
 
 def talk(url: str, *parts: bytes) -> bytes:

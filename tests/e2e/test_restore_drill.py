@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 
 from client_sdk import FieldClient, NotEnrolled, Record
 from sync_protocol.limits import DEFAULTS
-from tests.e2e.test_process import CHECKOUT, serving
+from tests.e2e.processes import CHECKOUT, serving
 from tests.e2e.village import GRID, NEXT_GRID, PASSPHRASE, Village, assert_converged, holds
 from tests.postgres import _installed
 

@@ -19,7 +19,7 @@ from client_sdk import (
 )
 from client_sdk.transport import Response
 from tests.e2e.links import Link, dead
-from tests.e2e.test_process import CHECKOUT, serving
+from tests.e2e.processes import CHECKOUT, serving
 from tests.e2e.village import GRID, NEXT_GRID, PASSPHRASE, START_MS, Clock, Village, assert_converged, settled
 
 HOUR_MS = 3_600_000

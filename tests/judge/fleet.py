@@ -19,7 +19,7 @@ import msgspec
 from client_sdk import HttpTransport, LinkBroken, Response
 from client_sdk.compression import unpacked
 from sync_protocol.messages import SyncAnswer, SyncRequest, Verdict
-from tests.e2e.test_process import serving
+from tests.e2e.processes import serving
 
 SYNC: Final = "/v1/sync"
 BODY_BYTES_MAX: Final = 2**26

@@ -244,11 +244,28 @@ def test_pauses_grow_with_jitter_up_to_a_bound() -> None:
 
 
 def test_a_server_that_asks_for_patience_gets_it() -> None:
-    device = Device(["c0"], then(received(b"", 503, retry_after_s=7.0)))
+    for status in (429, 503):
+        device = Device(["c0"], then(received(b"", status, retry_after_s=7.0)))
+        assert device.sync().report.complete
+        assert device.waits == [pytest.approx(7.0 * 1.25)]  # never sooner, and not all at once
+    in_a_hurry = msgspec.structs.replace(received(b"", 503, retry_after_s=7.0), random=0.0)
+    device = Device(["c0"], then(in_a_hurry))
     assert device.sync().report.complete
     assert device.waits == [7.0]
     asks_too_much = Device(["c0"], then(received(b"", 503, retry_after_s=3600.0)))
     assert asks_too_much.sync().failure == "offline"
+
+
+def test_a_busy_server_does_not_halve_what_is_carried() -> None:
+    """The link is sound: the same queue in more requests would make a busy server busier."""
+    device = Device([f"c{n}" for n in range(8)], then(received(b"", 503, retry_after_s=1.0)))
+    assert device.sync().report.complete
+    assert device.sizes[:2] == [8, 8]
+    pages = [read_request(body).page_bytes for body in device.bodies]
+    assert pages[:2] == [Policy().page_bytes_max] * 2
+    slow = Device([f"c{n}" for n in range(8)], then(received(b"", 408)))
+    assert slow.sync().report.complete
+    assert slow.sizes[:2] == [8, 4]
 
 
 def test_progress_makes_the_count_of_attempts_start_again() -> None:

@@ -147,6 +147,19 @@ async def test_the_registry_knows_all_versions_and_offers_the_newest(
     assert registry.shape("well_check", 3) is None
 
 
+async def test_declarations_are_one_copy_until_a_kind_is_added(engine: AsyncEngine) -> None:
+    """A process remembers the profiles of thousands of devices: each with a copy of its own took 20 KiB."""
+    await install_shipped(engine, 1)
+    registry = Registry(engine, Clock())
+    await registry.refresh()
+    before = registry.declarations()
+    assert registry.declarations() is before
+    await install(engine, _well(), "well.toml", 2)
+    await registry.refresh()
+    assert registry.declarations() is registry.declarations()
+    assert len(registry.declarations()) == len(before) + 1
+
+
 async def test_a_kind_that_another_process_installs_is_found_when_it_is_asked_for(
     engine: AsyncEngine, clock: Clock
 ) -> None:
