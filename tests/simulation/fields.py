@@ -110,7 +110,9 @@ def _sentences(
     """A story keeps every sentence that nobody took out, and none that was, unless somebody decided."""
     if any(paths_of.get(change.says.get("decides") or "") == "story" for change in changes):
         return
-    stories = {change.id: change.says.get("fields", {}).get("story") or "" for change in changes}
+    stories = {
+        change.origin or change.id: change.says.get("fields", {}).get("story") or "" for change in changes
+    }
     differing = [text for text in kept.get("story", []) if isinstance(text, str)]
     stands = body.get("story") or ""
     for sentence in town.witness.lost_sentences(record, stories, [stands, *differing]):
