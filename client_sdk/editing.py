@@ -164,6 +164,7 @@ def change_of(
     id_: str,
     at_ms: int,
     mark_ms: int,
+    since_ms: int | None,
     reason: str | None,
 ) -> Change:
     """The change that says `parts`, made on what `cause` tells."""
@@ -176,6 +177,7 @@ def change_of(
         at=at_ms,
         do=parts.do,
         mark=mark_ms,
+        since=since_ms,
         base=cause.base,
         bases=cause.bases,
         on=cause.on,

@@ -84,15 +84,16 @@ class Saving:
     def _append(
         self, tx: Tx, kind: Kind, record: str, parts: Parts, sight: Sight, reason: str | None, *, draft: bool
     ) -> None:
-        contact = meta.contact(tx)
+        contact, at_ms = meta.contact(tx), self._clock()
         change = editing.change_of(
             parts,
             cause(sight, parts),
             kind,
             record,
             id_=self._new_id(),
-            at_ms=self._clock(),
+            at_ms=at_ms,
             mark_ms=contact.server_ms if contact is not None else 0,
+            since_ms=at_ms - contact.device_ms if contact is not None else None,
             reason=reason,
         )
         queue.append(tx, change, draft=draft)

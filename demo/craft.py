@@ -53,16 +53,17 @@ def _put(
     """Appends one change to the queue; durable on return."""
     store = open_store(device.path, device.passphrase, lambda: _id(device), device.draw.randbytes)
     with store, store.write() as tx:
-        contact = meta.contact(tx)
+        contact, at_ms = meta.contact(tx), device.clock()
         change = Change(
             id=_id(device),
             record=record,
             kind=kind[0],
             version=kind[1],
             n=0,
-            at=device.clock(),
+            at=at_ms,
             do=do,
             mark=contact.server_ms if contact is not None else 0,
+            since=at_ms - contact.device_ms if contact is not None else None,
             base=base,
             place=place,
             fields=msgspec.Raw(msgspec.json.encode(fields)),

@@ -117,6 +117,11 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     do: Do = "edit"
     mark: int = 0
     """Server time of the device's last contact before the save, in milliseconds; 0 before the first."""
+    since: int | None = None
+    """What the device's clock counted from that contact to the save, in milliseconds; below 0 when it was set back.
+
+    None before the first contact, and where the server itself is the author.
+    """
     base: int = 0
     bases: dict[str, int] = {}
     on: dict[str, str] = {}

@@ -118,8 +118,9 @@ def _problem(change: Change, limits: Limits) -> str | None:
     if len(change.ops) > limits.ops_max:
         return f"at most {limits.ops_max} operations a change, got {len(change.ops)}"
     numbers = (change.n, change.mark, change.base, *change.bases.values())
-    if change.n < 1 or min(numbers) < 0 or max(*numbers, abs(change.at)) > INTEGER_MAX:
-        return f"n is 1 or more, base and mark 0 or more, and no number above {INTEGER_MAX}"
+    clocks = (abs(change.at), abs(change.since or 0))
+    if change.n < 1 or min(numbers) < 0 or max(*numbers, *clocks) > INTEGER_MAX:
+        return f"n is 1 or more, base and mark 0 or more, and no number beyond {INTEGER_MAX}"
     if not 1 <= change.version <= VERSION_MAX:
         return f"the kind's version is 1 to {VERSION_MAX}"
     if change.do == "create" and change.place is None:

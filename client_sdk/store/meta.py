@@ -36,7 +36,9 @@ class Contact(msgspec.Struct, frozen=True):
     """The last time that the server answered: both clocks, in milliseconds since 1970."""
 
     server_ms: int
+    """The answer's `now`."""
     device_ms: int
+    """When the answer arrived: by its way back too late, as a request's `now` is too early (sync_protocol/clock.py)."""
 
 
 class Asked(msgspec.Struct, frozen=True):

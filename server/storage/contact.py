@@ -23,13 +23,12 @@ class Contact(msgspec.Struct, frozen=True):
     serial: int
     epochs: dict[str, int]
     """Installation epochs, each with its last counter, the one that was used last at the end."""
-    offset_ms: int | None
     contact_ms: int | None
 
 
 _READ: Final = text(
     "SELECT CAST(d.staff_id AS text) AS staff_id, s.role, d.grids, d.revoked_ms, s.disabled_ms, d.serial, d.epochs, "
-    "d.offset_ms, d.contact_ms FROM devices d JOIN staff s ON s.township_id = d.township_id "
+    "d.contact_ms FROM devices d JOIN staff s ON s.township_id = d.township_id "
     "AND s.staff_id = d.staff_id WHERE d.township_id = :t AND s.township_id = :t AND d.device_id = :device"
 )
 _KEY: Final = text("SELECT public_key FROM devices WHERE township_id = :t AND device_id = :device")
@@ -46,8 +45,7 @@ async def read(connection: AsyncConnection, township: str, device: str) -> Conta
         return None
     gone = row.revoked_ms is not None or row.disabled_ms is not None
     return Contact(
-        row.staff_id, row.role, tuple(_small(row.grids)), gone, row.serial, dict(_small(row.epochs)), row.offset_ms,
-        row.contact_ms,
+        row.staff_id, row.role, tuple(_small(row.grids)), gone, row.serial, dict(_small(row.epochs)), row.contact_ms
     )  # fmt: skip
 
 

@@ -219,11 +219,13 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
         change = _resumed(change, history, batch.upload.epoch or "")
     verdict = judge(change, author, state, kinds, limits, orphan=change.record in batch.orphans)
     n, reading = batch.number(), batch.upload.reading
-    at, mark = (change.at, change.mark) if isinstance(change, Change) else (reading.device_ms, 0)
+    said = (
+        (change.at, change.mark, change.since) if isinstance(change, Change) else (reading.device_ms, 0, None)
+    )
     seen_stamp = _seen_stamp(change, history, author.id)
     replay = batch.upload.replay
-    corrected = correct(at, mark, reading, seen_stamp) if replay is None else replay.corrected
-    draft = Draft(element, author, batch.upload.epoch, counter, n, at, reading, corrected)
+    corrected = correct(*said, reading, seen_stamp) if replay is None else replay.corrected
+    draft = Draft(element, author, batch.upload.epoch, counter, n, said[0], reading, corrected)
     batch.drafts.append(draft)
     if isinstance(verdict, Refusal) or isinstance(change, Unreadable):
         draft.refused = verdict if isinstance(verdict, Refusal) else Refusal("unreadable")

@@ -133,7 +133,7 @@ async def _take(
     if township is None or known is None:
         raise UnknownDevice
     cursor, refused = _cursor(request, township.cursor_key, caller.device)
-    reading = Reading(request.now, now_ms, known.offset_ms)
+    reading = Reading(request.now, now_ms)
     upload = Upload(
         Author(caller.device, caller.township, known.role, frozenset(known.grids), known.revoked),
         changes,

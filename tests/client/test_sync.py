@@ -457,6 +457,32 @@ def test_the_mark_of_a_change_is_the_last_contact(device: FieldClient, town: Tow
     assert town.taken[0].mark < town.taken[1].mark
 
 
+def test_a_change_says_what_the_clock_counted_since_its_mark(open_device: OpenDevice, town: Town) -> None:
+    """Also of a draft that is submitted after a later contact: both are of the contact before the save."""
+    now = [1_000_000]
+    device = open_device("device", clock=lambda: now[0])
+    device.enrol("http://town", code="AAAA-AAAA")
+    enrolled = town.now
+    now[0] += 5_000
+    draft = device.create("matter", title="a", draft=True)
+    town.now += 60_000
+    now[0] += 60_000
+    device.sync()
+    contact = town.now
+    device.submit(draft.id)
+    now[0] -= 7_000_000  # somebody set it back
+    device.create("matter", title="b")
+    town.before = cut
+    with pytest.raises(Offline):
+        device.sync()
+    town.before = lambda _: None
+    device.sync()
+    assert [(change.mark, change.since) for change in town.taken] == [
+        (enrolled, 5_000),
+        (contact, -7_000_000),
+    ]
+
+
 def test_what_was_acknowledged_is_kept_for_thirty_days(device: FieldClient, town: Town) -> None:
     device.create("matter", title="a")
     device.sync()

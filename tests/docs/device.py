@@ -37,6 +37,8 @@ class ScriptedDevice:
     cursor: str | None = None
     profile: str | None = None
     contact_ms: int = 0
+    clock_ms: int = 0
+    """What its own clock showed at that contact."""
     sent: dict[str, Change] = field(default_factory=dict)
     bases: dict[str, Base] = field(default_factory=dict)
     stale: set[str] = field(default_factory=set)
@@ -80,9 +82,13 @@ class ScriptedDevice:
         signature = self.key.sign(signing.signed_bytes("POST", path, serial, body))
         return signing.headers(self.township, self.id, serial, signature)
 
-    def take(self, answer: SyncAnswer) -> None:
-        """Applies an answer; the digests of a complete page must fit."""
-        self.contact_ms = answer.now
+    def saved(self, at_ms: int) -> dict[str, int]:
+        """What a change that is saved now says of the time; `at_ms` is what the device's clock shows."""
+        return {"at": at_ms, "mark": self.contact_ms, "since": at_ms - self.clock_ms}
+
+    def take(self, answer: SyncAnswer, clock_ms: int) -> None:
+        """Applies an answer, which arrives when the clock shows `clock_ms`; complete pages' digests must fit."""
+        self.contact_ms, self.clock_ms = answer.now, clock_ms
         if answer.profile is not None:
             self.profile = answer.profile.tag
         if answer.page is not None:

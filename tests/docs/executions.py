@@ -72,7 +72,7 @@ async def row_30_chain(story: Story) -> None:
     shown = a.bases[WELL].version
     edit = said("B", 1, WELL, base=shown, fields={"households": 15})
     await story.sync(b, "B writes 15 households", [edit])
-    saved = {"at": story.world.now_ms + MINUTE_MS + 1_000, "mark": a.contact_ms}
+    saved = a.saved(story.world.now_ms + MINUTE_MS + 1_000)
     first = said("A", 2, WELL, base=shown, **saved, fields={"households": 13})
     await story.sync(a, "while this request travels A saves 13; the page brings B's 15 under it")
     paged = a.bases[WELL].version

@@ -65,7 +65,7 @@ class Story:
         self._tell("enrolled", f"device {name} is enrolled", 0, device=name, grids=grids)
         answer = await enrol(self.world, name, device.public_key, grids)
         device.id, device.township = answer.profile.device, answer.profile.township
-        device.profile, device.contact_ms = answer.profile.tag, answer.now
+        device.profile, device.contact_ms, device.clock_ms = answer.profile.tag, answer.now, answer.now
         return device
 
     async def request(
@@ -104,15 +104,15 @@ class Story:
         """One sync of a device whose clock is `clock_ms` ahead; with `lost` the answer never gets there."""
         now_ms = self.world.now_ms + minutes * MINUTE_MS + clock_ms
         for change in changes:
-            change.setdefault("at", now_ms - SAVED_BEFORE_MS)
-            change.setdefault("mark", device.contact_ms)
+            for name, value in device.saved(now_ms - SAVED_BEFORE_MS).items():
+                change.setdefault(name, value)
         body = device.body(now_ms, list(changes), **more)
         headers = {**JSON, **device.headers(body, serial)}
         answer = await self.request(says, SYNC, body, headers, minutes=minutes, device=device.name)
         if lost:
             self.steps[-1]["lost"] = True
         elif self.steps[-1]["status"] == 200:
-            device.take(read_answer(msgspec.json.encode(answer)))
+            device.take(read_answer(msgspec.json.encode(answer)), now_ms)
             self.steps[-1]["holds"] = device.holds()
         return answer
 

@@ -56,10 +56,10 @@ def test_the_canonical_form_and_its_digest() -> None:
 
 @pytest.mark.parametrize("row", rows("16 Honest time"))
 def test_corrected_times(row: list[str]) -> None:
-    at, mark, now, before, seen, stamp, uncertainty = (
+    at, mark, since, now, seen, stamp, uncertainty = (
         int(cell.replace(",", "")) if cell else None for cell in row[:7]
     )
-    corrected = correct(at or 0, mark or 0, Reading(now or 0, RECEIPT_MS, before), seen or 0)
+    corrected = correct(at or 0, mark or 0, since, Reading(now or 0, RECEIPT_MS), seen or 0)
     assert (corrected.stamp_ms, corrected.uncertainty_ms) == (stamp, uncertainty)
 
 

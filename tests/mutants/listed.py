@@ -377,6 +377,26 @@ MUTANTS: Final = (
         (f"{TIME}::test_row_10_a_clock_in_the_past_does_not_lose_for_ever",),
     ),
     Mutant(
+        "only-one-estimate-is-asked",
+        ("G8", "10"),
+        "sync_protocol/clock.py",
+        "LINK_MS + abs(forward - backward) + ",
+        "LINK_MS + ",
+        (
+            f"{TIME}::test_row_10_the_second_request_of_a_queue_knows_that_the_clock_was_set",
+            f"{TIME}::test_row_10_the_first_sync_knows_that_the_clock_was_set",
+            f"{CLOCK}::test_the_truth_lies_within_the_uncertainty_when_a_clock_is_set_once",
+        ),
+    ),
+    Mutant(
+        "since-is-counted-from-the-upload",
+        ("G8", "10"),
+        "client_sdk/saving.py",
+        "at_ms - contact.device_ms if contact",
+        "0 if contact",
+        (f"{DEVICE}::test_a_change_says_what_the_clock_counted_since_its_mark",),
+    ),
+    Mutant(
         "device-time-is-overwritten",
         ("G8",),
         "server/sync/draft.py",

@@ -48,6 +48,7 @@ NAMES: Final = frozenset(
         "loser-thrown-away",
         "whole-record-as-one-value",
         "future-is-believed",
+        "only-one-estimate-is-asked",
         "registration-number-outside-the-transaction",
         "refused-changes-use-up-numbers",
     }

@@ -96,7 +96,9 @@ class Desk:
         self.authors[change.id] = (by, role)
         pasts = [self.history.own(name, by) for name in change.predecessors]
         seen_stamp = max((past.stamp for past in pasts if past is not None), default=0)
-        stamp = correct(change.at, change.mark, Reading(self.now, self.now), seen_stamp).stamp_ms
+        stamp = correct(
+            change.at, change.mark, change.since, Reading(self.now, self.now), seen_stamp
+        ).stamp_ms
         return self._take(change, self.author(by, role), stamp)
 
     def author(self, by: str, role: str) -> Author:

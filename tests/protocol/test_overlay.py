@@ -130,7 +130,15 @@ class World:
 
     def change(self, parts: Parts, sight: Sight) -> Change:
         return editing.change_of(
-            parts, cause(sight, parts), KIND, self.record, id_=self.new_id(), at_ms=0, mark_ms=0, reason=None
+            parts,
+            cause(sight, parts),
+            KIND,
+            self.record,
+            id_=self.new_id(),
+            at_ms=0,
+            mark_ms=0,
+            since_ms=None,
+            reason=None,
         )
 
     def take(self, change: Change, by: str) -> Merged:

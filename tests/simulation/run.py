@@ -250,6 +250,7 @@ async def _disk_full(device: Device, random: Random) -> None:
 
 async def _clock_set(device: Device, _: Random) -> None:
     device.clock.set()
+    device.clock_changed()
 
 
 async def _damaged(device: Device, _: Random) -> None:

@@ -6,6 +6,7 @@ replaced must be found at the end: one of them stands, and each other one is kep
 from. A decision replaces everything that lay before whoever decided, and its own value counts anew.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
@@ -39,13 +40,25 @@ class Witness:
     told_ms: dict[str, float] = field(default_factory=dict)
     """To each change the server's time until which its author's device can have heard of others."""
     saved_ms: dict[str, int] = field(default_factory=dict)
-    """To each change the true time of its saving, where no clock was set."""
+    """To each change the true time of its saving, where at most one thing can have misled the server about it."""
+    disturbances: Counter[str] = field(default_factory=Counter)
+    """To each change, how many things could: long ways, a clock that drifts, a clock set or another one.
+
+    Two of them may cancel out, and then nobody can know (docs/protocol.md, section 16).
+    """
     clock_was_set: bool = False
     """Somebody set the servers' clock: their times tell no order any more."""
 
     def unseen(self, received_ms: int, by: str) -> bool:
         """Whether the author of the change `by` cannot have seen what the server took in at that time."""
         return not (self.restored or self.clock_was_set) and received_ms > self.told_ms.get(by, inf)
+
+    def disturb(self, changes: Iterable[str], count: int = 1) -> None:
+        """So many more things may have misled the server about when these were saved."""
+        for change in changes:
+            self.disturbances[change] += count
+            if self.disturbances[change] > 1:
+                self.saved_ms.pop(change, None)
 
     def objection(self, path: str, writings: list[Writing], stands: Any, kept: Iterable[Any]) -> str:
         """What is wrong with a path: what was written there in the order of the server, what stands, what is kept."""

@@ -46,11 +46,9 @@ class Clock:
         self.server, self.random = server, random
         self.offset_ms, self.drift = 0, 0.0
         self.set()
-        self.was_set = False
 
     def set(self) -> None:
         """Sets it to some time between 1970 and 2099."""
-        self.was_set = True
         draw = self.random.random()
         if draw < 0.5:
             self.offset_ms = self.random.randrange(-60_000, 60_000)
@@ -93,9 +91,12 @@ class Device:
     told_ms: int = 0
     """The server's time at the end of the last sync; what others sent later is not known here."""
     syncing: int = 0
+    told_by_this_clock: bool = False
+    """Its last contact is surely by the clock that it has now, and the answer was soon there."""
 
     async def open(self) -> None:
-        """Switches the device on."""
+        """Switches the device on. What its store knows of the last contact may be another clock's."""
+        self.told_by_this_clock = False
         self.process = Process(self.name)
         disk.belongs_to(self.path, self.process)
         self.client = await AsyncFieldClient.open(
@@ -117,6 +118,10 @@ class Device:
         self.saved.append(change)
         witness = self.world.witness
         witness.told_ms[change] = inf if self.syncing else self.told_ms
+        if not witness.clock_was_set:
+            witness.saved_ms[change] = self.world.now()
+            disturbances = (self.world.chance > 0, self.clock.drift != 0, not self.told_by_this_clock)
+            witness.disturb([change], sum(disturbances))
 
     def off(self) -> None:
         """Whatever it was doing, it does no more."""
@@ -138,6 +143,7 @@ class Device:
         finally:
             self.syncing -= 1
             self.told_ms = self.world.now()
+        self.told_by_this_clock = not self.world.servers.pauses
         if report.reread and not self.damaged:
             self.world.wrong.append(f"G4: {self.name} held something else than the server in {report.reread}")
         self.world.synced(self)
@@ -174,7 +180,13 @@ class Device:
             clone.uncertain = set(self.uncertain)
             clone.damaged, clone.told_ms = self.damaged, self.told_ms
             clone.syncing = self.syncing and 1  # what a running sync had brought already, nobody knows
+            clone.clock_changed()  # what waits in its queue may be sent beside another clock
             await clone.open()
+
+    def clock_changed(self) -> None:
+        """The clock is not what it was: the contact was by another one, and so was what may wait in the queue."""
+        self.told_by_this_clock = False
+        self.world.witness.disturb(self.saved, 1 + (self.clock.drift != 0))
 
     def fill(self, pages: int) -> None:
         """Leaves so many pages of free space on its disk."""

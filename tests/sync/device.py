@@ -50,6 +50,8 @@ class Device:
     serial: int = 0
     counter: int = 0
     mark: int = 0
+    contact_ms: int | None = None
+    """Its own clock at the contact of the mark."""
     queue: list[Change | bytes] = field(default_factory=list)
     sent: dict[str, Change] = field(default_factory=dict)
     """Changes with a verdict, kept for a server that was restored."""
@@ -79,7 +81,8 @@ class Device:
     def save(self, record: str, *ops: Op, fields: dict[str, Any] | None = None, **said: Any) -> Change:
         self.counter += 1
         at = self.town.server.now + self.ahead_ms
-        said = {"n": self.counter, "at": at, "mark": self.mark, **said}
+        since = at - self.contact_ms if self.contact_ms is not None else None
+        said = {"n": self.counter, "at": at, "mark": self.mark, "since": since, **said}
         change = self.town.change(record, *ops, fields=fields or {}, **said)
         self.queue.append(change)
         return change
@@ -122,7 +125,7 @@ class Device:
         raise AssertionError("a device that never comes to an end")
 
     def take(self, answer: SyncAnswer) -> None:
-        self.mark = answer.now
+        self.mark, self.contact_ms = answer.now, self.town.server.now + self.ahead_ms
         for verdict in answer.verdicts:
             self.verdicts.setdefault(verdict.id, []).append(verdict)
         named = {verdict.id for verdict in answer.verdicts}

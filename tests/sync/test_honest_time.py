@@ -2,10 +2,13 @@
 
 import pytest
 
+from sync_protocol.clock import LINK_MS
 from tests.server.office_server import OfficeServer
 from tests.sync.phone import Phone, stored
 
 YEAR_MS = 365 * 24 * 3600 * 1000
+HOUR_MS = 3_600_000
+AHEAD_MS = 300_000
 CLOCKS = {
     "1970": 0,
     "before 1970": -YEAR_MS,
@@ -63,3 +66,59 @@ async def test_row_10_a_clock_in_the_past_does_not_lose_for_ever(
     behind = wang.edit(made.record, base, fields={"title": "后"}, at=5_000, mark=contact)
     await wang.send(behind)
     assert (await server.state(made.record)).values["title"] == "后"
+
+
+async def _in_touch(server: OfficeServer, wang: Phone) -> int:
+    """A contact an hour ago; gives the server's time of it."""
+    contact = (await wang.send()).now
+    server.now_ms += HOUR_MS
+    return contact
+
+
+async def test_row_10_the_second_request_of_a_queue_knows_that_the_clock_was_set(
+    server: OfficeServer, wang: Phone
+) -> None:
+    """What the first request tells of the clock is seconds old when the second one comes."""
+    contact = await _in_touch(server, wang)
+    saved = server.now_ms - 600_000
+    made = [wang.matter(at=saved, mark=contact, since=saved - contact) for _ in range(2)]
+    for change in made:  # after the saves the clock was set five minutes ahead
+        await wang.send(change, now=server.now_ms + 1_000 + AHEAD_MS)
+    kept = await stored(server, *(change.id for change in made))
+    for change in made:
+        assert kept[change.id].stamp_ms == saved - AHEAD_MS
+        assert AHEAD_MS <= kept[change.id].uncertainty_ms <= AHEAD_MS + LINK_MS
+
+
+async def test_row_10_the_first_sync_knows_that_the_clock_was_set(server: OfficeServer, wang: Phone) -> None:
+    """The server has no reading of this clock from before; its enrolment was the contact."""
+    enrolled = server.now_ms
+    server.now_ms += HOUR_MS
+    saved = server.now_ms - 600_000
+    made = wang.matter(at=saved, mark=enrolled, since=saved - enrolled)
+    await wang.send(made, now=server.now_ms + 1_000 + AHEAD_MS)
+    kept = (await stored(server, made.id))[made.id]
+    assert kept.stamp_ms == saved - AHEAD_MS
+    assert AHEAD_MS <= kept.uncertainty_ms <= AHEAD_MS + LINK_MS
+
+
+async def test_row_10_a_clock_put_right_before_the_upload_costs_nothing(
+    server: OfficeServer, wang: Phone
+) -> None:
+    """Saved by a clock of 1970 that the network then put right: what was counted from the contact is true."""
+    contact = await _in_touch(server, wang)
+    saved = server.now_ms - 600_000
+    made = wang.matter(at=saved - contact, mark=contact, since=saved - contact)
+    await wang.send(made)
+    kept = (await stored(server, made.id))[made.id]
+    assert kept.stamp_ms == saved
+    assert kept.uncertainty_ms == kept.received_ms - contact
+
+
+async def test_row_10_before_any_contact_everything_up_to_receipt_is_possible(
+    server: OfficeServer, wang: Phone
+) -> None:
+    made = wang.matter(at=server.now_ms)
+    await wang.send(made)
+    kept = (await stored(server, made.id))[made.id]
+    assert kept.uncertainty_ms == kept.received_ms
