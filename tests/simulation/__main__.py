@@ -1,6 +1,7 @@
 """`make simulate`: many seeds, and what came of them. See docs/reliability.md."""
 
 import argparse
+import gc
 import os
 import sys
 import tempfile
@@ -122,6 +123,8 @@ def _prepare(folder: str, devices: int) -> None:
     own = Path(folder) / str(os.getpid())
     own.mkdir()
     _WORKER.append((make(own, devices), own))
+    gc.collect()
+    gc.freeze()  # what every simulation uses is not looked through again with each
 
 
 def _result(seed: int) -> Result:
