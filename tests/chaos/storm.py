@@ -1,0 +1,209 @@
+"""What befalls the processes: drawn from a seed, carried out at moments that nobody chooses."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from random import Random
+from typing import Final
+
+import asyncpg
+
+from tests.chaos.nodes import DATABASE
+from tests.chaos.town import Town
+
+GAP_S: Final = (0.2, 1.6)
+OFFICE_S: Final = (0.1, 0.6)
+BACKENDS: Final = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid() ORDER BY pid"
+)
+Fault = Callable[[Town, Random], Awaitable[None]]
+
+
+async def storm(
+    town: Town, random: Random, seconds: float, faults: Sequence[str], say: Callable[[str], None]
+) -> None:
+    """Lets `faults` happen for so long, while devices and office work; in the end everything runs again."""
+    for device in town.devices:
+        town.switch_on(device)
+    beside = [asyncio.create_task(town.supervise()), asyncio.create_task(_office(town, random))]
+    until = time.monotonic() + seconds
+    weights = [FAULTS[what][1] for what in faults]
+    said = time.monotonic()
+    while time.monotonic() < until:
+        await asyncio.sleep(random.uniform(*GAP_S))
+        what = random.choices(faults, weights)[0]
+        town.faults[what] += 1
+        try:
+            await FAULTS[what][0](town, random)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            # The fault before it left nothing that this one could be done to.
+            town.faults[what] -= 1
+        if time.monotonic() - said > 15:
+            said = time.monotonic()
+            say(f"{town.faults.total()} faults, {max(0.0, until - said):.0f} s left")
+    for task in beside:
+        task.cancel()
+    for ended in await asyncio.gather(*beside, return_exceptions=True):
+        if isinstance(ended, Exception):
+            town.wrong.append(f"unexpected: {type(ended).__name__}: {ended}")
+    for server in town.servers:
+        if not server.runs:
+            server.start()
+
+
+async def _office(town: Town, random: Random) -> None:
+    office = town.office()
+    while True:
+        await office.turn()
+        await asyncio.sleep(random.uniform(*OFFICE_S))
+
+
+# --- devices and servers ------------------------------------------------------------------------------------
+
+
+async def _device_killed(town: Town, random: Random) -> None:
+    random.choice(town.devices).process.kill(random.uniform(0, 1))
+
+
+async def _server_killed(town: Town, random: Random) -> None:
+    random.choice(town.servers).kill(random.uniform(0, 1))
+
+
+async def _worker_killed(town: Town, random: Random) -> None:
+    random.choice(town.servers).kill_worker(random.randrange(10))
+
+
+async def _server_ended(town: Town, random: Random) -> None:
+    random.choice(town.servers).end()
+
+
+async def _all_servers_killed(town: Town, random: Random) -> None:
+    for server in town.servers:
+        server.kill(random.uniform(0, 1))
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------------------
+
+
+async def _postgres_killed(town: Town, random: Random) -> None:
+    town.pair.primary.kill()
+    await asyncio.sleep(random.uniform(0, 1))
+    await asyncio.to_thread(town.pair.primary.start)
+
+
+async def _backend_killed(town: Town, random: Random) -> None:
+    os.kill(await _backend(town, random), signal.SIGKILL)
+
+
+async def _standby_killed(town: Town, random: Random) -> None:
+    """Meanwhile no commit comes back."""
+    town.pair.standby.kill()
+    await asyncio.sleep(random.uniform(0.5, 2))
+    await asyncio.to_thread(town.pair.standby.start)
+
+
+async def _failed_over(town: Town, _: Random) -> None:
+    await town.pair.fail_over()
+    await town.pair.follow()
+
+
+async def _stood_still(town: Town, random: Random) -> None:
+    town.pair.primary.stand_still()
+    try:
+        await asyncio.sleep(random.uniform(0.5, 3))
+    finally:
+        town.pair.primary.proceed()
+
+
+async def _backend_stood_still(town: Town, random: Random) -> None:
+    backend = await _backend(town, random)
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(random.uniform(0.5, 3))
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(backend, signal.SIGCONT)
+
+
+async def _commits_slowed(town: Town, random: Random) -> None:
+    primary = town.pair.primary
+    await primary.ask("ALTER SYSTEM SET commit_siblings = 0")
+    await primary.ask("ALTER SYSTEM SET commit_delay = 100000")  # microseconds
+    await primary.ask("SELECT pg_reload_conf()")
+    await asyncio.sleep(random.uniform(1, 3))
+    await primary.ask("ALTER SYSTEM RESET commit_delay")
+    await primary.ask("SELECT pg_reload_conf()")
+
+
+async def _connections_ended(town: Town, _: Random) -> None:
+    await town.pair.primary.ask(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", DATABASE
+    )
+
+
+async def _township_locked(town: Town, random: Random) -> None:
+    """Somebody's session takes the row of the township and thinks, longer than a lock is waited for."""
+    async with _session(town) as session, session.transaction():
+        await session.fetch("SELECT 1 FROM townships FOR UPDATE")
+        await asyncio.sleep(random.uniform(0.5, 3))
+
+
+async def _deadlocked(town: Town, random: Random) -> None:
+    """Somebody's session takes the rows in the other order. The server's is the one to be given up."""
+    async with _session(town) as session:
+        await session.execute("SET deadlock_timeout = '20s'; SET lock_timeout = 0")
+        transaction = session.transaction()
+        await transaction.start()
+        await session.fetch("SELECT 1 FROM devices FOR UPDATE")
+        await asyncio.sleep(random.uniform(0.2, 0.6))
+        await session.fetch("SELECT 1 FROM townships FOR UPDATE")
+        await transaction.rollback()
+
+
+def _session(town: Town) -> "_Session":
+    return _Session(town.pair.primary.url(DATABASE))
+
+
+class _Session:
+    """A connection of its own, from outside of the servers."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        self._connection = await asyncpg.connect(self._url, timeout=10)
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._connection.close(timeout=10)
+
+
+async def _backend(town: Town, random: Random) -> int:
+    """A process of PostgreSQL that works for a server."""
+    found = await town.pair.primary.ask(BACKENDS, DATABASE)
+    if not found:
+        raise ProcessLookupError
+    return int(random.choice(found)["pid"])
+
+
+FAULTS: Final[dict[str, tuple[Fault, float]]] = {
+    "kill -9 of a device": (_device_killed, 8),
+    "kill -9 of a server": (_server_killed, 3),
+    "kill -9 of a server's worker": (_worker_killed, 1),
+    "kill -9 of all servers": (_all_servers_killed, 0.5),
+    "SIGTERM of a server": (_server_ended, 1),
+    "kill -9 of PostgreSQL": (_postgres_killed, 2),
+    "kill -9 of a backend": (_backend_killed, 2),
+    "kill -9 of the standby": (_standby_killed, 1),
+    "failover": (_failed_over, 2),
+    "PostgreSQL stands still": (_stood_still, 2),
+    "a backend stands still": (_backend_stood_still, 2),
+    "slow commits": (_commits_slowed, 1.5),
+    "connections ended": (_connections_ended, 1.5),
+    "township locked by another": (_township_locked, 2),
+    "deadlock": (_deadlocked, 3),
+}
+KILLS: Final = tuple(what for what in FAULTS if what.startswith("kill -9"))

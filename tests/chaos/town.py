@@ -1,0 +1,277 @@
+"""A township over real processes: servers on a pair of PostgreSQL nodes, devices, an office."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any, Final, cast
+from uuid import UUID
+
+from client_sdk import AsyncFieldClient
+from server.applications import service as applications
+from server.devices import service as devices
+from server.directory.service import open_township
+from server.kinds.service import install
+from server.settings import async_url
+from server.staff import service as staff
+from server.storage import directory
+from server.storage.directory import Place
+from server.storage.engine import open_engine, transact
+from tests.chaos import journal
+from tests.chaos.device import AnyServer, cheap_keys, short, synced
+from tests.chaos.nodes import DATABASE, Pair
+from tests.chaos.processes import CHECKOUT, Server, Started
+from tests.protocol.kinds_for_tests import NOTE_TOML, SHEET_TOML
+from tests.simulation import checker
+from tests.simulation.rounds import Values
+from tests.simulation.template import PASSPHRASE, TOWN
+from tests.simulation.witness import Witness
+from tests.simulation.world import Office, World
+
+READY_S: Final = 60.0
+ROUNDS: Final = 30
+VALUES_OF_A_DEVICE: Final = 10_000_000
+VALUES_OF_A_PROCESS: Final = 10_000
+LOCK_TIMEOUT: Final = "1s"
+"""The operator's choice for this role; the product's own is ten seconds, which a trial has no time for."""
+SCOPES: Final = ("records:read", "records:write", "contact:read", "contact:write", "review")
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """As whom a device is enrolled."""
+
+    id: str
+    grids: tuple[str, ...]
+
+
+@dataclass
+class Device:
+    """A device, as the checker wants it: its process, its store, what it told."""
+
+    name: str
+    store: Path
+    journal: Path
+    number: int
+    enrolled: Enrolled
+    process: Started
+    client: AsyncFieldClient | None = None
+    saved: list[str] = field(default_factory=list)
+    uncertain: set[str] = field(default_factory=set)
+    revoked: bool = False
+
+
+@dataclass
+class Town:
+    """Everything of one run."""
+
+    folder: Path
+    pair: Pair
+    random: Random
+    servers: list[Server] = field(default_factory=list)
+    devices: list[Device] = field(default_factory=list)
+    values: Values = field(default_factory=Values)
+    witness: Witness = field(default_factory=Witness)
+    decided: dict[str, frozenset[Any]] = field(default_factory=dict)
+    restored: bool = False
+    wrong: list[str] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    longest_s: float = 0.0
+    changes: int = 0
+    conflicts: int = 0
+    grids: tuple[str, ...] = ()
+    token: str = ""
+
+    # --- before ---------------------------------------------------------------------------------------------
+
+    async def prepare(self, devices_count: int, servers_count: int = 2, **settings: int) -> None:
+        """A database with its standby, a township, servers, enrolled devices."""
+        cheap_keys()
+        await self.pair.primary.ask(f"CREATE DATABASE {DATABASE}")
+        await asyncio.to_thread(self.command, "migrate")
+        await self.pair.primary.ask(
+            f"ALTER ROLE CURRENT_USER IN DATABASE {DATABASE} SET lock_timeout = '{LOCK_TIMEOUT}'"
+        )
+        await self.pair.follow()
+        codes = await self._opened(devices_count)
+        for n in range(servers_count):
+            self.add_server(f"server{n}", **settings)
+        await self.ready()
+        for n, (grids, code) in enumerate(codes):
+            await self.enrol(n, grids, code)
+
+    def command(self, *words: str, folder: Path = CHECKOUT) -> str:
+        """A command of `roundbook`; what it says."""
+        done = subprocess.run(
+            [sys.executable, "-c", "from server.cli import main; main()", *words, "--database", self.pair.url],
+            cwd=folder, env={"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"}, check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    async def _opened(self, count: int) -> list[tuple[tuple[str, ...], str]]:
+        """The township on the empty database; grids and one-time code of each device."""
+        engine = open_engine(async_url(self.pair.url), pool_size=1)
+        random, now = self.random.randbytes, time.time_ns() // 1_000_000
+        try:
+            for toml in (SHEET_TOML, NOTE_TOML):
+                await install(engine, toml, "kind.toml", now)
+            places = [Place(TOWN, "town", TOWN[:6], "元竹镇", 2023)]
+            places += [Place(f"{TOWN}{v}", "village", TOWN, "潘元村委会", 2023) for v in ("201", "202")]
+            await transact(engine, partial(directory.put_places, rows=places))
+            await open_township(engine, TOWN, grids=2, now_ms=now, random=random)
+            added = await applications.add(engine, "镇里", SCOPES, (TOWN,), now_ms=now, random=random)
+            self.token = added.token
+            self.grids = tuple(f"{TOWN}{village}{grid:03}" for village in ("201", "202") for grid in (1, 2))
+            found = []
+            for n in range(count):
+                # Neighbours share grids, so that most records have several editors.
+                grids = tuple(dict.fromkeys((self.grids[0], self.grids[n % len(self.grids)])))
+                name = f"网格员{n}"
+                await staff.add(engine, staff.Candidate(name, "grid_worker", TOWN), now_ms=now, random=random)
+                code = await devices.give_code(
+                    engine, name, grids, lifetime_ms=600_000, now_ms=now, random=random
+                )
+                found.append((grids, code.code))
+        finally:
+            await engine.dispose()
+        return found
+
+    def add_server(self, name: str, *, folder: Path = CHECKOUT, **settings: int) -> Server:
+        server = Server(name, self.pair.url, self.folder, folder=folder, **settings)
+        self.servers.append(server)
+        server.start()
+        return server
+
+    async def ready(self) -> None:
+        """Waits until every server answers and reaches its database."""
+        deadline = time.monotonic() + READY_S
+        for server in self.servers:
+            while not await asyncio.to_thread(server.ready):
+                if not server.runs:
+                    server.start()
+                if time.monotonic() > deadline:
+                    self.wrong.append(f"unexpected: {server.name} is not ready after {READY_S:.0f} s")
+                    return
+                await asyncio.sleep(0.1)
+
+    async def enrol(self, number: int, grids: tuple[str, ...], code: str) -> Device:
+        name = f"device{number}"
+        path = self.folder / name / "worker.rbk"
+        path.parent.mkdir()
+        async with self._opening(path) as client:
+            await client.enrol(self.servers[0].url, code=code)
+            enrolled = Enrolled((await client.me()).device, grids)
+        process = Started(name, [], path.with_name("log"))
+        device = Device(name, path, path.with_name("journal"), number, enrolled, process)
+        self.devices.append(device)
+        return device
+
+    def _opening(self, path: Path) -> Any:
+        link = AnyServer([server.url for server in self.servers], self.random, self.wrong)
+        return AsyncFieldClient.open(path, passphrase=PASSPHRASE, transport=link, sleep=short)
+
+    def office(self) -> Office:
+        """The office of the simulation, over sockets. It asks its world for nothing else than there is here."""
+        world = SimpleNamespace(
+            values=self.values, witness=self.witness, decided=self.decided,
+            template=SimpleNamespace(grids=self.grids), now=lambda: time.time_ns() // 1_000_000,
+        )  # fmt: skip
+        link = AnyServer([server.url for server in self.servers], self.random, self.wrong)
+        return Office(cast("World", world), self.token, cast("Any", link), self.random)
+
+    # --- during ---------------------------------------------------------------------------------------------
+
+    def switch_on(self, device: Device) -> None:
+        """Starts the process of a device."""
+        process = device.process
+        told = {
+            "store": str(device.store), "journal": str(device.journal), "seed": self.random.getrandbits(48),
+            "first": (device.number + 1) * VALUES_OF_A_DEVICE + process.starts * VALUES_OF_A_PROCESS,
+            "urls": [server.url for server in self.servers],
+        }  # fmt: skip
+        process.command = [sys.executable, "-m", "tests.chaos.device", json.dumps(told)]
+        process.start()
+
+    async def supervise(self) -> None:
+        """Starts again what has ended."""
+        while True:
+            now = time.monotonic()
+            for server in self.servers:
+                if not server.runs and server.again_at < now:
+                    server.again_at = now + 0.5
+                    server.start()
+            for device in self.devices:
+                if not device.process.runs and device.process.again_at < now:
+                    if device.process.process is not None:  # by itself, not by kill -9
+                        self.wrong.append(f"unexpected: {device.name} ended by itself; see its log")
+                    self.switch_on(device)
+            await asyncio.sleep(0.1)
+
+    # --- after ----------------------------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Everything runs, and everybody syncs until nothing happens any more."""
+        for device in self.devices:
+            device.process.ask_to_end()
+        for device in self.devices:
+            if not await asyncio.to_thread(device.process.ended):
+                self.wrong.append(f"unexpected: {device.name} did not end well; see {device.process.log}")
+        await self.ready()
+        for device in self.devices:
+            device.client = await self._opening(device.store)
+        for _ in range(2):  # what the first round brought up goes down with the second
+            for device in self.devices:
+                await self._until_complete(device)
+
+    async def _until_complete(self, device: Device) -> None:
+        assert device.client is not None
+        for _ in range(ROUNDS):
+            if await synced(device.client, journal.Journal(device.journal)):
+                return
+            await asyncio.sleep(0.3)
+        self.wrong.append(f"G6: {device.name} comes to no end")
+
+    async def check(self) -> list[str]:
+        """Everything that is wrong, by the checker of the simulation."""
+        for device in self.devices:
+            told = journal.read(device.journal, self.witness)
+            device.saved = told.saved
+            self.wrong += [f"{one} ({device.name})" for one in told.wrong]
+            self.ends += told.ends
+            self.longest_s = max(self.longest_s, told.longest_s)
+        for server in self.servers:
+            self.wrong += server.incidents()
+        held = await asyncio.to_thread(checker.ledger, self._rows)
+        self.changes, self.conflicts = len(held.changes), len(held.conflicts)
+        self.wrong += checker.broken(self, held)
+        return self.wrong
+
+    def _rows(self, statement: str) -> Iterator[dict[str, Any]]:
+        for row in asyncio.run(self.pair.primary.ask(statement, database=DATABASE)):
+            yield {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
+
+    async def close(self) -> None:
+        """Ends every process that was started."""
+        for device in self.devices:
+            device.process.kill()
+            if device.client is not None:
+                with suppress(Exception):
+                    await device.client.close()
+        for server in self.servers:
+            server.kill()
+
+
+def distinct(wrong: Sequence[str]) -> list[str]:
+    """Each objection once."""
+    return list(dict.fromkeys(wrong))
