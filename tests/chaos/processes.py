@@ -31,10 +31,11 @@ class Started:
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: Path = CHECKOUT
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     again_at: float = 0.0
     """When it is started again after it has ended, on the monotonic clock."""
     starts: int = 0
+    """How many processes were given values to write."""
 
     @property
     def runs(self) -> bool:
@@ -42,7 +43,6 @@ class Started:
 
     def start(self) -> None:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDBOOK_")}
-        self.starts += 1
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -90,10 +90,9 @@ class Server(Started):
     def __init__(
         self, name: str, database: str, home: Path, *, folder: Path = CHECKOUT, **settings: int
     ) -> None:
-        self.port = free_port()
         super().__init__(
             name,
-            [sys.executable, "-c", "from server.cli import main; main()", "serve", "--port", str(self.port)],
+            [],
             home / f"{name}.log",
             {
                 "ROUNDBOOK_DATABASE": database,
@@ -102,6 +101,20 @@ class Server(Started):
             },
             folder,
         )
+
+        self.take_port(free_port())
+
+    def take_port(self, port: int) -> None:
+        """The port of its next start."""
+        self.port = port
+        self.command = [
+            sys.executable,
+            "-c",
+            "from server.cli import main; main()",
+            "serve",
+            "--port",
+            str(port),
+        ]
 
     @property
     def url(self) -> str:

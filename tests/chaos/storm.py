@@ -26,9 +26,14 @@ async def storm(
     town: Town, random: Random, seconds: float, faults: Sequence[str], say: Callable[[str], None]
 ) -> None:
     """Lets `faults` happen for so long, while devices and office work; in the end everything runs again."""
-    for device in town.devices:
-        town.switch_on(device)
-    beside = [asyncio.create_task(town.supervise()), asyncio.create_task(_office(town, random))]
+    await town.let_go()
+    for device in town.at_work:
+        if not device.process.runs:
+            town.switch_on(device)
+    beside = [
+        asyncio.create_task(work)
+        for work in (town.supervise_servers(), town.supervise_devices(), _office(town, random))
+    ]
     until = time.monotonic() + seconds
     weights = [FAULTS[what][1] for what in faults]
     said = time.monotonic()
@@ -65,7 +70,7 @@ async def _office(town: Town, random: Random) -> None:
 
 
 async def _device_killed(town: Town, random: Random) -> None:
-    random.choice(town.devices).process.kill(random.uniform(0, 1))
+    random.choice(town.at_work).process.kill(random.uniform(0, 1))
 
 
 async def _server_killed(town: Town, random: Random) -> None:
@@ -146,14 +151,14 @@ async def _connections_ended(town: Town, _: Random) -> None:
 
 async def _township_locked(town: Town, random: Random) -> None:
     """Somebody's session takes the row of the township and thinks, longer than a lock is waited for."""
-    async with _session(town) as session, session.transaction():
+    async with Session(town.pair.primary.url(DATABASE)) as session, session.transaction():
         await session.fetch("SELECT 1 FROM townships FOR UPDATE")
         await asyncio.sleep(random.uniform(0.5, 3))
 
 
 async def _deadlocked(town: Town, random: Random) -> None:
     """Somebody's session takes the rows in the other order. The server's is the one to be given up."""
-    async with _session(town) as session:
+    async with Session(town.pair.primary.url(DATABASE)) as session:
         await session.execute("SET deadlock_timeout = '20s'; SET lock_timeout = 0")
         transaction = session.transaction()
         await transaction.start()
@@ -163,11 +168,7 @@ async def _deadlocked(town: Town, random: Random) -> None:
         await transaction.rollback()
 
 
-def _session(town: Town) -> "_Session":
-    return _Session(town.pair.primary.url(DATABASE))
-
-
-class _Session:
+class Session:
     """A connection of its own, from outside of the servers."""
 
     def __init__(self, url: str) -> None:

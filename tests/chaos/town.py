@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,15 @@ from types import SimpleNamespace
 from typing import Any, Final, cast
 from uuid import UUID
 
-from client_sdk import AsyncFieldClient
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from client_sdk import AsyncFieldClient, AsyncTransport
+from client_sdk.field_async import _Opening
 from server.applications import service as applications
 from server.devices import service as devices
 from server.directory.service import open_township
 from server.kinds.service import install
+from server.restoring import lost
 from server.settings import async_url
 from server.staff import service as staff
 from server.storage import directory
@@ -32,12 +37,13 @@ from tests.chaos.nodes import DATABASE, Pair
 from tests.chaos.processes import CHECKOUT, Server, Started
 from tests.protocol.kinds_for_tests import NOTE_TOML, SHEET_TOML
 from tests.simulation import checker
-from tests.simulation.rounds import Values
+from tests.simulation.rounds import Values, Worker
 from tests.simulation.template import PASSPHRASE, TOWN
 from tests.simulation.witness import Witness
 from tests.simulation.world import Office, World
 
 READY_S: Final = 60.0
+AGAIN_S: Final = 0.5
 ROUNDS: Final = 30
 VALUES_OF_A_DEVICE: Final = 10_000_000
 VALUES_OF_A_PROCESS: Final = 10_000
@@ -89,14 +95,21 @@ class Town:
     longest_s: float = 0.0
     changes: int = 0
     conflicts: int = 0
+    working: int = 0
     grids: tuple[str, ...] = ()
     token: str = ""
 
+    @property
+    def at_work(self) -> list[Device]:
+        """The devices that have processes of their own; the machine could not bear more."""
+        return self.devices[: self.working]
+
     # --- before ---------------------------------------------------------------------------------------------
 
-    async def prepare(self, devices_count: int, servers_count: int = 2, **settings: int) -> None:
+    async def prepare(self, devices_count: int, servers_count: int = 2) -> None:
         """A database with its standby, a township, servers, enrolled devices."""
         cheap_keys()
+        self.working = devices_count
         await self.pair.primary.ask(f"CREATE DATABASE {DATABASE}")
         await asyncio.to_thread(self.command, "migrate")
         await self.pair.primary.ask(
@@ -105,7 +118,7 @@ class Town:
         await self.pair.follow()
         codes = await self._opened(devices_count)
         for n in range(servers_count):
-            self.add_server(f"server{n}", **settings)
+            self.add_server(f"server{n}")
         await self.ready()
         for n, (grids, code) in enumerate(codes):
             await self.enrol(n, grids, code)
@@ -113,17 +126,27 @@ class Town:
     def command(self, *words: str, folder: Path = CHECKOUT) -> str:
         """A command of `roundbook`; what it says."""
         done = subprocess.run(
-            [sys.executable, "-c", "from server.cli import main; main()", *words, "--database", self.pair.url],
-            cwd=folder, env={"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"}, check=False, capture_output=True, text=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-c",
+                "from server.cli import main; main()",
+                *words,
+                "--database",
+                self.pair.url,
+            ],
+            cwd=folder,
+            env={"PYTHONPATH": str(folder), "PATH": os.environ["PATH"]},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     async def _opened(self, count: int) -> list[tuple[tuple[str, ...], str]]:
         """The township on the empty database; grids and one-time code of each device."""
-        engine = open_engine(async_url(self.pair.url), pool_size=1)
         random, now = self.random.randbytes, time.time_ns() // 1_000_000
-        try:
+        async with self._engine() as engine:
             for toml in (SHEET_TOML, NOTE_TOML):
                 await install(engine, toml, "kind.toml", now)
             places = [Place(TOWN, "town", TOWN[:6], "元竹镇", 2023)]
@@ -131,21 +154,29 @@ class Town:
             await transact(engine, partial(directory.put_places, rows=places))
             await open_township(engine, TOWN, grids=2, now_ms=now, random=random)
             added = await applications.add(engine, "镇里", SCOPES, (TOWN,), now_ms=now, random=random)
-            self.token = added.token
-            self.grids = tuple(f"{TOWN}{village}{grid:03}" for village in ("201", "202") for grid in (1, 2))
-            found = []
-            for n in range(count):
-                # Neighbours share grids, so that most records have several editors.
-                grids = tuple(dict.fromkeys((self.grids[0], self.grids[n % len(self.grids)])))
-                name = f"网格员{n}"
-                await staff.add(engine, staff.Candidate(name, "grid_worker", TOWN), now_ms=now, random=random)
-                code = await devices.give_code(
-                    engine, name, grids, lifetime_ms=600_000, now_ms=now, random=random
-                )
-                found.append((grids, code.code))
+        self.token = added.token
+        self.grids = tuple(f"{TOWN}{village}{grid:03}" for village in ("201", "202") for grid in (1, 2))
+        # Neighbours share grids, so that most records have several editors.
+        scopes = [tuple(dict.fromkeys((self.grids[0], self.grids[n % 4]))) for n in range(count)]
+        return [(grids, await self.code(n, grids)) for n, grids in enumerate(scopes)]
+
+    async def code(self, number: int, grids: tuple[str, ...]) -> str:
+        """A one-time code for the device of a new worker."""
+        random, now, name = self.random.randbytes, time.time_ns() // 1_000_000, f"网格员{number}"
+        async with self._engine() as engine:
+            await staff.add(engine, staff.Candidate(name, "grid_worker", TOWN), now_ms=now, random=random)
+            given = await devices.give_code(
+                engine, name, grids, lifetime_ms=600_000, now_ms=now, random=random
+            )
+        return given.code
+
+    @asynccontextmanager
+    async def _engine(self) -> AsyncIterator[AsyncEngine]:
+        engine = open_engine(async_url(self.pair.url), pool_size=1)
+        try:
+            yield engine
         finally:
             await engine.dispose()
-        return found
 
     def add_server(self, name: str, *, folder: Path = CHECKOUT, **settings: int) -> Server:
         server = Server(name, self.pair.url, self.folder, folder=folder, **settings)
@@ -169,7 +200,7 @@ class Town:
         name = f"device{number}"
         path = self.folder / name / "worker.rbk"
         path.parent.mkdir()
-        async with self._opening(path) as client:
+        async with self.opening(path) as client:
             await client.enrol(self.servers[0].url, code=code)
             enrolled = Enrolled((await client.me()).device, grids)
         process = Started(name, [], path.with_name("log"))
@@ -177,9 +208,25 @@ class Town:
         self.devices.append(device)
         return device
 
-    def _opening(self, path: Path) -> Any:
-        link = AnyServer([server.url for server in self.servers], self.random, self.wrong)
+    def opening(self, path: Path, link: AsyncTransport | None = None) -> _Opening:
+        """Opens a store in this process, by default with a way to every server."""
+        link = link or AnyServer([server.url for server in self.servers], self.random, self.wrong)
         return AsyncFieldClient.open(path, passphrase=PASSPHRASE, transport=link, sleep=short)
+
+    def worker(self, device: Device) -> Worker:
+        """The worker of a device whose store is open in this process."""
+        assert device.client is not None
+        told = journal.Journal(device.journal)
+        worker = Worker(device.client.blocking, self.random, self.fresh(device), told.witness())
+        worker.saved = told.saved()
+        return worker
+
+    def fresh(self, device: Device) -> Values:
+        """Values that no earlier process of the device has written."""
+        values = Values()
+        values.given = (device.number + 1) * VALUES_OF_A_DEVICE + device.process.starts * VALUES_OF_A_PROCESS
+        device.process.starts += 1
+        return values
 
     def office(self) -> Office:
         """The office of the simulation, over sockets. It asks its world for nothing else than there is here."""
@@ -197,21 +244,27 @@ class Town:
         process = device.process
         told = {
             "store": str(device.store), "journal": str(device.journal), "seed": self.random.getrandbits(48),
-            "first": (device.number + 1) * VALUES_OF_A_DEVICE + process.starts * VALUES_OF_A_PROCESS,
+            "first": self.fresh(device).given,
             "urls": [server.url for server in self.servers],
         }  # fmt: skip
         process.command = [sys.executable, "-m", "tests.chaos.device", json.dumps(told)]
         process.start()
 
-    async def supervise(self) -> None:
-        """Starts again what has ended."""
+    async def supervise_servers(self) -> None:
+        """Starts servers again that have ended."""
         while True:
             now = time.monotonic()
             for server in self.servers:
                 if not server.runs and server.again_at < now:
-                    server.again_at = now + 0.5
+                    server.again_at = now + AGAIN_S
                     server.start()
-            for device in self.devices:
+            await asyncio.sleep(0.1)
+
+    async def supervise_devices(self) -> None:
+        """Starts devices again that were killed."""
+        while True:
+            now = time.monotonic()
+            for device in self.at_work:
                 if not device.process.runs and device.process.again_at < now:
                     if device.process.process is not None:  # by itself, not by kill -9
                         self.wrong.append(f"unexpected: {device.name} ended by itself; see its log")
@@ -228,13 +281,15 @@ class Town:
             if not await asyncio.to_thread(device.process.ended):
                 self.wrong.append(f"unexpected: {device.name} did not end well; see {device.process.log}")
         await self.ready()
+        await self.let_go()
         for device in self.devices:
-            device.client = await self._opening(device.store)
+            device.client = await self.opening(device.store)
         for _ in range(2):  # what the first round brought up goes down with the second
             for device in self.devices:
-                await self._until_complete(device)
+                await self.until_complete(device)
 
-    async def _until_complete(self, device: Device) -> None:
+    async def until_complete(self, device: Device) -> None:
+        """Syncs a device whose store is open in this process."""
         assert device.client is not None
         for _ in range(ROUNDS):
             if await synced(device.client, journal.Journal(device.journal)):
@@ -242,8 +297,16 @@ class Town:
             await asyncio.sleep(0.3)
         self.wrong.append(f"G6: {device.name} comes to no end")
 
+    async def let_go(self) -> None:
+        """Closes the stores, so that other processes can open them."""
+        for device in self.devices:
+            if device.client is not None:
+                await device.client.close()
+                device.client = None
+
     async def check(self) -> list[str]:
-        """Everything that is wrong, by the checker of the simulation."""
+        """Everything that is wrong so far, by the checker of the simulation."""
+        self.ends = Counter()
         for device in self.devices:
             told = journal.read(device.journal, self.witness)
             device.saved = told.saved
@@ -255,23 +318,22 @@ class Town:
         held = await asyncio.to_thread(checker.ledger, self._rows)
         self.changes, self.conflicts = len(held.changes), len(held.conflicts)
         self.wrong += checker.broken(self, held)
+        self.wrong = list(dict.fromkeys(self.wrong))
         return self.wrong
 
     def _rows(self, statement: str) -> Iterator[dict[str, Any]]:
         for row in asyncio.run(self.pair.primary.ask(statement, database=DATABASE)):
             yield {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
 
+    async def lost_spans(self) -> int:
+        """How many times the servers have noticed that their database was put back."""
+        async with self._engine() as engine:
+            return len(await lost(engine))
+
     async def close(self) -> None:
         """Ends every process that was started."""
         for device in self.devices:
             device.process.kill()
-            if device.client is not None:
-                with suppress(Exception):
-                    await device.client.close()
         for server in self.servers:
             server.kill()
-
-
-def distinct(wrong: Sequence[str]) -> list[str]:
-    """Each objection once."""
-    return list(dict.fromkeys(wrong))
+        await self.let_go()
