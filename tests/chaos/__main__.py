@@ -82,8 +82,8 @@ class Run:
             f"the longest took {town.longest_s:.1f} s",
             highlight=False,
         )
-        for wrong in town.wrong[:SHOWN]:
-            console.print(wrong[:600], style="red", markup=False, highlight=False)
+        for one in town.wrong[:SHOWN]:
+            console.print(one[:600], style="red", markup=False, highlight=False)
         if town.wrong:
             console.print(f"{len(town.wrong)} wrong. Once more: make chaos SEED={self.seed}", style="red")
             return 1

@@ -34,6 +34,20 @@ async def storm(
         asyncio.create_task(work)
         for work in (town.supervise_servers(), town.supervise_devices(), _office(town, random))
     ]
+    await _befall(town, random, seconds, faults, say)
+    for task in beside:
+        task.cancel()
+    for ended in await asyncio.gather(*beside, return_exceptions=True):
+        if isinstance(ended, Exception):
+            town.wrong.append(f"unexpected: {type(ended).__name__}: {ended}")
+    for server in town.servers:
+        if not server.runs:
+            server.start()
+
+
+async def _befall(
+    town: Town, random: Random, seconds: float, faults: Sequence[str], say: Callable[[str], None]
+) -> None:
     until = time.monotonic() + seconds
     weights = [FAULTS[what][1] for what in faults]
     said = time.monotonic()
@@ -49,14 +63,6 @@ async def storm(
         if time.monotonic() - said > 15:
             said = time.monotonic()
             say(f"{town.faults.total()} faults, {max(0.0, until - said):.0f} s left")
-    for task in beside:
-        task.cancel()
-    for ended in await asyncio.gather(*beside, return_exceptions=True):
-        if isinstance(ended, Exception):
-            town.wrong.append(f"unexpected: {type(ended).__name__}: {ended}")
-    for server in town.servers:
-        if not server.runs:
-            server.start()
 
 
 async def _office(town: Town, random: Random) -> None:
