@@ -14,6 +14,7 @@ from sync_protocol.errors import Offline
 from tests.chaos.device import AnyServer, synced
 from tests.chaos.journal import Journal
 from tests.chaos.nodes import DATABASE
+from tests.chaos.opening import lost_spans
 from tests.chaos.processes import CHECKOUT, Server
 from tests.chaos.storm import Session, storm
 from tests.chaos.town import Device, Town
@@ -68,10 +69,9 @@ async def exhausted(town: Town, say: Say) -> None:
     await town.settle()
     seen, longest = Counter[str](), list[float]()
     crowd = []
-    for number in range(len(town.devices), len(town.devices) + CROWD):
-        grids = (town.grids[number % 4],)
-        device = await town.enrol(number, grids, await town.code(number, grids))
-        device.client = await town.opening(device.store, _Counting(server.url, seen, longest))
+    for number in range(CROWD):
+        device = await town.enrol([town.grids[number % 4]])
+        device.client = await town.store_of(device.store, _Counting(server.url, seen, longest))
         crowd.append(device)
         worker = town.worker(device)
         for _ in range(3):
@@ -110,10 +110,9 @@ async def downloaded(town: Town, random: Random, say: Say) -> None:
     await town.settle()
     grid = town.grids[3]
     await _written(town, grid)
-    number = len(town.devices)
-    reader = await town.enrol(number, (grid,), await town.code(number, (grid,)))
+    reader = await town.enrol([grid])
     link = AnyServer([server.url for server in town.servers], town.random, town.wrong)
-    reader.client = await town.opening(reader.store, link)
+    reader.client = await town.store_of(reader.store, link)
     beside = [asyncio.create_task(town.supervise_servers()), asyncio.create_task(_killing(town, random))]
     received, syncs, until = 0, 0, time.monotonic() + 120
     while time.monotonic() < until:
@@ -144,7 +143,7 @@ async def downloaded(town: Town, random: Random, say: Say) -> None:
 
 async def _written(town: Town, grid: str) -> None:
     """Hundreds of records in a grid."""
-    device = next(one for one in town.devices if grid in one.enrolled.grids)
+    device = town.at_work[town.grids.index(grid)]
     assert device.client is not None
     worker = town.worker(device)
     for _ in range(DOWNLOADED):
@@ -285,7 +284,7 @@ async def lagging(town: Town, random: Random, say: Say) -> None:
     await storm(town, random, LAG_S, ("kill -9 of a device",), say)
     await town.settle()
     say(f"the new primary lacked {gone} acknowledged changes; {await _changes(town) - before} are there now")
-    noticed = await town.lost_spans()
+    noticed = await lost_spans(town.pair.url)
     if gone and not noticed:
         town.wrong.append(f"G9: {gone} acknowledged changes were gone, and no server noticed")
 

@@ -7,38 +7,23 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from client_sdk import AsyncFieldClient, AsyncTransport
 from client_sdk.field_async import _Opening
-from server.applications import service as applications
-from server.devices import service as devices
-from server.directory.service import open_township
-from server.kinds.service import install
-from server.restoring import lost
-from server.settings import async_url
-from server.staff import service as staff
-from server.storage import directory
-from server.storage.directory import Place
-from server.storage.engine import open_engine, transact
-from tests.chaos import journal
+from tests.chaos import journal, opening
 from tests.chaos.device import AnyServer, cheap_keys, short, synced
 from tests.chaos.nodes import DATABASE, Pair
 from tests.chaos.processes import CHECKOUT, Server, Started
-from tests.protocol.kinds_for_tests import NOTE_TOML, SHEET_TOML
 from tests.simulation import checker
 from tests.simulation.rounds import Values, Worker
-from tests.simulation.template import PASSPHRASE, TOWN
+from tests.simulation.template import PASSPHRASE
 from tests.simulation.witness import Witness
 from tests.simulation.world import Office, World
 
@@ -49,7 +34,6 @@ VALUES_OF_A_DEVICE: Final = 10_000_000
 VALUES_OF_A_PROCESS: Final = 10_000
 LOCK_TIMEOUT: Final = "1s"
 """The operator's choice for this role; the product's own is ten seconds, which a trial has no time for."""
-SCOPES: Final = ("records:read", "records:write", "contact:read", "contact:write", "review")
 
 
 @dataclass(frozen=True)
@@ -57,7 +41,6 @@ class Enrolled:
     """As whom a device is enrolled."""
 
     id: str
-    grids: tuple[str, ...]
 
 
 @dataclass
@@ -116,12 +99,14 @@ class Town:
             f"ALTER ROLE CURRENT_USER IN DATABASE {DATABASE} SET lock_timeout = '{LOCK_TIMEOUT}'"
         )
         await self.pair.follow()
-        codes = await self._opened(devices_count)
+        township = await opening.opened(self.pair.url, self.random.randbytes)
+        self.grids, self.token = township.grids, township.token
         for n in range(servers_count):
             self.add_server(f"server{n}")
         await self.ready()
-        for n, (grids, code) in enumerate(codes):
-            await self.enrol(n, grids, code)
+        for n in range(devices_count):
+            # Neighbours share grids, so that most records have several editors.
+            await self.enrol((self.grids[0], self.grids[n % 4]))
 
     def command(self, *words: str, folder: Path = CHECKOUT) -> str:
         """A command of `roundbook`; what it says."""
@@ -143,41 +128,6 @@ class Town:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    async def _opened(self, count: int) -> list[tuple[tuple[str, ...], str]]:
-        """The township on the empty database; grids and one-time code of each device."""
-        random, now = self.random.randbytes, time.time_ns() // 1_000_000
-        async with self._engine() as engine:
-            for toml in (SHEET_TOML, NOTE_TOML):
-                await install(engine, toml, "kind.toml", now)
-            places = [Place(TOWN, "town", TOWN[:6], "元竹镇", 2023)]
-            places += [Place(f"{TOWN}{v}", "village", TOWN, "潘元村委会", 2023) for v in ("201", "202")]
-            await transact(engine, partial(directory.put_places, rows=places))
-            await open_township(engine, TOWN, grids=2, now_ms=now, random=random)
-            added = await applications.add(engine, "镇里", SCOPES, (TOWN,), now_ms=now, random=random)
-        self.token = added.token
-        self.grids = tuple(f"{TOWN}{village}{grid:03}" for village in ("201", "202") for grid in (1, 2))
-        # Neighbours share grids, so that most records have several editors.
-        scopes = [tuple(dict.fromkeys((self.grids[0], self.grids[n % 4]))) for n in range(count)]
-        return [(grids, await self.code(n, grids)) for n, grids in enumerate(scopes)]
-
-    async def code(self, number: int, grids: tuple[str, ...]) -> str:
-        """A one-time code for the device of a new worker."""
-        random, now, name = self.random.randbytes, time.time_ns() // 1_000_000, f"网格员{number}"
-        async with self._engine() as engine:
-            await staff.add(engine, staff.Candidate(name, "grid_worker", TOWN), now_ms=now, random=random)
-            given = await devices.give_code(
-                engine, name, grids, lifetime_ms=600_000, now_ms=now, random=random
-            )
-        return given.code
-
-    @asynccontextmanager
-    async def _engine(self) -> AsyncIterator[AsyncEngine]:
-        engine = open_engine(async_url(self.pair.url), pool_size=1)
-        try:
-            yield engine
-        finally:
-            await engine.dispose()
-
     def add_server(self, name: str, *, folder: Path = CHECKOUT, **settings: int) -> Server:
         server = Server(name, self.pair.url, self.folder, folder=folder, **settings)
         self.servers.append(server)
@@ -196,19 +146,22 @@ class Town:
                     return
                 await asyncio.sleep(0.1)
 
-    async def enrol(self, number: int, grids: tuple[str, ...], code: str) -> Device:
+    async def enrol(self, grids: Sequence[str]) -> Device:
+        """A device of a new worker for these grids."""
+        number, places = len(self.devices), tuple(dict.fromkeys(grids))
+        code = await opening.code(self.pair.url, f"网格员{number}", places, self.random.randbytes)
         name = f"device{number}"
         path = self.folder / name / "worker.rbk"
         path.parent.mkdir()
-        async with self.opening(path) as client:
+        async with self.store_of(path) as client:
             await client.enrol(self.servers[0].url, code=code)
-            enrolled = Enrolled((await client.me()).device, grids)
+            enrolled = Enrolled((await client.me()).device)
         process = Started(name, [], path.with_name("log"))
         device = Device(name, path, path.with_name("journal"), number, enrolled, process)
         self.devices.append(device)
         return device
 
-    def opening(self, path: Path, link: AsyncTransport | None = None) -> _Opening:
+    def store_of(self, path: Path, link: AsyncTransport | None = None) -> _Opening:
         """Opens a store in this process, by default with a way to every server."""
         link = link or AnyServer([server.url for server in self.servers], self.random, self.wrong)
         return AsyncFieldClient.open(path, passphrase=PASSPHRASE, transport=link, sleep=short)
@@ -232,7 +185,7 @@ class Town:
         """The office of the simulation, over sockets. It asks its world for nothing else than there is here."""
         world = SimpleNamespace(
             values=self.values, witness=self.witness, decided=self.decided,
-            template=SimpleNamespace(grids=self.grids), now=lambda: time.time_ns() // 1_000_000,
+            template=SimpleNamespace(grids=self.grids), now=opening.now_ms,
         )  # fmt: skip
         link = AnyServer([server.url for server in self.servers], self.random, self.wrong)
         return Office(cast("World", world), self.token, cast("Any", link), self.random)
@@ -283,7 +236,7 @@ class Town:
         await self.ready()
         await self.let_go()
         for device in self.devices:
-            device.client = await self.opening(device.store)
+            device.client = await self.store_of(device.store)
         for _ in range(2):  # what the first round brought up goes down with the second
             for device in self.devices:
                 await self.until_complete(device)
@@ -324,11 +277,6 @@ class Town:
     def _rows(self, statement: str) -> Iterator[dict[str, Any]]:
         for row in asyncio.run(self.pair.primary.ask(statement, database=DATABASE)):
             yield {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
-
-    async def lost_spans(self) -> int:
-        """How many times the servers have noticed that their database was put back."""
-        async with self._engine() as engine:
-            return len(await lost(engine))
 
     async def close(self) -> None:
         """Ends every process that was started."""
