@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from client_sdk import AsyncHttpTransport, LinkBroken, Policy, Response
 from sync_protocol.errors import Offline
-from tests.chaos.device import AnyServer, synced
+from tests.chaos.device import synced
 from tests.chaos.journal import Journal
 from tests.chaos.nodes import DATABASE
 from tests.chaos.opening import lost_spans
@@ -30,6 +30,8 @@ ANSWER_S: Final = 30.0
 """Longer than this no device of the crowd may wait for one answer."""
 DOWNLOADED: Final = 250
 TINY: Final = Policy(page_bytes_max=1_024, page_bytes_min=1_024)
+KILLED_S: Final = 30.0
+DOWNLOAD_MAX_S: Final = 120.0
 STEPS_S: Final = 8.0
 LAG_S: Final = 5.0
 BY_HAND: Final = ("kill -9 of a device", "kill -9 of a server", "SIGTERM of a server")
@@ -71,7 +73,9 @@ async def exhausted(town: Town, say: Say) -> None:
     crowd = []
     for number in range(CROWD):
         device = await town.enrol([town.grids[number % 4]])
-        device.client = await town.store_of(device.store, _Counting(server.url, seen, longest))
+        link = _Counting(server.url, seen, longest)
+        town.links.append(link)
+        device.client = await town.store_of(device.store, link)
         crowd.append(device)
         worker = town.worker(device)
         for _ in range(3):
@@ -111,10 +115,9 @@ async def downloaded(town: Town, random: Random, say: Say) -> None:
     grid = town.grids[3]
     await _written(town, grid)
     reader = await town.enrol([grid])
-    link = AnyServer([server.url for server in town.servers], town.random, town.wrong)
-    reader.client = await town.store_of(reader.store, link)
+    reader.client = await town.store_of(reader.store)
     beside = [asyncio.create_task(town.supervise_servers()), asyncio.create_task(_killing(town, random))]
-    received, syncs, until = 0, 0, time.monotonic() + 120
+    received, syncs, until = 0, 0, time.monotonic() + DOWNLOAD_MAX_S
     while time.monotonic() < until:
         told: list[Progress] = []
         syncs += 1
@@ -126,7 +129,7 @@ async def downloaded(town: Town, random: Random, say: Say) -> None:
         if report is not None and report.complete:
             break
     else:
-        town.wrong.append("G4: a first download came to no end in 120 s")
+        town.wrong.append(f"G4: a first download came to no end in {DOWNLOAD_MAX_S:.0f} s")
     for task in beside:
         task.cancel()
     await asyncio.gather(*beside, return_exceptions=True)
@@ -154,7 +157,8 @@ async def _written(town: Town, grid: str) -> None:
 
 
 async def _killing(town: Town, random: Random) -> None:
-    while True:
+    until = time.monotonic() + KILLED_S
+    while time.monotonic() < until:
         await asyncio.sleep(random.uniform(0.2, 1.5))
         town.faults["kill -9 of a server in a first download"] += 1
         random.choice(town.servers).kill(random.uniform(0, 0.3))

@@ -68,6 +68,7 @@ class Town:
     random: Random
     servers: list[Server] = field(default_factory=list)
     devices: list[Device] = field(default_factory=list)
+    links: list[AsyncTransport] = field(default_factory=list)
     values: Values = field(default_factory=Values)
     witness: Witness = field(default_factory=Witness)
     decided: dict[str, frozenset[Any]] = field(default_factory=dict)
@@ -163,8 +164,14 @@ class Town:
 
     def store_of(self, path: Path, link: AsyncTransport | None = None) -> _Opening:
         """Opens a store in this process, by default with a way to every server."""
-        link = link or AnyServer([server.url for server in self.servers], self.random, self.wrong)
+        link = link or self.link()
         return AsyncFieldClient.open(path, passphrase=PASSPHRASE, transport=link, sleep=short)
+
+    def link(self) -> AnyServer:
+        """A way to every server that there is now; closed in the end."""
+        link = AnyServer([server.url for server in self.servers], self.random, self.wrong)
+        self.links.append(link)
+        return link
 
     def worker(self, device: Device) -> Worker:
         """The worker of a device whose store is open in this process."""
@@ -187,8 +194,7 @@ class Town:
             values=self.values, witness=self.witness, decided=self.decided,
             template=SimpleNamespace(grids=self.grids), now=opening.now_ms,
         )  # fmt: skip
-        link = AnyServer([server.url for server in self.servers], self.random, self.wrong)
-        return Office(cast("World", world), self.token, cast("Any", link), self.random)
+        return Office(cast("World", world), self.token, cast("Any", self.link()), self.random)
 
     # --- during ---------------------------------------------------------------------------------------------
 
@@ -285,3 +291,5 @@ class Town:
         for server in self.servers:
             server.kill()
         await self.let_go()
+        for link in self.links:
+            await link.close()
