@@ -6,6 +6,7 @@ import secrets
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -45,22 +46,20 @@ class Run:
         self.rows.append((name, self.town.changes - before, wrong - sum(row[2] for row in self.rows)))
         self.say(f"{name}: checked, {wrong} wrong so far")
 
-    async def play(self) -> None:
+    async def play(self, only: str | None) -> None:
         """Storm first, then the scenes; the one that loses something comes last."""
         town, random = self.town, Random(self.seed)
         await town.prepare(DEVICES)
         self.say(f"two PostgreSQL nodes, two servers and {DEVICES} devices run")
-        await storm(town, random, self.storm_s, list(FAULTS), self.say)
-        await town.settle()
-        await self.part("storm")
-        await scenes.exhausted(town, self.say)
-        await self.part("one connection for many devices")
-        await scenes.downloaded(town, random, self.say)
-        await self.part("first download while servers die")
-        await scenes.upgraded(town, random, self.say)
-        await self.part("rolling upgrade")
-        await scenes.lagging(town, random, self.say)
-        await self.part("failover to a standby that lags")
+        for name, part in PARTS.items():
+            if only in {None, name}:
+                await part(self, random)
+                await self.part(name)
+
+    async def storm(self, random: Random) -> None:
+        """Everything that may happen at any moment."""
+        await storm(self.town, random, self.storm_s, list(FAULTS), self.say)
+        await self.town.settle()
 
     def tell(self) -> int:
         """The table, and 0 or 1."""
@@ -91,13 +90,22 @@ class Run:
         return 0
 
 
-async def run(folder: Path, seed: int, minutes: float) -> int:
+PARTS: Final[dict[str, Callable[[Run, Random], Awaitable[None]]]] = {
+    "storm": lambda run, random: run.storm(random),
+    "pool": lambda run, _: scenes.exhausted(run.town, run.say),
+    "download": lambda run, random: scenes.downloaded(run.town, random, run.say),
+    "upgrade": lambda run, random: scenes.upgraded(run.town, random, run.say),
+    "lag": lambda run, random: scenes.lagging(run.town, random, run.say),
+}
+
+
+async def run(folder: Path, seed: int, minutes: float, only: str | None) -> int:
     """One run with its files in `folder`."""
     with pair(folder) as nodes:
         town = Town(folder, nodes, Random(seed))
-        playing = Run(town, seed, minutes)
+        playing = Run(town, seed, minutes if only is None else minutes + SCENES_S / 60)
         try:
-            await playing.play()
+            await playing.play(only)
         except Exception as error:  # noqa: BLE001 (whatever it is, the figures so far are told)
             town.wrong.append(f"unexpected: {type(error).__name__}: {error}")
             playing.console.print_exception()
@@ -112,13 +120,14 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5.0, help="about how long; the scenes take three")
     parser.add_argument("--seed", type=int, help="which faults, in which order")
     parser.add_argument("--keep", type=Path, help="a folder for databases, stores and logs, which is kept")
+    parser.add_argument("--only", choices=PARTS, help="one part alone")
     asked = parser.parse_args()
     seed = asked.seed if asked.seed is not None else secrets.randbelow(1_000_000)
     if asked.keep is not None:
         asked.keep.mkdir(parents=True, exist_ok=True)
-        return asyncio.run(run(asked.keep, seed, asked.minutes))
+        return asyncio.run(run(asked.keep, seed, asked.minutes, asked.only))
     with tempfile.TemporaryDirectory(prefix="roundbook-chaos-") as folder:
-        return asyncio.run(run(Path(folder), seed, asked.minutes))
+        return asyncio.run(run(Path(folder), seed, asked.minutes, asked.only))
 
 
 if __name__ == "__main__":
