@@ -45,7 +45,7 @@ _PARAMETERS: Final = frozenset(
     {"ssl", "sslmode", "prepared_statement_cache_size", "target_session_attrs", "host"}
 )
 """What may follow the ? of a PostgreSQL URL. A cache of 0 is for poolers in transaction mode; `host=HOST:PORT`,
-once for each, names a primary and its standbys (docs/recovery.md)."""
+once for each, names a primary and its standbys (docs/chaos.md)."""
 _FORMS: Final = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 
 

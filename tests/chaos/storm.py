@@ -4,14 +4,14 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Final
 
 import asyncpg
 
-from tests.chaos.nodes import DATABASE
+from tests.chaos.nodes import DATABASE, Node
 from tests.chaos.town import Town
 
 GAP_S: Final = (0.2, 1.6)
@@ -19,6 +19,10 @@ OFFICE_S: Final = (0.1, 0.6)
 BACKENDS: Final = (
     "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid() ORDER BY pid"
 )
+COMMITTING: Final = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND state = 'active' AND query LIKE 'COMMIT%'"
+)
+COMMIT_S: Final = 2.0
 Fault = Callable[[Town, Random], Awaitable[None]]
 
 
@@ -140,13 +144,43 @@ async def _backend_stood_still(town: Town, random: Random) -> None:
 
 
 async def _commits_slowed(town: Town, random: Random) -> None:
+    async with _slow_commits(town):
+        await asyncio.sleep(random.uniform(1, 3))
+
+
+async def _commit_killed(town: Town, _: Random) -> None:
+    """kill -9 of a backend between the end of its work and the moment at which the commit is durable."""
+    async with _slow_commits(town), Session(town.pair.primary.url(DATABASE)) as session:
+        until = time.monotonic() + COMMIT_S
+        while time.monotonic() < until:
+            found = await session.fetch(COMMITTING, DATABASE)
+            if found:
+                os.kill(found[0]["pid"], signal.SIGKILL)
+                return
+    raise ProcessLookupError
+
+
+@asynccontextmanager
+async def _slow_commits(town: Town) -> AsyncIterator[None]:
+    """Each commit waits for 0.1 s before it is written."""
     primary = town.pair.primary
     await primary.ask("ALTER SYSTEM SET commit_siblings = 0")
     await primary.ask("ALTER SYSTEM SET commit_delay = 100000")  # microseconds
     await primary.ask("SELECT pg_reload_conf()")
-    await asyncio.sleep(random.uniform(1, 3))
-    await primary.ask("ALTER SYSTEM RESET commit_delay")
-    await primary.ask("SELECT pg_reload_conf()")
+    try:
+        yield
+    finally:
+        await _when_back(primary, "ALTER SYSTEM RESET commit_delay")
+        await _when_back(primary, "SELECT pg_reload_conf()")
+
+
+async def _when_back(node: Node, statement: str) -> None:
+    """Asks a node that may be recovering."""
+    for _ in range(100):
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await node.ask(statement)
+            return
+        await asyncio.sleep(0.1)
 
 
 async def _connections_ended(town: Town, _: Random) -> None:
@@ -209,6 +243,7 @@ FAULTS: Final[dict[str, tuple[Fault, float]]] = {
     "PostgreSQL stands still": (_stood_still, 2),
     "a backend stands still": (_backend_stood_still, 2),
     "slow commits": (_commits_slowed, 1.5),
+    "kill -9 of a backend in its commit": (_commit_killed, 2),
     "connections ended": (_connections_ended, 1.5),
     "township locked by another": (_township_locked, 2),
     "deadlock": (_deadlocked, 3),

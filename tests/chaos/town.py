@@ -277,6 +277,10 @@ class Town:
         held = await asyncio.to_thread(checker.ledger, self._rows)
         self.changes, self.conflicts = len(held.changes), len(held.conflicts)
         self.wrong += checker.broken(self, held)
+        if not self.restored and await opening.lost_spans(self.pair.url):
+            self.wrong.append(
+                "G1: a server took its database for one that was put back, and nobody had done that"
+            )
         self.wrong = list(dict.fromkeys(self.wrong))
         return self.wrong
 
