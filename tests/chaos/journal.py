@@ -28,9 +28,9 @@ class Journal:
         """A witness whose every word is written down."""
         return Witness(saw=_Saw(self), sentences=_Sentences(self))
 
-    def saved(self) -> list[str]:
-        """A list of saved changes; what is appended is written down."""
-        return _Saved(self)
+    def came_back(self, change: str) -> None:
+        """A change was saved, and its author was told so."""
+        self.tell("saved", change)
 
 
 class _Saw(dict[Any, Any]):
@@ -58,16 +58,6 @@ class _Told(set[str]):
     def add(self, sentence: str) -> None:
         self._journal.tell("sentence", self._record, sentence)
         super().add(sentence)
-
-
-class _Saved(list[str]):
-    def __init__(self, journal: Journal) -> None:
-        super().__init__()
-        self._journal = journal
-
-    def append(self, change: str) -> None:
-        self._journal.tell("saved", change)
-        super().append(change)
 
 
 @dataclass

@@ -18,11 +18,12 @@ from uuid import UUID
 from client_sdk import AsyncFieldClient, AsyncTransport
 from client_sdk.field_async import _Opening
 from tests.chaos import journal, opening
-from tests.chaos.device import AnyServer, cheap_keys, short, synced
+from tests.chaos.device import AnyServer, FieldWorker, cheap_keys, short, synced
 from tests.chaos.nodes import DATABASE, Pair
 from tests.chaos.processes import CHECKOUT, Server, Started
 from tests.simulation import checker
-from tests.simulation.rounds import Values, Worker
+from tests.simulation.ledger import ledger
+from tests.simulation.rounds import Values
 from tests.simulation.template import PASSPHRASE
 from tests.simulation.witness import Witness
 from tests.simulation.world import Office, World
@@ -173,13 +174,13 @@ class Town:
         self.links.append(link)
         return link
 
-    def worker(self, device: Device) -> Worker:
+    def worker(self, device: Device) -> FieldWorker:
         """The worker of a device whose store is open in this process."""
         assert device.client is not None
         told = journal.Journal(device.journal)
-        worker = Worker(device.client.blocking, self.random, self.fresh(device), told.witness())
-        worker.saved = told.saved()
-        return worker
+        return FieldWorker(
+            device.client.blocking, self.random, self.fresh(device), told.witness(), told.came_back
+        )
 
     def fresh(self, device: Device) -> Values:
         """Values that no earlier process of the device has written."""
@@ -274,7 +275,7 @@ class Town:
             self.longest_s = max(self.longest_s, told.longest_s)
         for server in self.servers:
             self.wrong += server.incidents()
-        held = await asyncio.to_thread(checker.ledger, self._rows)
+        held = await asyncio.to_thread(ledger, self._rows)
         self.changes, self.conflicts = len(held.changes), len(held.conflicts)
         try:
             self.wrong.extend(checker.broken(self, held))
