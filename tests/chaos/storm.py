@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Final
@@ -22,6 +22,7 @@ BACKENDS: Final = (
 COMMITTING: Final = (
     "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND state = 'active' AND query LIKE 'COMMIT%'"
 )
+SAID_S: Final = 15.0
 COMMIT_S: Final = 2.0
 Fault = Callable[[Town, Random], Awaitable[None]]
 
@@ -29,7 +30,10 @@ Fault = Callable[[Town, Random], Awaitable[None]]
 async def storm(
     town: Town, random: Random, seconds: float, faults: Sequence[str], say: Callable[[str], None]
 ) -> None:
-    """Lets `faults` happen for so long, while devices and office work; in the end everything runs again."""
+    """Lets `faults` happen for so long, while devices and office work; in the end everything runs again.
+
+    With 0 seconds each of them happens once, in their order.
+    """
     await town.let_go()
     for device in town.at_work:
         if not device.process.runs:
@@ -52,21 +56,25 @@ async def storm(
 async def _befall(
     town: Town, random: Random, seconds: float, faults: Sequence[str], say: Callable[[str], None]
 ) -> None:
-    until = time.monotonic() + seconds
-    weights = [FAULTS[what][1] for what in faults]
-    said = time.monotonic()
-    while time.monotonic() < until:
+    until = said = time.monotonic()
+    until += seconds
+    for what in _drawn(random, until, faults) if seconds else faults:
         await asyncio.sleep(random.uniform(*GAP_S))
-        what = random.choices(faults, weights)[0]
         town.faults[what] += 1
         try:
             await FAULTS[what][0](town, random)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
             # The fault before it left nothing that this one could be done to.
             town.faults[what] -= 1
-        if time.monotonic() - said > 15:
+        if time.monotonic() - said > SAID_S:
             said = time.monotonic()
             say(f"{town.faults.total()} faults, {max(0.0, until - said):.0f} s left")
+
+
+def _drawn(random: Random, until: float, faults: Sequence[str]) -> Iterator[str]:
+    weights = [FAULTS[what][1] for what in faults]
+    while time.monotonic() < until:
+        yield random.choices(faults, weights)[0]
 
 
 async def _office(town: Town, random: Random) -> None:
@@ -248,4 +256,13 @@ FAULTS: Final[dict[str, tuple[Fault, float]]] = {
     "township locked by another": (_township_locked, 2),
     "deadlock": (_deadlocked, 3),
 }
-KILLS: Final = tuple(what for what in FAULTS if what.startswith("kill -9"))
+KILLS: Final = (
+    "kill -9 of a device",
+    "kill -9 of a server",
+    "kill -9 of PostgreSQL",
+    "kill -9 of a device",
+    "kill -9 of a backend",
+    "failover",
+    "kill -9 of all servers",
+)
+"""In short: of everything."""
