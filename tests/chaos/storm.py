@@ -28,7 +28,12 @@ Fault = Callable[[Town, Random], Awaitable[None]]
 
 
 async def storm(
-    town: Town, random: Random, seconds: float, faults: Sequence[str], say: Callable[[str], None]
+    town: Town,
+    random: Random,
+    seconds: float,
+    faults: Sequence[str],
+    say: Callable[[str], None],
+    gap_s: tuple[float, float] = GAP_S,
 ) -> None:
     """Lets `faults` happen for so long, while devices and office work; in the end everything runs again.
 
@@ -42,7 +47,7 @@ async def storm(
         asyncio.create_task(work)
         for work in (town.supervise_servers(), town.supervise_devices(), _office(town, random))
     ]
-    await _befall(town, random, seconds, faults, say)
+    await _befall(town, random, seconds, faults, say, gap_s)
     for task in beside:
         task.cancel()
     for ended in await asyncio.gather(*beside, return_exceptions=True):
@@ -54,12 +59,17 @@ async def storm(
 
 
 async def _befall(
-    town: Town, random: Random, seconds: float, faults: Sequence[str], say: Callable[[str], None]
+    town: Town,
+    random: Random,
+    seconds: float,
+    faults: Sequence[str],
+    say: Callable[[str], None],
+    gap_s: tuple[float, float],
 ) -> None:
     until = said = time.monotonic()
     until += seconds
     for what in _drawn(random, until, faults) if seconds else faults:
-        await asyncio.sleep(random.uniform(*GAP_S))
+        await asyncio.sleep(random.uniform(*gap_s))
         town.faults[what] += 1
         try:
             await FAULTS[what][0](town, random)
