@@ -42,6 +42,7 @@ class Started:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
+        self.kill()  # what is left of one that has ended by itself
         plain = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDBOOK_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -216,8 +216,8 @@ class Town:
             now = time.monotonic()
             for server in self.servers:
                 if not server.runs and server.again_at < now:
-                    server.again_at = now + AGAIN_S
                     server.start()
+                    server.again_at = now + AGAIN_S
             await asyncio.sleep(0.1)
 
     async def supervise_devices(self) -> None:
