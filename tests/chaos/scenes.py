@@ -67,7 +67,7 @@ class _Counting(AsyncHttpTransport):
 
 async def exhausted(town: Town, say: Say) -> None:
     """One connection, a crowd of devices, and a row that somebody else keeps: told to come again, nothing lost."""
-    server = Server("few", town.pair.url, town.folder, pool_size=1)
+    server = Server("few", town.pair.url, town.folder, pool_size=1, wait_s=5)
     town.servers.append(server)
     server.start()
     await town.settle()
