@@ -72,6 +72,10 @@ simulate: $(STAMP) ## whole townships in one process, with every fault (SEEDS=30
 judge: $(STAMP) ## histories of devices that sync at once, judged as Elle does (SEED=7; ARGS="--export FILE" for elle-cli)
 	@$(BIN)/python -m tests.judge $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: chaos
+chaos: $(STAMP) ## real processes killed, failed over and upgraded while devices work (MINUTES=5, SEED=7)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
 .PHONY: lock
 lock: $(UV) ## resolve the dependencies again (UPGRADE=1 for the newest)
 	@$(LOCK) --output-file requirements/device.txt

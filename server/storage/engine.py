@@ -7,9 +7,11 @@ needs inside, and has no effect outside. `snapshot` runs reads that see one stat
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
+from asyncpg.exceptions import TargetServerAttributeNotMatched
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError
@@ -21,8 +23,25 @@ Work = Callable[[AsyncConnection], Awaitable[T]]
 
 ATTEMPTS: Final = 6
 _BACK_OFF_S: Final = 0.02
-_RETRY: Final = ("40001", "40P01", "55P03", "08", "57P01", "57P02", "57P03", "XX000")
+_RETRY: Final = (
+    "40001",
+    "40P01",
+    "55P03",
+    "08",
+    "57P01",
+    "57P02",
+    "57P03",
+    "57014",
+    "25P03",
+    "53300",
+    "XX000",
+)
+"""Deadlocks, time-outs, lost connections, a database that starts or ends, one that has no room for a connection."""
+_READ_ONLY: Final = "25006"
+"""The connection leads to a standby, or to what has become one."""
 _DISK_FULL: Final = "53100"
+_PATIENCE_S: Final = 15.0
+"""No attempt begins after so long: a device waits 60 s for its answer, and one attempt may take 30."""
 _BUSY_S: Final = 15
 _COMMAND_S: Final = 30
 _WRITE: Final = "roundbook_write"
@@ -52,6 +71,8 @@ def open_engine(url: str, *, pool_size: int = 8, wait_s: float = _BUSY_S) -> Asy
     if embedded:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine.sync_engine, "handle_error", _give_up_readers)
     return engine
 
 
@@ -72,6 +93,7 @@ async def snapshot(engine: AsyncEngine, work: Work[T]) -> T:
 
 
 async def _repeat(engine: AsyncEngine, work: Work[T], options: dict[str, Any]) -> T:
+    began = time.monotonic()
     for attempt in range(ATTEMPTS):
         full: list[bool] = []
         try:
@@ -90,6 +112,9 @@ async def _repeat(engine: AsyncEngine, work: Work[T], options: dict[str, Any]) -
                 raise Unavailable(message) from error
             if not _passing(error):
                 raise
+            if time.monotonic() - began > _PATIENCE_S:
+                message = f"the database did not take the transaction in {_PATIENCE_S:.0f} s"
+                raise Unavailable(message) from error
             # Jitter only spreads waiting writers; nothing that is stored depends on it.
             await asyncio.sleep(_BACK_OFF_S * 2**attempt * (0.5 + random.random()))  # noqa: S311 (no secret)
     message = f"the database did not take the transaction in {ATTEMPTS} attempts"
@@ -101,10 +126,20 @@ def _passing(error: Exception) -> bool:
     original = getattr(error, "orig", error)
     if isinstance(original, OSError | TimeoutError):
         return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True  # the driver knows that the connection is gone, and has no SQLSTATE for it
+    if isinstance(original.__cause__, TargetServerAttributeNotMatched):
+        return True  # none of several hosts takes writes now
     state = getattr(original, "sqlstate", None)
     if state is not None:
-        return str(state).startswith(_RETRY)
+        return str(state).startswith((*_RETRY, _READ_ONLY))
     return getattr(original, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _give_up_readers(context: ExceptionContext) -> None:
+    """A connection that takes no writes is of no use any more, nor are the others that were opened with it."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def _note_full(context: ExceptionContext) -> None:

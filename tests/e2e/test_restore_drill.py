@@ -21,7 +21,7 @@ from client_sdk import FieldClient, NotEnrolled, Record
 from sync_protocol.limits import DEFAULTS
 from tests.e2e.processes import CHECKOUT, serving
 from tests.e2e.village import GRID, NEXT_GRID, PASSPHRASE, Village, assert_converged, holds
-from tests.postgres import _installed
+from tests.postgres import installed
 
 WORKERS = {"王芳": (GRID,), "李强": (GRID,), "周敏": (NEXT_GRID,)}
 ROUNDBOOK = [sys.executable, "-c", "from server.cli import main; main()"]
@@ -44,7 +44,7 @@ def roundbook(*arguments: str) -> str:
 
 def tool(name: str, *arguments: str) -> None:
     """A program of PostgreSQL, from the wheel that brings the server of the tests."""
-    done = command(str(_installed() / "bin" / name), *arguments)
+    done = command(str(installed() / "bin" / name), *arguments)
     assert done.returncode == 0, done.stderr
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from server.refused import RefusedError
 from server.settings import async_url, environment, read, shown_database
@@ -64,6 +65,8 @@ def test_urls_get_the_driver_that_is_used(given: str, used: str) -> None:
             {"ROUNDBOOK_DATABASE": "postgresql://h/d?password=secret"},
             "has the parameter 'password'; known are",
         ),
+        ({"ROUNDBOOK_DATABASE": "postgresql://u:secret@/d?host=a:1&host=b"}, "each with its port"),
+        ({"ROUNDBOOK_DATABASE": "postgresql://u:secret@a/d?host=b:1"}, "each with its port"),
         ({"ROUNDBOOK_DATABASE": "sqlite://"}, "is a file"),
         ({"ROUNDBOOK_DATABASE": "sqlite:///:memory:"}, "is a file"),
     ],
@@ -73,6 +76,16 @@ def test_what_cannot_be_used_is_named_and_no_password_is(environ: dict[str, str]
         read(environ)
     assert says in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_of_several_hosts_the_one_that_takes_writes_is_used() -> None:
+    settings = read({"ROUNDBOOK_DATABASE": "postgresql://u:secret@/d?host=a:5432&host=b:5433"})
+    query = make_url(settings.database).query
+    assert query == {"host": ("a:5432", "b:5433"), "target_session_attrs": "read-write"}
+    assert shown_database(settings) == "postgresql://u:***@a:5432,b:5433/d"
+    assert read(environment(settings)) == settings
+    asked = "postgresql://u:secret@/d?host=a:5432&host=b:5433&target_session_attrs=primary"
+    assert make_url(async_url(asked)).query["target_session_attrs"] == "primary"
 
 
 def test_a_password_is_never_shown() -> None:
