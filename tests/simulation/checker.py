@@ -33,7 +33,7 @@ def objections(world: World) -> Iterator[str]:
 def broken(town: Town, ledger: Ledger) -> Iterator[str]:
     """The promises that do not hold between what a server holds and what its devices do."""
     yield from _accounted(town, ledger)
-    yield from _in_order(town, ledger)
+    yield from _in_order(ledger)
     yield from _converged(town, ledger)
     yield from no_silent_winner(town, ledger)
     yield from _honest(town, ledger)
@@ -66,10 +66,8 @@ def _accounted(town: Town, ledger: Ledger) -> Iterator[str]:
         yield f"G3: taken for other content under the same id: {reused}"
 
 
-def _in_order(town: Town, ledger: Ledger) -> Iterator[str]:
+def _in_order(ledger: Ledger) -> Iterator[str]:
     """G3: nothing reaches a record before its author's own create of it."""
-    if town.restored:
-        return
     for record, changes in _by_record(ledger).items():
         sent = [change for change in changes if change.origin is None]
         creates = {change.author: change.n for change in sent if change.says.get("do") == "create"}

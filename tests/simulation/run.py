@@ -103,11 +103,11 @@ def plan(seed: int, devices_max: int) -> Plan:
     random = Random(seed)
     big = random.random() < 0.01
     count = devices_max if big else min(random.choice([1, 2, 2, 3, 3, 3, 4, 5]), devices_max)
-    length = random.choice([25, 40, 60]) * (6 if big else 1)
+    length = random.choice([20, 35, 50]) * (6 if big else 1)
     chance = random.choice([0.0, 0.1, 0.3, 0.5])
     violence = random.choice([0.05, 0.2, 0.4])
     faults = _faults(random)
-    over = random.choice([1, 6, 40]) * HOURS
+    over = random.choice([0.05, 0.4, 6, 40]) * HOURS
     events = []
     for _ in range(length):
         kinds = faults if faults and random.random() < violence else _WORK
@@ -390,8 +390,12 @@ async def _heal(world: World) -> None:
     await world.office.link.quiet()
     if any(device.damaged for device in world.devices):
         await asyncio.sleep(30 * HOURS)  # records are weighed once a day
-    for _ in range(2):  # what the first round brought up goes down with the second
-        for device in world.devices:
+    knows = []
+    for device in world.devices:
+        await _until_complete(device)
+        knows.append(servers.head)
+    for device, known in zip(world.devices, knows, strict=True):
+        if known != servers.head:  # what others have brought up since goes down to it
             await _until_complete(device)
 
 

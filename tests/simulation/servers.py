@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-LIMITS: Final = Limits(page_bytes_min=1, page_bytes_default=1_500, page_bytes_max=1_500)
-"""Small pages, so that every reading takes several and meets what happens between them."""
+PAGES: Final = (300, 1_500, 20_000)
+"""Bytes of a page: for a record or two, so that a reading takes several and meets what happens between; or for all."""
 _DATABASE: Final = "town.sqlite"
 _SYNC: Final = "/v1/sync"
 _INTERNAL: Final = 500
@@ -77,12 +77,13 @@ class ServerProcess:
     """One server process. It lives until `process.dead`."""
 
     def __init__(
-        self, wired: Wired, folder: Path, name: str, clock: Callable[[], int], random: Random
+        self, wired: Wired, folder: Path, name: str, clock: Callable[[], int], random: Random, page_bytes: int
     ) -> None:
         self.process = Process(name)
         engine = wired.slot.engine(self.process, folder)
         registry = Registry(engine, clock)
-        self.services = Services(engine, registry, clock, random.randbytes, LIMITS)
+        limits = Limits(page_bytes_min=1, page_bytes_default=page_bytes, page_bytes_max=page_bytes)
+        self.services = Services(engine, registry, clock, random.randbytes, limits)
         self.wired, self._tasks = wired, set[asyncio.Task[Response]]()
         self.later = False
         """It is of a release that has not been written yet."""
@@ -155,6 +156,7 @@ class Servers:
         self.path = folder / _DATABASE
         self._wired, self.count = wired, count
         self._started = 0
+        self.page_bytes = random.choice(PAGES)
         self.running: list[ServerProcess] = []
         self.pauses = 0.0
         """How often a statement has to wait."""
@@ -174,7 +176,8 @@ class Servers:
         free = [wired for wired in self._wired if wired not in [one.wired for one in self.running]]
         while len(self.running) < self.count:
             self._started += 1
-            one = ServerProcess(free.pop(), self.folder, f"server{self._started}", self.clock, self.random)
+            name = f"server{self._started}"
+            one = ServerProcess(free.pop(), self.folder, name, self.clock, self.random, self.page_bytes)
             one.process.pause, one.process.full, one.later = self._pause, lambda: self.full, self.later
             one.process.on_death.append(lambda one=one: self._died(one))  # type: ignore[misc]  # a lambda with a default
             self.running.append(one)
@@ -202,6 +205,14 @@ class Servers:
         if response.status == _INTERNAL and hang_up is None:
             self.wrong.append(f"unexpected: 500 on {method} {path}")
         return response
+
+    @property
+    def head(self) -> int:
+        """The number of the last change that is stored."""
+        with sqlite3.connect(self.path) as connection:
+            found: int = connection.execute("SELECT coalesce(max(n), 0) FROM changes").fetchone()[0]
+        connection.close()
+        return found
 
     def power_cut(self) -> None:
         """Every process ends at once."""
