@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -91,6 +92,12 @@ class Device:
     told_ms: int = 0
     """The server's time at the end of the last sync; what others sent later is not known here."""
     syncing: int = 0
+    began_ms: int = 0
+    """The server's time at the beginning of the last sync."""
+    regridded_ms: int = 0
+    """The server's time when its grids were last changed."""
+    news: int = 0
+    """The last item of its news that was looked at."""
     told_by_this_clock: bool = False
     """Its last contact is surely by the clock that it has now, and the answer was soon there."""
 
@@ -132,6 +139,8 @@ class Device:
     async def sync(self) -> bool:
         """One sync; whether it came to its end."""
         assert self.client is not None
+        if not self.syncing:
+            self.began_ms = self.world.now()
         self.syncing += 1
         try:
             report = await self.client.sync()
@@ -365,12 +374,34 @@ class World:
             return
         grids = {grid.code for grid in client.blocking.grids()}
         with client.blocking._store.read() as tx:
-            outside = tx.rows("SELECT id, place FROM records")
+            held = tx.rows("SELECT id, place FROM records")
+            news = tx.rows("SELECT id, record, detail FROM news WHERE id > ?", device.news)
         self.wrong += [
             f"G5: {device.name} holds {record} of {place}, its grids are {sorted(grids)}"
-            for record, place in outside
+            for record, place in held
             if place not in grids
         ]
+        device.news = max((id_ for id_, _, _ in news), default=device.news)
+        told = {record for _, record, detail in news if json.loads(detail).get("by")} - {of for of, _ in held}
+        self.wrong += [
+            f"G5: {device.name} was told who decided on {record}, which was elsewhere"
+            for record in sorted(told)
+            if self._was_elsewhere(device, record, grids)
+        ]
+
+    def _was_elsewhere(self, device: Device, record: str, grids: set[str]) -> bool:
+        """Whether the record lay in none of the device's grids during the whole of its last sync."""
+        with sqlite3.connect(self.servers.path) as connection:
+            row = connection.execute(
+                "SELECT r.place, c.received_ms FROM records r JOIN changes c ON c.n = r.placed"
+                " WHERE r.record_id = ?",
+                (record,),
+            ).fetchone()
+        connection.close()
+        if row is None or self.restored or self.witness.clock_was_set:
+            return False
+        place, moved_ms = row
+        return place not in grids and max(moved_ms, device.regridded_ms) < device.began_ms
 
     # --- what may happen ----------------------------------------------------------------------------------
 
@@ -380,6 +411,9 @@ class World:
         if alive:
             try:
                 await devices.set_grids(alive[0].services.engine, device.enrolled.id, grids)
+                for one in self.devices:  # clones included
+                    if one.enrolled.id == device.enrolled.id:
+                        one.regridded_ms = self.now()
             except REFUSED:
                 return
 
