@@ -52,7 +52,7 @@ class Worker:
     def turn(self) -> None:
         """Saves one thing: a new record now and then, else an edit, mostly of the records that everybody edits."""
         shown = self.client.list()
-        if not shown or (len(shown) < 8 and self.random.random() < 0.3):
+        if not shown or (len(shown) < 8 and self.random.random() < 0.15):
             self._create()
             return
         record = shown[min(int(self.random.expovariate(0.7)), len(shown) - 1)]

@@ -52,6 +52,7 @@ _FAULTS: Final[dict[str, tuple[float, str | None]]] = {
     "servers slow down": (1, None),
     "backup": (1, None),
     "restore": (1, "backup"),
+    "database put back by hand": (0.3, "backup"),
     "server's clock is set": (0.3, None),
     "servers change their release": (0.7, None),
     "kind gains a field": (0.7, None),
@@ -107,10 +108,11 @@ def plan(seed: int, devices_max: int) -> Plan:
     chance = random.choice([0.0, 0.1, 0.3, 0.5])
     violence = random.choice([0.05, 0.2, 0.4])
     faults = _faults(random)
+    work = _WORK | {"sync": random.choice([6, 12, 18])}
     over = random.choice([0.05, 0.4, 6, 40]) * HOURS
     events = []
     for _ in range(length):
-        kinds = faults if faults and random.random() < violence else _WORK
+        kinds = faults if faults and random.random() < violence else work
         what = random.choices(list(kinds), list(kinds.values()))[0]
         device = min(int(random.expovariate(1 / max(count / 2, 1))), count - 1)
         events.append(Event(random.uniform(0, over), what, device, random.getrandbits(48)))
@@ -123,6 +125,8 @@ def plan(seed: int, devices_max: int) -> Plan:
 def _faults(random: Random) -> dict[str, float]:
     """A few sorts of faults, or all: some only show when the others leave room (swarm testing: Groce et al., 2012)."""
     chosen = set(random.sample(list(_FAULTS), random.choice([0, 1, 2, 3, 4, len(_FAULTS)])))
+    if random.random() < 0.2:
+        chosen.add("restore")  # which little else can stand in for
     chosen |= {needed for _, needed in (_FAULTS[what] for what in chosen) if needed is not None}
     return {what: weight for what, (weight, _) in _FAULTS.items() if what in chosen}
 
@@ -327,6 +331,10 @@ async def _restore(world: World, _: Random) -> None:
     await world.restore_server()
 
 
+async def _by_hand(world: World, _: Random) -> None:
+    await world.restore_server(by_hand=True)
+
+
 async def _server_clock(world: World, random: Random) -> None:
     world.skew_ms = random.randrange(-600_000, 3_600_000)
     world.witness.clock_was_set = True
@@ -367,6 +375,7 @@ _OF_TOWN: Final[dict[str, Callable[[World, Random], Awaitable[None]]]] = {
     "servers slow down": _slow,
     "backup": _backup,
     "restore": _restore,
+    "database put back by hand": _by_hand,
     "server's clock is set": _server_clock,
     "servers change their release": _other_release,
     "kind gains a field": _kind_grows,

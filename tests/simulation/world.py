@@ -330,6 +330,8 @@ class World:
     trace: list[str] = field(default_factory=list)
     backup: Path | None = None
     restored: bool = False
+    by_hand: bool = False
+    """The servers were not told of it: they may give numbers again that the lost time had given."""
     slips: list[dict[str, Slip]] = field(default_factory=list)
     """At each restore, the numbers that devices had been told for what they had reported, by record."""
     skew_ms: int = 0
@@ -458,12 +460,13 @@ class World:
         self.backup = self.folder / "backup.sqlite"
         self.servers.backup(self.backup)
 
-    async def restore_server(self) -> None:
-        """The database is put back to its backup, as `roundbook restore` does it."""
+    async def restore_server(self, *, by_hand: bool = False) -> None:
+        """The database is put back to its backup, as `roundbook restore` does it, or by copying the file."""
         if self.backup is not None:
             self.restored = self.witness.restored = True
+            self.by_hand = self.by_hand or by_hand
             self.slips.append(dict(self._slips()))
-            await self.servers.restore(self.backup)
+            await self.servers.restore(self.backup, by_hand=by_hand)
 
     def _slips(self) -> Iterator[tuple[str, Slip]]:
         """The numbers on the slips that workers have handed out, of what their device alone had reported."""
