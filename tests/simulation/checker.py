@@ -154,9 +154,7 @@ def _numbered(town: Town, ledger: Ledger) -> Iterator[str]:
 
 def _on_slips(world: World, ledger: Ledger) -> Iterator[str]:
     """A number that a worker was told, and handed on, is the matter's number after a restore too."""
-    if len(world.slips) != 1:
-        return  # of two restores the second may take back what the first had mended
-    for record, slip in world.slips[0].items():
+    for record, slip in world.slips.items():
         row, device = ledger.records.get(record), slip.device
         if row is not None and row["number"] != slip.number and not (device.revoked or device.replaced):
             yield f"G9: {record} had the number {slip.number}, and has {row['number']}"

@@ -332,8 +332,8 @@ class World:
     restored: bool = False
     by_hand: bool = False
     """The servers were not told of it: they may give numbers again that the lost time had given."""
-    slips: list[dict[str, Slip]] = field(default_factory=list)
-    """At each restore, the numbers that devices had been told for what they had reported, by record."""
+    slips: dict[str, Slip] = field(default_factory=dict)
+    """The numbers that devices had been told, before the last restore, of what they had reported; by record."""
     skew_ms: int = 0
     """How far somebody has set the servers' clock."""
     syncs: int = 0
@@ -465,7 +465,7 @@ class World:
         if self.backup is not None:
             self.restored = self.witness.restored = True
             self.by_hand = self.by_hand or by_hand
-            self.slips.append(dict(self._slips()))
+            self.slips = dict(self._slips())
             await self.servers.restore(self.backup, by_hand=by_hand)
 
     def _slips(self) -> Iterator[tuple[str, Slip]]:
@@ -476,6 +476,9 @@ class World:
             of = [device for device in self.devices if step and device.enrolled.id == step.author]
             number = ledger.records[record]["number"]
             if step and number and len(of) == 1 and of[0].client is not None and not of[0].process.dead:
-                told = f"SELECT 1 FROM changes WHERE id = '{step.id}' AND status = 'acknowledged'"
+                told = (
+                    f"SELECT 1 FROM reports r JOIN changes c ON c.record = r.record WHERE c.id = '{step.id}'"
+                    f" AND c.status = 'acknowledged' AND r.number = '{number}'"
+                )
                 if store(of[0], told):
                     yield record, Slip(number, of[0])
