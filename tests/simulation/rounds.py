@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from client_sdk import FieldClient, Record
 from sync_protocol.errors import InvalidRecord, NotFound
 from tests.protocol.kinds_for_tests import STORY_MAX, TAGS
-from tests.simulation.witness import Witness
+from tests.simulation.witness import PERHAPS, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,8 +90,10 @@ class Worker:
         there = _SENTENCE.findall(told)
         if there and self.random.random() < 0.25:
             taken_out = self.random.choice(there)
-            change = self._update(record, story=told.replace(taken_out, ""))
-            self.witness.taken_out.setdefault(taken_out, set()).add(change)
+            changes = self.witness.taken_out.setdefault(taken_out, set())
+            changes.add(PERHAPS)  # the device may die over it, durable or not
+            changes.add(self._update(record, story=told.replace(taken_out, "")))
+            changes.remove(PERHAPS)
             return
         sentence = f"句{self.values.fresh()}。"
         if len(told) + len(sentence) > STORY_MAX - 10:

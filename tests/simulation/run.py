@@ -127,6 +127,8 @@ def _faults(random: Random) -> dict[str, float]:
     chosen = set(random.sample(list(_FAULTS), random.choice([0, 1, 2, 3, 4, len(_FAULTS)])))
     if random.random() < 0.2:
         chosen.add("restore")  # which little else can stand in for
+    if chosen and random.random() < 0.5:
+        chosen.add("device's clock is set")  # which makes others worse
     chosen |= {needed for _, needed in (_FAULTS[what] for what in chosen) if needed is not None}
     return {what: weight for what, (weight, _) in _FAULTS.items() if what in chosen}
 
