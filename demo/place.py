@@ -59,7 +59,7 @@ class Administrator:
 
         async def work(engine: AsyncEngine) -> Opened:
             await install_shipped(engine, self._clock())
-            done = await directory.import_divisions(engine, listed, list_year=LIST_YEAR)
+            done = await directory.import_divisions(engine, listed, list_year=LIST_YEAR, now_ms=self._clock())
             opened = await directory.open_township(
                 engine, TOWNSHIP, grids=GRIDS_A_VILLAGE, now_ms=self._clock(), random=self._random
             )
@@ -94,7 +94,7 @@ class Administrator:
         """Gives a device other grids, as `roundbook device grids` does."""
 
         async def work(engine: AsyncEngine) -> None:
-            await devices.set_grids(engine, device, grids)
+            await devices.set_grids(engine, device, grids, now_ms=self._clock())
 
         self._run(work)
 

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from server.refused import RefusedError
+from server.storage.audit import Head
 
 Progress = Callable[[int, int], None]
 """Hears how many pages are copied, of how many."""
@@ -34,6 +35,8 @@ class Content(msgspec.Struct, frozen=True):
     changes: int
     identities: frozenset[str]
     """Which servers its townships are, as devices know them."""
+    audit: tuple[Head, ...]
+    """Where the chains of the audit end."""
 
 
 class Copied(msgspec.Struct, frozen=True):
@@ -45,6 +48,8 @@ class Copied(msgspec.Struct, frozen=True):
     townships: int
     records: int
     changes: int
+    audit: tuple[Head, ...]
+    """Where the chains of the audit end, to be kept elsewhere."""
     kept: str | None = None
 
 
@@ -137,12 +142,21 @@ def _content(connection: sqlite3.Connection) -> Content | None:
     identities = [identity for (identity,) in connection.execute("SELECT identity FROM townships")]
     if revision is None:
         return None
-    return Content(str(revision[0]), len(identities), records, changes, frozenset(identities))
+    heads = tuple(heads_in(connection))
+    return Content(str(revision[0]), len(identities), records, changes, frozenset(identities), heads)
+
+
+def heads_in(connection: sqlite3.Connection) -> list[Head]:
+    """Where the chains of the audit end in a database file; none in one from before there was an audit."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit_heads'").fetchone() is None:
+        return []
+    rows = connection.execute("SELECT township_id, n, hash FROM audit_heads ORDER BY township_id")
+    return [Head(*row) for row in rows]
 
 
 def _copied(file: Path, content: Content, kept: str | None = None) -> Copied:
     counts = (content.townships, content.records, content.changes)
-    return Copied(str(file), file.stat().st_size, content.revision, *counts, kept)
+    return Copied(str(file), file.stat().st_size, content.revision, *counts, content.audit, kept)
 
 
 def _check_source(backup: Path, target: Path) -> None:

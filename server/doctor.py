@@ -16,7 +16,7 @@ from server.health.service import Readiness, readiness
 from server.refused import RefusedError
 from server.settings import Settings, shown_database
 from server.soundness import findings
-from server.storage import directory, kinds
+from server.storage import audit, directory, kinds
 from server.storage.engine import is_sqlite, snapshot
 from sync_protocol.kinds import shipped
 
@@ -76,7 +76,7 @@ async def look_at_database(engine: AsyncEngine, now_ms: int) -> list[Check]:
     checks = [_schema(found)]
     if found.ready:
         checks += await snapshot(engine, _role)
-        looks = (_kinds, _work, partial(_clock, now_ms=now_ms))
+        looks = (_kinds, _work, partial(_clock, now_ms=now_ms), _audit)
         checks += [await snapshot(engine, look) for look in looks]
         checks += await snapshot(engine, _sound)
     return checks
@@ -160,6 +160,17 @@ async def _work(connection: AsyncConnection) -> Check:
     return Check(
         "directory", *(("well", says) if open_ones else ("note", says, "roundbook township open CODE"))
     )
+
+
+async def _audit(connection: AsyncConnection) -> Check:
+    """Whether each chain ends where it says; every entry is looked at by `roundbook audit verify`."""
+    heads, newest = await audit.heads(connection), await audit.newest(connection)
+    apart = sorted(code for code in {*heads, *newest} if heads.get(code) != newest.get(code))
+    if apart:
+        says = f"does not end where it says: {', '.join(apart)}"
+        return Check("audit", "bad", says, "roundbook audit verify, and keep this database as it is")
+    says = f"{sum(head.n for head in heads.values()):,} entries in {len(heads):,} chains, each ends where it says"
+    return Check("audit", "well", says)
 
 
 _NEWEST: Final = text(

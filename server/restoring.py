@@ -13,8 +13,12 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from server.backup import read_only
+from server.audit.acts import OPERATOR, Act, Value
+from server.audit.chain import INSTALLATION
+from server.audit.log import append
+from server.backup import heads_in, read_only
 from server.storage import townships
+from server.storage.audit import Head
 from server.storage.engine import snapshot, transact
 from server.storage.townships import Township
 from server.sync.timeline import pass_register
@@ -33,6 +37,8 @@ class Given(msgspec.Struct, frozen=True):
     counter: int = 0
     registers: tuple[tuple[int, int], ...] = ()
     """Year and last number."""
+    head: Head | None = None
+    """Where its audit had come to."""
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -47,7 +53,10 @@ class Lost(msgspec.Struct, frozen=True):
 
 
 def given_in(file: Path | None) -> dict[str, Given]:
-    """Township to how far it had come in a database file; empty for one that is too damaged to say."""
+    """Township to how far it had come in a database file; empty for one that is too damaged to say.
+
+    What concerns no township is under INSTALLATION.
+    """
     if file is None:
         return {}
     registers: dict[str, list[tuple[int, int]]] = {}
@@ -55,31 +64,46 @@ def given_in(file: Path | None) -> dict[str, Given]:
         with contextlib.closing(read_only(file)) as connection:
             for township, year, last in connection.execute("SELECT township_id, year, last FROM registers"):
                 registers.setdefault(township, []).append((year, last))
-            counters = connection.execute("SELECT township_id, counter FROM townships").fetchall()
+            counters = dict(connection.execute("SELECT township_id, counter FROM townships").fetchall())
+            heads = {head.township: head for head in heads_in(connection)}
     except sqlite3.Error:
         return {}
-    return {township: Given(n, tuple(registers.get(township, ()))) for township, n in counters}
+    return {
+        code: Given(counters.get(code, 0), tuple(registers.get(code, ())), heads.get(code))
+        for code in {*counters, *heads}
+    }
 
 
 async def note_restore(engine: AsyncEngine, given: dict[str, Given], now_ms: int) -> None:
-    """Opens a new timeline in every township, above all that `given` knows."""
+    """Opens a new timeline in every township, above all that `given` knows, and writes it into every audit."""
 
     async def work(connection: AsyncConnection) -> None:
         for row in (await connection.execute(_TOWNSHIPS)).all():
             township = await townships.lock(connection, row.township_id)
             if township is not None:
-                await _note(connection, township, given.get(township.id, Given()), now_ms)
+                since_ms = await _note(connection, township, given.get(township.id, Given()), now_ms)
+                told = {"since_ms": since_ms, **_replaced(given.get(township.id))}
+                await append(connection, Act(township.id, "restored", OPERATOR, now_ms, told))
+        told = _replaced(given.get(INSTALLATION))
+        await append(connection, Act(INSTALLATION, "restored", OPERATOR, now_ms, told))
 
     await transact(engine, work)
 
 
-async def _note(connection: AsyncConnection, township: Township, given: Given, now_ms: int) -> None:
+def _replaced(given: Given | None) -> dict[str, Value]:
+    """Where the audit of the database that was replaced had come to, so that what is gone is named."""
+    head = given.head if given is not None else None
+    return {} if head is None else {"replaced_n": head.n, "replaced_hash": head.hash}
+
+
+async def _note(connection: AsyncConnection, township: Township, given: Given, now_ms: int) -> int:
     since_ms = int(await connection.scalar(_NEWEST, {"t": township.id}) or 0)
     township = await townships.open_epoch(
         connection, township, above=given.counter, since_ms=since_ms, now_ms=now_ms
     )
     for year, last in given.registers:
         township = await pass_register(connection, township, year, last)
+    return since_ms
 
 
 async def lost(engine: AsyncEngine) -> list[Lost]:

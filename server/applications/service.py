@@ -10,6 +10,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.applications.tokens import TOWNSHIPS_MAX, new_token, read, token_hash
+from server.audit.acts import OPERATOR, Act, Actor
+from server.audit.log import append
 from server.directory.working import required
 from server.refused import RefusedError
 from server.storage import applications
@@ -65,6 +67,7 @@ async def add(
     *,
     now_ms: int,
     random: Random,
+    by: Actor = OPERATOR,
 ) -> NewApplication:
     """Makes an application and its token; raises RefusedError for unknown scopes and townships.
 
@@ -79,7 +82,7 @@ async def add(
         await snapshot(engine, partial(required, township=township))
     for township in where:
         row = ApplicationRow(township, application, name, token_hash(token), wanted, now_ms, None)
-        await transact(engine, partial(applications.add, row=row))
+        await transact(engine, partial(_add, row=row, by=by))
     return NewApplication(Listed(application, name, where, wanted, now_ms, None), token)
 
 
@@ -105,7 +108,7 @@ async def listed(engine: AsyncEngine) -> list[Listed]:
     return [_listed(list(group)) for _, group in groupby(rows, lambda row: row.application_id)]
 
 
-async def revoke(engine: AsyncEngine, application: str, *, now_ms: int) -> Listed:
+async def revoke(engine: AsyncEngine, application: str, *, now_ms: int, by: Actor = OPERATOR) -> Listed:
     """Revokes an application's token, for ever, in all its townships. May be repeated."""
 
     async def find(connection: AsyncConnection) -> list[ApplicationRow]:
@@ -116,12 +119,21 @@ async def revoke(engine: AsyncEngine, application: str, *, now_ms: int) -> Liste
         message = f"There is no application {application[:60]!r}: see `roundbook application list`."
         raise RefusedError(message)
     for row in rows:
-        work = partial(
-            applications.set_revoked, township=row.township, application=application, revoked_ms=now_ms
-        )
-        await transact(engine, work)
+        await transact(engine, partial(_revoke, row=row, now_ms=now_ms, by=by))
     found = _listed(rows)
     return msgspec.structs.replace(found, revoked_ms=found.revoked_ms or now_ms)
+
+
+async def _add(connection: AsyncConnection, row: ApplicationRow, by: Actor) -> None:
+    await applications.add(connection, row)
+    told = {"application": row.application_id, "scopes": row.scopes}
+    await append(connection, Act(row.township, "application_added", by, row.added_ms, told))
+
+
+async def _revoke(connection: AsyncConnection, row: ApplicationRow, now_ms: int, by: Actor) -> None:
+    if await applications.set_revoked(connection, row.township, row.application_id, now_ms):
+        told = {"application": row.application_id}
+        await append(connection, Act(row.township, "application_revoked", by, now_ms, told))
 
 
 def _checked(

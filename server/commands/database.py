@@ -4,12 +4,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
+import msgspec
 import typer
 
 from migrations.roles import set_role_defaults
 from migrations.run import current, head
 from server import backup as copies
 from server import doctor as looks
+from server.audit import service as audits
 from server.backup import Copied
 from server.commands import output
 from server.commands.directory import in_words
@@ -151,7 +153,8 @@ def restore(
     make_ready(settings)
     given = given_in(Path(done.kept) if done.kept else None)
     with_engine(settings, lambda engine: note_restore(engine, given, now_ms()))
-    _show(done, "is restored", as_json=as_json)
+    heads = with_engine(settings, audits.heads)
+    _show(msgspec.structs.replace(done, audit=tuple(heads)), "is restored", as_json=as_json)
     if as_json:
         return
     if done.kept:
@@ -175,3 +178,8 @@ def _show(done: Copied, verb: str, *, as_json: bool) -> None:
         f"{done.file} {verb}: {done.size_bytes / _MIB:,.1f} MiB at schema {done.revision}, every page checked; "
         f"townships {done.townships:,}, records {done.records:,}, changes {done.changes:,}."
     )
+    if done.audit:
+        output.hint("Where its audit ends, to be kept elsewhere for `roundbook audit verify --head`:")
+    for end in done.audit:
+        # A line by itself and never folded, so that it can be copied whole.
+        typer.echo(audits.written(end))

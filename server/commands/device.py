@@ -114,7 +114,9 @@ def set_grids(
 
     Example: roundbook device grids 019a5f3c-5a10-7c1e-9b7a-2f6d0c4e8b11 --grid 321283104203002
     """
-    done = on_database(data, database, lambda engine: service.set_grids(engine, device_id, grid))
+    done = on_database(
+        data, database, lambda engine: service.set_grids(engine, device_id, grid, now_ms=now_ms())
+    )
     if as_json:
         output.json(_plain(done))
     else:

@@ -66,7 +66,9 @@ def import_list(
         done = on_database(
             data,
             database,
-            lambda engine: service.import_divisions(engine, listed, list_year=list_year, progress=step),
+            lambda engine: service.import_divisions(
+                engine, listed, list_year=list_year, now_ms=now_ms(), progress=step
+            ),
         )
     if as_json:
         output.json(done)
@@ -213,11 +215,12 @@ def trim_exits(
 
     Example: roundbook township trim 321283104 --days 180 --dry-run
     """
-    before_ms = now_ms() - days * _DAY_MS
+    today_ms = now_ms()
+    before_ms = today_ms - days * _DAY_MS
 
     async def work(engine: AsyncEngine) -> list[Trimmed]:
         codes = [one.township for one in await service.opened(engine)] if code is None else [code]
-        return [await trim(engine, one, before_ms, dry_run=dry_run) for one in codes]
+        return [await trim(engine, one, before_ms, now_ms=today_ms, dry_run=dry_run) for one in codes]
 
     done = on_database(data, database, work)
     if as_json:

@@ -11,6 +11,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.applications.service import Application
+from server.audit.acts import Act, Actor
+from server.audit.log import append
 from server.conflicts.deciding import Choice, Decision, chosen_value, decision_change
 from server.conflicts.views import ConflictDetail, ConflictPage, ConflictView, conflict_view, with_rest
 from server.declined import Declined, invalid, not_found
@@ -129,6 +131,9 @@ async def _decide(
     if conflict.path == PLACE and change.place is not None:
         await check_place(connection, township.id, change.place, "value")
     await admit(writing, msgspec.structs.replace(change, id=change_id))
+    told = {"conflict": conflict.conflict_id, "record": state.id, "path": conflict.path, "change": change_id}
+    by = Actor("application", application.id)
+    await append(connection, Act(township.id, "conflict_decided", by, writing.now_ms, told))
 
 
 def _check_shown(conflict: Conflict, state: RecordState, seen: int | None) -> None:

@@ -12,6 +12,8 @@ from typing import Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from server.audit.acts import OPERATOR, Act, Actor, Value
+from server.audit.log import append
 from server.devices.codes import code_hash, new_code
 from server.devices.profile import profile
 from server.directory.working import locked
@@ -50,13 +52,20 @@ class NewCode(msgspec.Struct, frozen=True):
 
 
 async def give_code(
-    engine: AsyncEngine, who: str, grids: Sequence[str], *, lifetime_ms: int, now_ms: int, random: Random
+    engine: AsyncEngine,
+    who: str,
+    grids: Sequence[str],
+    *,
+    lifetime_ms: int,
+    now_ms: int,
+    random: Random,
+    by: Actor = OPERATOR,
 ) -> NewCode:
     """A one-time code for a grid worker's device in some grids of one township.
 
     Raises RefusedError for a person who is not there or no grid worker, and for grids that are not.
     """
-    township = _township(grids)
+    township, wanted = _township(grids), tuple(dict.fromkeys(grids))
     code = new_code(random)
     hashed, expires_ms = str(code_hash(code)), now_ms + lifetime_ms
 
@@ -65,8 +74,10 @@ async def give_code(
         worker = _worker(one(await staff.find(connection, who, township), who))
         await _require_grids(connection, township, grids)
         await devices.forget_codes(connection, township, now_ms - _KEPT_MS)
-        enrolment = Enrolment(hashed, worker.staff_id, tuple(dict.fromkeys(grids)), expires_ms)
-        await devices.add_code(connection, township, enrolment)
+        await devices.add_code(connection, township, Enrolment(hashed, worker.staff_id, wanted, expires_ms))
+        # Not the hash of the code: from 40 bits the code itself could be found.
+        told: dict[str, Value] = {"staff": worker.staff_id, "grids": wanted, "expires_ms": expires_ms}
+        await append(connection, Act(township, "device_code_given", by, now_ms, told))
         return worker
 
     async def publish(connection: AsyncConnection) -> None:
@@ -77,7 +88,7 @@ async def give_code(
     # unknown to everybody, the administrator included.
     worker = await transact(engine, keep)
     await transact(engine, publish)
-    return NewCode(code, expires_ms, township, worker, tuple(dict.fromkeys(grids)))
+    return NewCode(code, expires_ms, township, worker, wanted)
 
 
 async def enrol(services: Services, request: EnrolRequest) -> EnrolAnswer:
@@ -105,6 +116,8 @@ async def enrol(services: Services, request: EnrolRequest) -> EnrolAnswer:
             await devices.add_device(
                 connection, township, device, code, public_key=key, client=request.client, now_ms=now_ms
             )
+            told = {"staff": code.staff_id, "grids": code.grids}
+            await append(connection, Act(township, "device_enrolled", Actor("device", device), now_ms, told))
         elif not _same(key, await devices.public_key(connection, township, code.device_id)):
             raise CodeInvalid
         own = await profile(connection, township, code.device_id or device, services.registry)
@@ -122,19 +135,23 @@ async def listed(engine: AsyncEngine, township: str | None = None) -> list[Devic
     return await snapshot(engine, work)
 
 
-async def revoke(engine: AsyncEngine, device: str, *, now_ms: int) -> DeviceRow:
+async def revoke(engine: AsyncEngine, device: str, *, now_ms: int, by: Actor = OPERATOR) -> DeviceRow:
     """Revokes a device for ever: what it still holds is taken in, and it reads nothing. May be repeated."""
     found = await _find(engine, device)
 
     async def work(connection: AsyncConnection) -> None:
         await locked(connection, found.township)
-        await devices.set_revoked(connection, found.township, found.device_id, now_ms)
+        if await devices.set_revoked(connection, found.township, found.device_id, now_ms):
+            told = {"device": found.device_id, "staff": found.staff_id}
+            await append(connection, Act(found.township, "device_revoked", by, now_ms, told))
 
     await transact(engine, work)
     return msgspec.structs.replace(found, revoked_ms=found.revoked_ms or now_ms)
 
 
-async def set_grids(engine: AsyncEngine, device: str, grids: Sequence[str]) -> DeviceRow:
+async def set_grids(
+    engine: AsyncEngine, device: str, grids: Sequence[str], *, now_ms: int, by: Actor = OPERATOR
+) -> DeviceRow:
     """Gives a device other grids of its township; its next sync brings and drops what follows from it."""
     found = await _find(engine, device)
     if _township(grids) != found.township:
@@ -148,7 +165,10 @@ async def set_grids(engine: AsyncEngine, device: str, grids: Sequence[str]) -> D
     async def work(connection: AsyncConnection) -> None:
         await locked(connection, found.township)
         await _require_grids(connection, found.township, wanted)
+        before = await devices.owner(connection, found.township, found.device_id)
         await devices.set_grids(connection, found.township, found.device_id, wanted)
+        told = {"device": found.device_id, "from": before.grids if before else (), "to": wanted}
+        await append(connection, Act(found.township, "device_grids_changed", by, now_ms, told))
 
     await transact(engine, work)
     return msgspec.structs.replace(found, grids=wanted)

@@ -7,6 +7,9 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from server.audit.acts import OPERATOR, Act, Actor
+from server.audit.chain import INSTALLATION
+from server.audit.log import append
 from server.directory.reading import Division, Listed, Row, RowRefusal
 from server.directory.working import required
 from server.refused import RefusedError
@@ -45,20 +48,30 @@ class OpenedNow(msgspec.Struct, frozen=True):
 
 
 async def import_divisions(
-    engine: AsyncEngine, listed: Listed, *, list_year: int, progress: Callable[[int], None] = lambda _: None
+    engine: AsyncEngine,
+    listed: Listed,
+    *,
+    list_year: int,
+    now_ms: int,
+    by: Actor = OPERATOR,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Imported:
     """Puts the rows of a list into the directory; `progress` hears how many are done.
 
     A row is new when its village was not known, changed when the name of any of its places differs, and
     refused when the directory has one of them from a newer list. It runs in several transactions: after a
-    failure the rows so far are in, and the same import finishes the work.
+    failure the rows so far are in, and the same import finishes the work. The audit names it once, with the first
+    of them that writes anything.
     """
+    told = {"list_year": list_year, "rows": len(listed.rows)}
+    unsaid: Act | None = Act(INSTALLATION, "directory_imported", by, now_ms, told)
     refused = list(listed.refused)
     before: dict[str, Place | None] = {}
     counts = {"new": 0, "changed": 0, "unchanged": 0}
     for start in range(0, len(listed.rows), CHUNK):
         rows = listed.rows[start : start + CHUNK]
-        await transact(engine, partial(_put, rows=rows, list_year=list_year, before=before))
+        put = partial(_put, rows=rows, list_year=list_year, before=before, act=unsaid)
+        unsaid = None if await transact(engine, put) else unsaid
         for row in rows:
             verdict = _verdict(row, before, list_year)
             if isinstance(verdict, RowRefusal):
@@ -71,9 +84,16 @@ async def import_divisions(
 
 
 async def _put(
-    connection: AsyncConnection, rows: Sequence[Row], list_year: int, before: dict[str, Place | None]
-) -> None:
-    """Writes what is new or newer. `before` learns how each place stood before the import, once."""
+    connection: AsyncConnection,
+    rows: Sequence[Row],
+    list_year: int,
+    before: dict[str, Place | None],
+    act: Act | None,
+) -> bool:
+    """Writes what is new or newer, with the act; False when there is nothing such.
+
+    `before` learns how each place stood before the import, once.
+    """
     named = {division.code: division for row in rows for division in row.divisions}
     unread = [code for code in named if code not in before]
     for start in range(0, len(unread), directory.VALUES_MAX):
@@ -82,7 +102,11 @@ async def _put(
         before.update((code, known.get(code)) for code in codes)
     usable = [row for row in rows if not isinstance(_verdict(row, before, list_year), RowRefusal)]
     places = {d.code: _place(d, list_year) for row in usable for d in row.divisions}
-    await directory.put_places(connection, [p for code, p in places.items() if before[code] != p])
+    wanted = [place for code, place in places.items() if before[code] != place]
+    await directory.put_places(connection, wanted)
+    if wanted and act is not None:
+        await append(connection, act)
+    return bool(wanted)
 
 
 def _verdict(row: Row, before: dict[str, Place | None], list_year: int) -> str | RowRefusal:
@@ -104,7 +128,7 @@ def _place(division: Division, list_year: int) -> Place:
 
 
 async def open_township(
-    engine: AsyncEngine, township: str, *, grids: int, now_ms: int, random: Random
+    engine: AsyncEngine, township: str, *, grids: int, now_ms: int, random: Random, by: Actor = OPERATOR
 ) -> OpenedNow:
     """Starts work in a township: its counter at the first epoch, and grids 001 to `grids` in each village.
 
@@ -136,8 +160,12 @@ async def open_township(
         there = await directory.grids_of(connection, township)
         wanted = _grids(villages, grids, there)
         known = {row.grid: row for row in there}
-        await directory.put_grids(connection, township, [row for row in wanted if known.get(row.grid) != row])
+        changed = [row for row in wanted if known.get(row.grid) != row]
+        await directory.put_grids(connection, township, changed)
         added = len(wanted) - len(there)
+        if new or changed:
+            told = {"new": new, "villages": len(villages), "grids": len(wanted), "grids_added": added}
+            await append(connection, Act(township, "township_opened", by, now_ms, told))
         return OpenedNow(township, town.name, len(villages), len(wanted), added, new)
 
     return await transact(engine, work)

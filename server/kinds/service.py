@@ -3,6 +3,9 @@
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from server.audit.acts import OPERATOR, Act, Actor
+from server.audit.chain import INSTALLATION
+from server.audit.log import append
 from server.refused import RefusedError
 from server.storage import kinds
 from server.storage.engine import snapshot, transact
@@ -31,7 +34,7 @@ async def install_shipped(engine: AsyncEngine, now_ms: int) -> list[Kind]:
         there = await kinds.keys(connection)
         missing = [kind for kind in shipped().values() if kind.key not in there]
         for kind in missing:
-            await kinds.add(connection, Installed(*kind.key, to_json(kind), now_ms))
+            await _add(connection, kind, OPERATOR, now_ms)
         return missing
 
     return await transact(engine, work)
@@ -53,7 +56,9 @@ async def check(engine: AsyncEngine, toml_text: str, origin: str) -> Kind:
     return kind
 
 
-async def install(engine: AsyncEngine, toml_text: str, origin: str, now_ms: int) -> InstalledKind:
+async def install(
+    engine: AsyncEngine, toml_text: str, origin: str, now_ms: int, *, by: Actor = OPERATOR
+) -> InstalledKind:
     """Installs the kind that `toml_text` declares; one that is installed already is left as it is.
 
     Raises KindError with every finding, also for what the new version must not change of the others.
@@ -67,10 +72,17 @@ async def install(engine: AsyncEngine, toml_text: str, origin: str, now_ms: int)
         same = next((one for one in there if one.kind.version == kind.version), None)
         if same is not None:
             return same
-        await kinds.add(connection, Installed(*kind.key, to_json(kind), now_ms))
+        await _add(connection, kind, by, now_ms)
         return InstalledKind(kind, now_ms, new=True)
 
     return await transact(engine, work)
+
+
+async def _add(connection: AsyncConnection, kind: Kind, by: Actor, now_ms: int) -> None:
+    await kinds.add(connection, Installed(*kind.key, to_json(kind), now_ms))
+    name, version = kind.key
+    act = Act(INSTALLATION, "kind_installed", by, now_ms, {"kind": name, "version": version})
+    await append(connection, act)
 
 
 def _compare(kind: Kind, others: list[Kind], origin: str) -> None:

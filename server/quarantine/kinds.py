@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from server.applications.service import SCOPES, Application
+from server.audit.acts import OPERATOR
 from server.declined import Declined
 from server.quarantine.replaying import Correction
 from server.quarantine.service import replay
@@ -58,7 +59,7 @@ def _waits_for(row: Stored, kind: Kind) -> bool:
 
 async def _replayed(services: Services, installer: Application, row: Stored) -> bool:
     try:
-        await replay(services, installer, Target(row.change_id), Correction(reason=_REASON))
+        await replay(services, installer, Target(row.change_id), Correction(reason=_REASON), by=OPERATOR)
     except Declined:
         return False
     return True

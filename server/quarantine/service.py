@@ -6,6 +6,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.applications.service import Application
+from server.audit.acts import Act, Actor, Name
+from server.audit.log import append
 from server.declined import Declined, invalid, not_found
 from server.quarantine.replaying import Correction, Office, close, take_in
 from server.quarantine.views import (
@@ -90,11 +92,17 @@ async def _views(
 
 
 async def replay(
-    services: Services, application: Application, target: Target, correction: Correction
+    services: Services,
+    application: Application,
+    target: Target,
+    correction: Correction,
+    *,
+    by: Actor | None = None,
 ) -> Replayed:
     """Takes a quarantined change in again, and those that waited for it; or closes it without applying.
 
-    Declines what cannot be applied even now, and what somebody else has replayed or closed.
+    `by` is who the audit names, unless it is the application itself. Declines what cannot be applied even now,
+    and what somebody else has replayed or closed.
     """
     checked_key(target.key)
     if correction.discard and (not correction.reason or correction.names):
@@ -110,12 +118,24 @@ async def replay(
         office = Office(writing.author, correction.reason, closing_id)
         closed = await office_changes.closings(connection, township, row.change_id)
         if not closed:
-            return await _act(writing, application, row, correction, office)
+            done = await _act(writing, application, row, correction, office)
+            await _note(writing, row, office, done, by or Actor("application", application.id))
+            return done
         if closing_id not in {one.change_id for one in closed}:
             raise Declined("already_decided")
         return await _again(writing, application, row, closed)
 
     return await services.write(township, work)
+
+
+async def _note(writing: Writing, row: Stored, office: Office, done: Replayed, by: Actor) -> None:
+    act: Name = "quarantine_discarded" if done.discarded else "quarantine_replayed"
+    told = {
+        "change": row.change_id,
+        "closing": office.closing_id,
+        "taken": [one.origin for one in done.taken],
+    }
+    await append(writing.connection, Act(writing.township.id, act, by, writing.now_ms, told))
 
 
 async def _act(

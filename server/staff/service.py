@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from server.audit.acts import OPERATOR, Act, Actor, Name
+from server.audit.log import append
 from server.directory.working import locked
 from server.refused import RefusedError
 from server.staff.roles import TITLES, role_of
@@ -35,12 +37,16 @@ class Refused(msgspec.Struct, frozen=True):
     reason: str
 
 
-async def add(engine: AsyncEngine, candidate: Candidate, *, now_ms: int, random: Random) -> StaffRow:
+async def add(
+    engine: AsyncEngine, candidate: Candidate, *, now_ms: int, random: Random, by: Actor = OPERATOR
+) -> StaffRow:
     """Adds one person; raises RefusedError for a name that is taken, an unknown role or township."""
     staff_id = uuid7(now_ms, random(RANDOM_BYTES))
 
     async def work(connection: AsyncConnection) -> StaffRow:
-        return await _add(connection, candidate, staff_id, now_ms)
+        row = await _add(connection, candidate, staff_id, now_ms)
+        await _note(connection, row, "staff_added", by, now_ms)
+        return row
 
     return await transact(engine, work)
 
@@ -51,6 +57,7 @@ async def add_all(
     *,
     now_ms: int,
     random: Random,
+    by: Actor = OPERATOR,
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[list[StaffRow], list[Refused]]:
     """Adds many, each by itself: whom it added, and which were refused. `progress` hears how many are done."""
@@ -58,7 +65,7 @@ async def add_all(
     refused: list[Refused] = []
     for done, candidate in enumerate(candidates, 1):
         try:
-            added.append(await add(engine, candidate, now_ms=now_ms, random=random))
+            added.append(await add(engine, candidate, now_ms=now_ms, random=random, by=by))
         except RefusedError as error:
             refused.append(Refused(candidate.line, str(error)))
         progress(done)
@@ -75,7 +82,13 @@ async def listed(engine: AsyncEngine, township: str | None = None) -> list[Staff
 
 
 async def set_enabled(
-    engine: AsyncEngine, who: str, township: str | None, *, enabled: bool, now_ms: int
+    engine: AsyncEngine,
+    who: str,
+    township: str | None,
+    *,
+    enabled: bool,
+    now_ms: int,
+    by: Actor = OPERATOR,
 ) -> StaffRow:
     """Lets a person work, or not any more: then their devices hand in what they hold, and read nothing.
 
@@ -89,9 +102,14 @@ async def set_enabled(
 
     async def work(connection: AsyncConnection) -> StaffRow:
         await locked(connection, found.township)
-        disabled_ms = None if enabled else found.disabled_ms or now_ms
-        await staff.set_disabled(connection, found, disabled_ms)
-        return msgspec.structs.replace(found, disabled_ms=disabled_ms)
+        # Read again under the lock: who was disabled meanwhile keeps the time of the first time.
+        (there,) = await staff.find(connection, found.staff_id, found.township)
+        if (there.disabled_ms is None) == enabled:
+            return there
+        changed = msgspec.structs.replace(there, disabled_ms=None if enabled else now_ms)
+        await staff.set_disabled(connection, there, changed.disabled_ms)
+        await _note(connection, changed, "staff_enabled" if enabled else "staff_disabled", by, now_ms)
+        return changed
 
     return await transact(engine, work)
 
@@ -126,6 +144,11 @@ async def _add(connection: AsyncConnection, candidate: Candidate, staff_id: str,
     row = StaffRow(township_of(candidate.township), staff_id, name, role, now_ms, None)
     await staff.add(connection, row)
     return row
+
+
+async def _note(connection: AsyncConnection, row: StaffRow, act: Name, by: Actor, now_ms: int) -> None:
+    told = {"staff": row.staff_id, "role": row.role}
+    await append(connection, Act(row.township, act, by, now_ms, told))
 
 
 def _name(given: str) -> str:

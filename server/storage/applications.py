@@ -57,14 +57,14 @@ async def listed(connection: AsyncConnection, application: str | None = None) ->
     return [_row(row) for row in rows]
 
 
-async def set_revoked(connection: AsyncConnection, township: str, application: str, revoked_ms: int) -> None:
-    """Revokes an application in one township; one that is revoked keeps the time of the first time."""
+async def set_revoked(connection: AsyncConnection, township: str, application: str, revoked_ms: int) -> bool:
+    """Revokes an application in one township; False for one that is revoked already, which keeps its time."""
     changed = update(applications).where(
         applications.c.township_id == township,
         applications.c.application_id == application,
         applications.c.revoked_ms.is_(None),
     )
-    await connection.execute(changed.values(revoked_ms=revoked_ms))
+    return bool((await connection.execute(changed.values(revoked_ms=revoked_ms))).rowcount)
 
 
 def _row(row: Any) -> ApplicationRow:

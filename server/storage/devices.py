@@ -152,10 +152,10 @@ async def find(connection: AsyncConnection, device: str) -> DeviceRow | None:
     return None if row is None else _as(DeviceRow, row)
 
 
-async def set_revoked(connection: AsyncConnection, township: str, device: str, revoked_ms: int) -> None:
-    """Revokes a device; one that is revoked keeps the time of the first time."""
+async def set_revoked(connection: AsyncConnection, township: str, device: str, revoked_ms: int) -> bool:
+    """Revokes a device; False for one that is revoked already, and keeps the time of the first time."""
     changed = _of(township, device).where(devices.c.revoked_ms.is_(None))
-    await connection.execute(changed.values(revoked_ms=revoked_ms))
+    return bool((await connection.execute(changed.values(revoked_ms=revoked_ms))).rowcount)
 
 
 async def set_grids(connection: AsyncConnection, township: str, device: str, grids: Sequence[str]) -> None:

@@ -330,3 +330,30 @@ gaps = Table(
     Column("released_ms", Millis, nullable=False),
     _key("gaps", "device_id", "epoch", "first"),
 )
+
+# Township tables: the audit. What concerns no township has a chain of its own, so none refers to `townships`.
+
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    _township(),
+    Column("n", BigInteger, nullable=False),  # of the chain: from 1, without gaps
+    Column("at_ms", Millis, nullable=False),
+    Column("act", String(40), nullable=False),
+    Column("actor", String(60), nullable=False),
+    Column("detail", LargeBinary),  # both are absent once they were erased
+    Column("salt", LargeBinary),
+    Column("commitment", String(64), nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    _key("audit_entries", "n"),
+)
+
+audit_heads = Table(  # where each chain ends; its row is the lock of whoever appends
+    "audit_heads",
+    metadata,
+    _township(),
+    Column("n", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    _key("audit_heads"),
+)

@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from server.audit.acts import OPERATOR, Act, Actor
+from server.audit.log import append
 from server.directory.working import locked, required
 from server.storage import changes, stream, townships
 from server.storage.engine import snapshot, transact
@@ -29,7 +31,15 @@ class Trimmed(msgspec.Struct, frozen=True):
     moved: bool
 
 
-async def trim(engine: AsyncEngine, township: str, before_ms: int, *, dry_run: bool = False) -> Trimmed:
+async def trim(
+    engine: AsyncEngine,
+    township: str,
+    before_ms: int,
+    *,
+    now_ms: int,
+    dry_run: bool = False,
+    by: Actor = OPERATOR,
+) -> Trimmed:
     """Forgets the exits up to the newest change that was received before `before_ms` (server time, ms since 1970).
 
     One transaction, behind the township's lock, so that no reader sees exits gone above the horizon. With
@@ -45,6 +55,8 @@ async def trim(engine: AsyncEngine, township: str, before_ms: int, *, dry_run: b
         gone = await stream.forget_exits(connection, township, upto)
         if moved:
             await townships.move_horizon(connection, township, upto)
+            told = {"exits": gone, "horizon": upto, "before_ms": before_ms}
+            await append(connection, Act(township, "exits_forgotten", by, now_ms, told))
         return Trimmed(township, gone, upto, moved)
 
     return await (snapshot if dry_run else transact)(engine, work)

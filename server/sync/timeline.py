@@ -8,6 +8,8 @@ no number of a change, and none that a citizen may hold, is given to anything el
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.audit.acts import Act, Actor
+from server.audit.log import append
 from server.storage import changes, stream, townships
 from server.storage.townships import Township
 
@@ -38,6 +40,8 @@ async def restored(
         township = await townships.open_epoch(
             connection, township, above=proof.tip, since_ms=proof.since_ms, now_ms=now_ms
         )
+        told = {"since_ms": proof.since_ms, "lost_above": survived}
+        await append(connection, Act(township.id, "restored", Actor("device", device), now_ms, told))
     township = await pass_register(connection, township, *proof.register)
     return township, await changes.last_sent(connection, township.id, device, survived)
 

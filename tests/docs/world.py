@@ -138,7 +138,7 @@ class World:
 
     async def set_grids(self, device: str, grids: Sequence[str]) -> None:
         """Another scope for a device."""
-        await devices.set_grids(self.services.engine, device, grids)
+        await devices.set_grids(self.services.engine, device, grids, now_ms=self.now_ms)
 
     async def revoke(self, device: str) -> None:
         """The township revokes a device."""

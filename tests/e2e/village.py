@@ -151,7 +151,7 @@ class Village:
         return client
 
     def set_grids(self, device: FieldClient, *grids: str) -> None:
-        self.run(devices.set_grids(self.services.engine, device.me().device, grids))
+        self.run(devices.set_grids(self.services.engine, device.me().device, grids, now_ms=self.now_ms))
 
     def revoke(self, device: str) -> None:
         self.run(devices.revoke(self.services.engine, device, now_ms=self.now_ms))

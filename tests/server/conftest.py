@@ -60,7 +60,7 @@ async def township(engine: AsyncEngine, clock: Clock, randomness: Callable[[int]
     # Of the real list, the one town: 851 rows less to write for each test.
     header, *rows = decode(shipped_list()).splitlines()
     listed = reading.read("\n".join([header, *(row for row in rows if TOWNSHIP in row)]))
-    await service.import_divisions(engine, listed, list_year=LIST_YEAR)
+    await service.import_divisions(engine, listed, list_year=LIST_YEAR, now_ms=clock())
     await service.open_township(engine, TOWNSHIP, grids=3, now_ms=clock(), random=randomness)
     return TOWNSHIP
 

@@ -260,7 +260,7 @@ async def test_the_tag_is_another_one_when_anything_in_the_profile_is(
     device = (await enrol(services, _request((await give()).code))).profile.device
     tags = [await _tag(services, device)]
     assert await _tag(services, device) == tags[0]
-    await service.set_grids(services.engine, device, [SECOND_GRID])
+    await service.set_grids(services.engine, device, [SECOND_GRID], now_ms=services.clock())
     tags.append(await _tag(services, device))
     async with services.engine.begin() as connection:
         await connection.execute(text("UPDATE townships SET duty_phone = '0523-87650000'"))
@@ -306,18 +306,20 @@ async def test_a_device_is_revoked_once_and_for_ever(
     assert first.revoked_ms == again.revoked_ms
     assert (await service.listed(services.engine, TOWNSHIP))[0].revoked_ms == first.revoked_ms
     with pytest.raises(RefusedError, match="revoked, for ever"):
-        await service.set_grids(services.engine, device, [SECOND_GRID])
+        await service.set_grids(services.engine, device, [SECOND_GRID], now_ms=services.clock())
 
 
 async def test_a_device_gets_other_grids_of_its_township(
     services: Services, give: Callable[..., Any]
 ) -> None:
     device = (await enrol(services, _request((await give()).code))).profile.device
-    changed = await service.set_grids(services.engine, device, [SECOND_GRID, SECOND_GRID])
+    changed = await service.set_grids(
+        services.engine, device, [SECOND_GRID, SECOND_GRID], now_ms=services.clock()
+    )
     assert changed.grids == (SECOND_GRID,)
     for grids, says in ((["321283104203009"], "no grid"), (["321283105203001"], "belongs to"), ([], "not 0")):
         with pytest.raises(RefusedError, match=says):
-            await service.set_grids(services.engine, device, grids)
+            await service.set_grids(services.engine, device, grids, now_ms=services.clock())
     assert (await service.listed(services.engine))[0].grids == (SECOND_GRID,)
 
 

@@ -184,7 +184,7 @@ def test_whatever_bytes_come_are_decoded_or_refused(content: bytes) -> None:
 
 
 async def _import(engine: AsyncEngine, *rows: Village | str, year: int = 2023) -> Imported:
-    return await service.import_divisions(engine, _listed(*rows), list_year=year)
+    return await service.import_divisions(engine, _listed(*rows), list_year=year, now_ms=START_MS)
 
 
 def _counts(done: Imported) -> tuple[int, int, int, int]:
@@ -228,7 +228,9 @@ async def test_progress_reaches_the_end(engine: AsyncEngine, monkeypatch: pytest
     monkeypatch.setattr(service, "CHUNK", 400)
     heard: list[int] = []
     listed = reading.read(decode(shipped_list()))
-    await service.import_divisions(engine, listed, list_year=LIST_YEAR, progress=heard.append)
+    await service.import_divisions(
+        engine, listed, list_year=LIST_YEAR, now_ms=START_MS, progress=heard.append
+    )
     assert heard == [400, 800, 863]
 
 

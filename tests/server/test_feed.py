@@ -233,10 +233,10 @@ async def test_the_horizon_expires_old_cursors_and_no_others(server: OfficeServe
         await made(office, key=key)
         cursors.append((await feed(reader))["cursor"])
         server.now_ms += 1_000
-    await trim(server.services.engine, TOWN, server.now_ms - 1_000)
+    await trim(server.services.engine, TOWN, server.now_ms - 1_000, now_ms=server.now_ms)
     assert code_of(await reader.get("/v1/changes", params={"since": cursors[0]}), 410) == "cursor_expired"
     assert len((await feed(reader, cursors[1]))["changes"]) == 1
-    await trim(server.services.engine, TOWN, server.now_ms)
+    await trim(server.services.engine, TOWN, server.now_ms, now_ms=server.now_ms)
     assert (await feed(reader, cursors[2]))["changes"] == []
     await made(office, key="4")
     assert len((await feed(reader, cursors[2]))["changes"]) == 1

@@ -412,7 +412,8 @@ class World:
         alive = [one for one in self.servers.running if not one.process.dead]
         if alive:
             try:
-                await devices.set_grids(alive[0].services.engine, device.enrolled.id, grids)
+                engine = alive[0].services.engine
+                await devices.set_grids(engine, device.enrolled.id, grids, now_ms=self.now())
                 for one in self.devices:  # clones included
                     if one.enrolled.id == device.enrolled.id:
                         one.regridded_ms = self.now()

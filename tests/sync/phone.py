@@ -85,7 +85,7 @@ async def scope(one: Phone, *grids: str) -> None:
     """Another scope for a device."""
     from server.devices.service import set_grids
 
-    await set_grids(one.server.services.engine, one.device.id, grids)
+    await set_grids(one.server.services.engine, one.device.id, grids, now_ms=one.server.now_ms)
 
 
 async def office(server: OfficeServer, record: str, **parts: Any) -> Verdict:

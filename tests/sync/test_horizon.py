@@ -19,7 +19,7 @@ LONG = "很长的一段话" * 60
 
 
 async def trimmed(server: OfficeServer, before_ms: int, *, dry_run: bool = False) -> Trimmed:
-    return await trim(server.services.engine, TOWN, before_ms, dry_run=dry_run)
+    return await trim(server.services.engine, TOWN, before_ms, now_ms=server.now_ms, dry_run=dry_run)
 
 
 async def kept(server: OfficeServer) -> tuple[int, int, int]:
@@ -80,12 +80,12 @@ async def test_receipts_stay(server: OfficeServer, wang: Phone, li: Phone) -> No
 
 
 async def test_a_township_without_a_change_has_nothing_to_forget(server: OfficeServer) -> None:
-    done = await trim(server.services.engine, OTHER_TOWN, server.now_ms)
+    done = await trim(server.services.engine, OTHER_TOWN, server.now_ms, now_ms=server.now_ms)
     assert done == Trimmed(OTHER_TOWN, 0, 0, moved=False)
     with pytest.raises(RefusedError, match="not open here"):
-        await trim(server.services.engine, "321283999", server.now_ms)
+        await trim(server.services.engine, "321283999", server.now_ms, now_ms=0)
     with pytest.raises(RefusedError, match="9 digits"):
-        await trim(server.services.engine, "x", server.now_ms)
+        await trim(server.services.engine, "x", server.now_ms, now_ms=0)
 
 
 async def test_whoever_had_read_that_far_goes_on_where_it_was(
