@@ -38,7 +38,7 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -62,36 +62,34 @@ def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[Served]
             yield Served(found.group(), folder, log)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(120)
 
 
-def open_town(folder: Path, *workers: str) -> None:
+def open_town(folder: Path, *workers: str, **variables: str) -> None:
     """A township with workers."""
     places = CHECKOUT / "server" / "directory" / "data" / "villages_3_counties.csv"
-    _must(folder, "directory", "import", str(places))
-    _must(folder, "township", "open", TOWN)
+    _must(folder, "directory", "import", str(places), **variables)
+    _must(folder, "township", "open", TOWN, **variables)
     for worker in workers:
-        _must(folder, "staff", "add", "--name", worker, "--role", "grid_worker", "--township", TOWN)
+        who = ("--name", worker, "--role", "grid_worker", "--township", TOWN)
+        _must(folder, "staff", "add", *who, **variables)
 
 
-def device_code(folder: Path, worker: str) -> str:
+def device_code(folder: Path, worker: str, **variables: str) -> str:
     """A one-time code for one more device of a worker."""
-    made = json.loads(_must(folder, "device", "code", "--worker", worker, "--grid", GRID, "--json"))
-    return str(made["code"])
+    named = ("--worker", worker, "--grid", GRID, "--json")
+    return str(json.loads(_must(folder, "device", "code", *named, **variables))["code"])
 
 
-def application_token(folder: Path, *scopes: str) -> str:
+def application_token(folder: Path, *scopes: str, **variables: str) -> str:
     """The token of an application."""
-    named = [part for scope in scopes for part in ("--scope", scope)]
-    return str(
-        json.loads(
-            _must(folder, "application", "add", "--name", "热线", "--township", TOWN, "--json", *named)
-        )["token"]
-    )
+    named = ["--name", "热线", "--township", TOWN, "--json"]
+    named += [part for scope in scopes for part in ("--scope", scope)]
+    return str(json.loads(_must(folder, "application", "add", *named, **variables))["token"])
 
 
-def _must(folder: Path, *arguments: str) -> str:
-    done = run(folder, *arguments)
+def _must(folder: Path, *arguments: str, **variables: str) -> str:
+    done = run(folder, *arguments, **variables)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
