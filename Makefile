@@ -87,7 +87,7 @@ lock: $(UV) ## resolve the dependencies again (UPGRADE=1 for the newest)
 .PHONY: audit
 audit: $(AUDIT) ## compare the locked dependencies with the published advisories (needs the internet)
 	@for lock in requirements/*.txt; do echo "$$lock"; \
-		$(AUDIT) --progress-spinner off --disable-pip --require-hashes --requirement "$$lock"; done
+		$(AUDIT) --progress-spinner off --strict --disable-pip --require-hashes --requirement "$$lock"; done
 
 .PHONY: clean
 clean: ## remove the environment, caches and what tests left (not data/)

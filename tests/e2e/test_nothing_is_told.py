@@ -1,7 +1,8 @@
 """Logs, errors and addresses: nothing of a person, and no secret, whatever goes wrong.
 
 A round through real processes, in which sound and unsound things are done with needles; then everything that
-they wrote to their logs or answered as a problem is searched.
+they wrote to their logs or answered as a problem is searched. Names of fields and steps may be quoted to whoever
+sent them; values may not.
 """
 
 import logging
@@ -18,7 +19,11 @@ from tests.processes import CHECKOUT, GRID, application_token, device_code, open
 
 TITLE, NAME, TELEPHONE = "needle-title针", "needle-name针", "13812349876"
 PASSPHRASE = "needle-passphrase 针"
-CONTENT = {"nature": "dispute", "title": TITLE, "parties": [{"name": NAME, "contact": TELEPHONE}]}
+CONTENT: dict[str, Any] = {
+    "nature": "dispute",
+    "title": TITLE,
+    "parties": [{"name": NAME, "contact": TELEPHONE}],
+}
 
 
 @pytest.mark.slow
@@ -75,7 +80,7 @@ def _wrong_on_a_device(device: FieldClient, record: str, url: str, code: str) ->
     return [
         _error_of(device.create, "matter", grid=GRID, nature=TELEPHONE, title=TITLE),
         _error_of(device.update, device.get(record), narrative=NAME * 100_000),
-        _error_of(device.act, device.get(record), TELEPHONE),
+        _error_of(device.act, device.get(record), "unheard_of", note=NAME),
         _error_of(device.enrol, url, code=code[::-1]),
     ]
 
@@ -83,7 +88,7 @@ def _wrong_on_a_device(device: FieldClient, record: str, url: str, code: str) ->
 def _wrong_in_the_office(office: OfficeClient, grid: str) -> list[str]:
     return [
         _error_of(office.create, "matter", key=NAME, grid=grid, **{**CONTENT, "nature": TELEPHONE}),
-        _error_of(office.create, "matter", key="k", grid=grid, **{**CONTENT, TELEPHONE: NAME}),
+        _error_of(office.create, "matter", key="k", grid=grid, **{**CONTENT, "unheard_of": NAME}),
     ]
 
 
@@ -93,8 +98,8 @@ def _wrong_on_the_wire(url: str, token: str, code: str, record: str) -> list[str
     with httpx2.Client(base_url=url, timeout=30) as link:
         answers = [
             link.get("/v1/records", headers={"authorization": f"Bearer {token}{TELEPHONE}"}),
-            link.post("/v1/records", headers=named, json={"title": [TITLE], NAME: TELEPHONE}),
-            link.patch(f"/v1/records/{record}", headers=named, json={"fields": {TELEPHONE: NAME}}),
+            link.post("/v1/records", headers=named, json={"title": [TITLE], "unheard_of": TELEPHONE}),
+            link.patch(f"/v1/records/{record}", headers=named, json={"fields": {"unheard_of": NAME}}),
             link.get("/v1/changes", headers=named, params={"since": TELEPHONE}),
             link.post("/v1/devices/enrol", json={"code": code, "public_key": TELEPHONE, "protocol": NAME}),
         ]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def readable(folder: Path, *needles: str) -> list[tuple[str, str, str]]:
 def filled(village: Village) -> FieldClient:
     """A device with everything that a device may hold: sent, waiting, draft, answered, a person's contact."""
     device = village.device("王芳")
-    party = {"name": NAME, "contact": TELEPHONE}
+    party: dict[str, Any] = {"name": NAME, "contact": TELEPHONE}
     matter = device.create("matter", grid=GRID, nature="dispute", title=TITLE, place_description=PLACE)
     device.append(matter, "parties", **party)
     device.sync()
