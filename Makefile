@@ -16,6 +16,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 CODE := $(wildcard sync_protocol server client_sdk migrations demo benchmarks examples tests)
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 UV := .cache/uv/bin/uv
+AUDIT := .cache/audit/bin/pip-audit
 LOCK := $(UV) --no-config --quiet pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
@@ -82,6 +83,12 @@ lock: $(UV) ## resolve the dependencies again (UPGRADE=1 for the newest)
 	@$(LOCK) --output-file requirements/server.txt --extra server
 	@$(LOCK) --output-file requirements/dev.txt --extra server --group dev
 
+# It asks the service of published advisories, so it needs the internet; nothing else of the project does.
+.PHONY: audit
+audit: $(AUDIT) ## compare the locked dependencies with the published advisories (needs the internet)
+	@for lock in requirements/*.txt; do echo "$$lock"; \
+		$(AUDIT) --progress-spinner off --strict --disable-pip --require-hashes --requirement "$$lock"; done
+
 .PHONY: clean
 clean: ## remove the environment, caches and what tests left (not data/)
 	@rm -rf .venv .cache dist build
@@ -94,6 +101,11 @@ install: $(STAMP) ## the environment alone
 $(STAMP): requirements/dev.txt pyproject.toml
 	@mkdir -p .cache
 	@PYTHON="$(PYTHON)" PIP="$(PIP)" STAMP="$@" bash .ci/environment
+
+$(AUDIT):
+	@"$(PYTHON)" -m venv .cache/audit
+	@.cache/audit/bin/python -m pip -qq --disable-pip-version-check install 'pip-audit>=2.10,<3'
+	@touch $@
 
 $(UV):
 	@"$(PYTHON)" -m venv .cache/uv

@@ -18,6 +18,7 @@ from client_sdk.store.store import Store, refuse_with_queue
 from client_sdk.syncing import CLIENT, failure
 from client_sdk.texts import writable
 from client_sdk.transport import Response
+from client_sdk.trust import Address
 from sync_protocol.codec import Malformed, encode, read_enrol_answer
 from sync_protocol.codes import CODES
 from sync_protocol.errors import Incompatible, Refused, RoundbookError
@@ -52,7 +53,7 @@ def prepare(store: Store, code: str, random: Callable[[int], bytes]) -> bytes:
     return encode(EnrolRequest(CURRENT, code, encode_bytes(raw), CLIENT))
 
 
-def finish(store: Store, url: str, response: Response, clock: Callable[[], int], epoch: str) -> None:
+def finish(store: Store, at: Address, response: Response, clock: Callable[[], int], epoch: str) -> None:
     """Takes the answer in. Raises Offline when it is none, Refused or Incompatible when it says no."""
     answer = _answer(response)
     with store.write() as tx:
@@ -62,7 +63,7 @@ def finish(store: Store, url: str, response: Response, clock: Callable[[], int],
             store.fork(tx, epoch)
         meta.bind_offered_key(tx)
         profile, server = answer.profile, answer.server.rpartition(":")[0]
-        meta.put_identity(tx, Identity(url, server, profile.device, profile.township))
+        meta.put_identity(tx, Identity(at.url, server, profile.device, profile.township, at.authority))
         meta.put_profile(tx, profile)
         meta.put_contact(tx, Contact(answer.now, clock()))
 

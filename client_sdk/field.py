@@ -1,6 +1,7 @@
 """FieldClient: a device, blocking. Everything but `enrol` and `sync` works without a network."""
 
 import secrets
+import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,6 +23,7 @@ from client_sdk.store import meta
 from client_sdk.store.store import Store, open_store
 from client_sdk.syncing import OnProgress, Steps
 from client_sdk.transport import HttpTransport, LinkBroken, Response, Transport
+from client_sdk.trust import Address, address, pinned, read_authority, township_time_ms, vouched
 from sync_protocol.ids import RANDOM_BYTES, uuid7
 from sync_protocol.session import Policy, SyncSession
 from sync_protocol.session_report import SyncReport
@@ -50,7 +52,7 @@ class FieldClient(Edits, Views):
         """Use `FieldClient.open`."""
         self._clock, self._random, self._sleep = clock, random, sleep
         self._given = transport
-        self._connected: tuple[str, Transport] | None = None
+        self._connected: tuple[Address, Transport] | None = None
 
         def new_id() -> str:
             return uuid7(clock(), random(RANDOM_BYTES))
@@ -95,28 +97,37 @@ class FieldClient(Edits, Views):
 
     # With the server
 
-    def enrol(self, url: str, *, code: str) -> None:
+    def enrol(self, url: str, *, code: str, ca: str | Path | None = None) -> None:
         """Makes this store a device of the server at `url`, by a one-time code.
+
+        `ca` names a PEM file: from now on this device believes a server of that authority alone, and keeps its
+        certificate in the store.
 
         Raises Offline, Refused (`server_code` code_invalid), or QueueNotEmpty when another device's changes
         are unsent here. After Offline the same code may be tried again while it is valid.
         """
+        at = address(url, ca)
         body = self.ask_to_enrol(code)
         try:
-            response = self._transport(url).exchange(
+            response = self._transport(at).exchange(
                 "POST", enrolling.ENROL_PATH, syncing.json_headers(), body
             )
         except LinkBroken as error:
             raise syncing.failure("offline", error.reason) from error
-        self.enrolled(url, response)
+        self.enrolled(at, response)
 
-    def set_server(self, url: str) -> None:
-        """The server has another address; identity and queue stay."""
+    def set_server(self, url: str, *, ca: str | Path | None = None) -> None:
+        """The server has another address, or another authority; identity and queue stay.
+
+        Without `ca`, an authority that was pinned stays. Raises NotEnrolled, or Refused for a `ca` that is none.
+        """
+        authority = None if ca is None else read_authority(ca)
         with self._store.write() as tx:
             identity = meta.identity(tx)
             if identity is None:
                 raise syncing.not_enrolled()
-            meta.put_identity(tx, msgspec.structs.replace(identity, url=url))
+            at = vouched(url, authority or identity.authority)
+            meta.put_identity(tx, msgspec.structs.replace(identity, url=at.url, authority=at.authority))
 
     def sync(self, progress: OnProgress | None = None, *, policy: Policy | None = None) -> SyncReport:
         """Sends the queue and reads what is new.
@@ -127,7 +138,7 @@ class FieldClient(Edits, Views):
         """
         with self.sync_lock():
             steps = self.steps()
-            transport = self._transport(steps.url)
+            transport = self._transport(steps.address)
             return syncing.run(SyncSession(policy), steps, transport, self._sleep, progress)
 
     # What needs attention
@@ -183,9 +194,9 @@ class FieldClient(Edits, Views):
         """The body of a request to be enrolled; see enrolling.py."""
         return enrolling.prepare(self._store, code, self._random)
 
-    def enrolled(self, url: str, response: Response) -> None:
+    def enrolled(self, at: Address, response: Response) -> None:
         """Takes the answer to it in."""
-        enrolling.finish(self._store, url, response, self._clock, self._new_id())
+        enrolling.finish(self._store, at, response, self._clock, self._new_id())
 
     def sync_lock(self) -> AbstractContextManager[None]:
         """Held while a sync runs; raises Busy when another holds it."""
@@ -200,12 +211,21 @@ class FieldClient(Edits, Views):
         with self._store.read() as tx:
             return [told(trouble) for trouble in Reading(tx, self._store).troubles()]
 
-    def _transport(self, url: str) -> Transport:
-        """The transport that was handed in, or connections to `url` that are kept."""
+    def context(self, at: Address) -> ssl.SSLContext | None:
+        """How a server at this address proves itself; None leaves it to the system."""
+        if at.authority is None:
+            return None
+        with self._store.read() as tx:
+            met = meta.contact(tx)
+        contact = None if met is None else (met.server_ms, met.device_ms)
+        return pinned(at.authority, lambda begins_ms: township_time_ms(self._clock(), contact, begins_ms))
+
+    def _transport(self, at: Address) -> Transport:
+        """The transport that was handed in, or connections to the address that are kept."""
         if self._given is not None:
             return self._given
-        if self._connected is None or self._connected[0] != url:
+        if self._connected is None or self._connected[0] != at:
             if self._connected is not None:
                 self._connected[1].close()
-            self._connected = (url, HttpTransport(url))
+            self._connected = (at, HttpTransport(at.url, self.context(at)))
         return self._connected[1]

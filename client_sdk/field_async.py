@@ -18,6 +18,7 @@ from client_sdk.problem import Answer, AsyncProblem, Told
 from client_sdk.record import Record
 from client_sdk.syncing import OnProgress, Steps
 from client_sdk.transport import AsyncHttpTransport, AsyncTransport, LinkBroken
+from client_sdk.trust import Address, address
 from sync_protocol.session import Policy, SyncSession
 from sync_protocol.session_report import SyncReport
 
@@ -44,7 +45,7 @@ class AsyncFieldClient:
         """Use `AsyncFieldClient.open`."""
         self.blocking = blocking
         self._given, self._sleep = transport, sleep
-        self._connected: tuple[str, AsyncTransport] | None = None
+        self._connected: tuple[Address, AsyncTransport] | None = None
 
     @classmethod
     def open(
@@ -80,21 +81,22 @@ class AsyncFieldClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def enrol(self, url: str, *, code: str) -> None:
+    async def enrol(self, url: str, *, code: str, ca: str | Path | None = None) -> None:
         """See FieldClient.enrol."""
+        at = await asyncio.to_thread(address, url, ca)
         body = await asyncio.to_thread(self.blocking.ask_to_enrol, code)
-        transport = await self._transport(url)
+        transport = await self._transport(at)
         try:
             response = await transport.exchange("POST", enrolling.ENROL_PATH, syncing.json_headers(), body)
         except LinkBroken as error:
             raise syncing.failure("offline", error.reason) from error
-        await asyncio.to_thread(self.blocking.enrolled, url, response)
+        await asyncio.to_thread(self.blocking.enrolled, at, response)
 
     async def sync(self, progress: OnProgress | None = None, *, policy: Policy | None = None) -> SyncReport:
         """See FieldClient.sync."""
         with self.blocking.sync_lock():
             steps: Steps = await asyncio.to_thread(self.blocking.steps)
-            transport = await self._transport(steps.url)
+            transport = await self._transport(steps.address)
             return await syncing.run_async(SyncSession(policy), steps, transport, self._sleep, progress)
 
     async def problems(self) -> Sequence[AsyncProblem]:
@@ -136,13 +138,14 @@ class AsyncFieldClient:
     write_request = _awaited(FieldClient.write_request)
     take_answer = _awaited(FieldClient.take_answer)
 
-    async def _transport(self, url: str) -> AsyncTransport:
+    async def _transport(self, at: Address) -> AsyncTransport:
         if self._given is not None:
             return self._given
-        if self._connected is None or self._connected[0] != url:
+        if self._connected is None or self._connected[0] != at:
             if self._connected is not None:
                 await self._connected[1].close()
-            self._connected = (url, AsyncHttpTransport(url))
+            context = await asyncio.to_thread(self.blocking.context, at)
+            self._connected = (at, AsyncHttpTransport(at.url, context))
         return self._connected[1]
 
 

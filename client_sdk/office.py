@@ -11,14 +11,17 @@ What an operation takes, gives and raises is written at the operation; the names
 
 import asyncio
 import secrets
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from functools import wraps
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from client_sdk.office_exchange import Call, Flow, Heard, Item, Pause, Random, Stream
 from client_sdk.office_operations import Operations
 from client_sdk.transport import AsyncHttpTransport, AsyncTransport, HttpTransport, LinkBroken, Transport
+from client_sdk.trust import address, pinned
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -26,6 +29,11 @@ Result = TypeVar("Result")
 
 def _clock_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _context(url: str, ca: str | Path | None) -> ssl.SSLContext | None:
+    authority = address(url, ca).authority
+    return None if authority is None else pinned(authority)
 
 
 def _run(
@@ -116,15 +124,20 @@ class OfficeClient:
         url: str,
         *,
         token: str,
+        ca: str | Path | None = None,
         transport: Transport | None = None,
         random: Random = secrets.token_bytes,
         clock: Callable[[], int] = _clock_ms,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """`transport` replaces HTTP and stays the caller's to close; `clock` gives milliseconds."""
+        """`ca` names a PEM file: a server of that authority alone is believed, by the system's clock.
+
+        `transport` replaces HTTP and stays the caller's to close; `clock` gives milliseconds. Raises Refused for a
+        `ca` that is no authority's, or an address without https beside it.
+        """
         self.operations = Operations(random, clock)
         self._token, self._sleep = token, sleep
-        self._link: Transport = HttpTransport(url) if transport is None else transport
+        self._link: Transport = HttpTransport(url, _context(url, ca)) if transport is None else transport
         self._owned = transport is None
 
     def carry_out(self, step: Call | Pause) -> Heard:
@@ -176,6 +189,7 @@ class AsyncOfficeClient:
         url: str,
         *,
         token: str,
+        ca: str | Path | None = None,
         transport: AsyncTransport | None = None,
         random: Random = secrets.token_bytes,
         clock: Callable[[], int] = _clock_ms,
@@ -184,7 +198,9 @@ class AsyncOfficeClient:
         """See OfficeClient."""
         self.operations = Operations(random, clock)
         self._token, self._sleep = token, sleep
-        self._link: AsyncTransport = AsyncHttpTransport(url) if transport is None else transport
+        self._link: AsyncTransport = (
+            AsyncHttpTransport(url, _context(url, ca)) if transport is None else transport
+        )
         self._owned = transport is None
 
     async def carry_out(self, step: Call | Pause) -> Heard:

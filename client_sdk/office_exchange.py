@@ -16,6 +16,7 @@ import msgspec
 from client_sdk.compression import ACCEPTED, Undecodable, unpacked
 from client_sdk.texts import unwritable
 from client_sdk.transport import LinkBroken, Response
+from client_sdk.trust import advice
 from sync_protocol.errors import (
     CursorExpired,
     Forbidden,
@@ -157,6 +158,9 @@ def _problem(response: Response, body: bytes) -> Problem | None:
 
 
 def _offline(reason: str) -> str:
+    known = advice(reason)
+    if known is not None:
+        return f"{known[1]}; nothing is lost / {known[0]}"
     return (
         f"no answer from a Roundbook server ({reason}); nothing is lost, try again later / "
         f"服务器没有应答（{reason}），稍后再试"

@@ -16,6 +16,7 @@ from client_sdk.store import meta, queue
 from client_sdk.store.answers import apply_answer
 from client_sdk.store.store import Store
 from client_sdk.transport import AsyncTransport, LinkBroken, Response, Transport
+from client_sdk.trust import Address, advice
 from sync_protocol import signing
 from sync_protocol.errors import Incompatible, NotEnrolled, Offline, Refused, Revoked, RoundbookError
 from sync_protocol.ids import RANDOM_BYTES, uuid7
@@ -65,7 +66,7 @@ class Steps:
         self._identity = identity
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self._began_ms = clock()
-        self.url = identity.url
+        self.address = Address(identity.url, identity.authority)
 
     def collect(self, action: Collect) -> Collected:
         """Reads the queue and where the device stands; what the request will use up is durable on return."""
@@ -221,10 +222,7 @@ def failure(code: str, reason: str) -> RoundbookError:
     """The error that a failure of the session means."""
     match code:
         case "offline":
-            return Offline(
-                f"没有连上服务器，内容都在，稍后再试（{reason}） / no answer from the server, nothing is lost; "
-                f"try again later ({reason})"
-            )
+            return _offline(reason)
         case "not_enrolled":
             return NotEnrolled(
                 "服务器不认识本机：请重新登记 / the server does not know this device: enrol it again; the queue is kept"
@@ -240,6 +238,16 @@ def failure(code: str, reason: str) -> RoundbookError:
             )
         case _:
             return Refused(code, f"服务器拒绝了请求（{code}） / the server refused the request ({code})")
+
+
+def _offline(reason: str) -> Offline:
+    known = advice(reason)
+    if known is not None:
+        return Offline(f"{known[0]}；内容都在，没有丢 / {known[1]}; nothing is lost")
+    return Offline(
+        f"没有连上服务器，内容都在，稍后再试（{reason}） / no answer from the server, nothing is lost; "
+        f"try again later ({reason})"
+    )
 
 
 def _retry_after_s(response: Response) -> float | None:

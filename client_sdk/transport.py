@@ -5,11 +5,14 @@ LinkBroken. It decides nothing: no retries, no redirects, no reading of bodies. 
 `AsyncHttpTransport` speak HTTP; loopback.py drives an application in the same process.
 """
 
+import ssl
 import time
 from typing import Final, Protocol
 
 import httpx2
 import msgspec
+
+from client_sdk.trust import reason_of
 
 CONNECT_S: Final = 10.0
 READ_S: Final = 60.0
@@ -68,9 +71,10 @@ class AsyncTransport(Protocol):
 class HttpTransport:
     """HTTP with connections that are kept between exchanges."""
 
-    def __init__(self, url: str) -> None:
-        """`url` is the server's, with scheme; paths are appended to it."""
-        self._client = httpx2.Client(base_url=url, timeout=_TIMEOUT, follow_redirects=False)
+    def __init__(self, url: str, pinned: ssl.SSLContext | None = None) -> None:
+        """`url` is the server's, with scheme; paths are appended to it. `pinned`: see trust.py."""
+        verify = True if pinned is None else pinned
+        self._client = httpx2.Client(base_url=url, timeout=_TIMEOUT, follow_redirects=False, verify=verify)
 
     def exchange(
         self, method: str, path: str, headers: dict[str, str], body: bytes, timeout_s: float = TOTAL_S
@@ -93,9 +97,12 @@ class HttpTransport:
 class AsyncHttpTransport:
     """The same under asyncio."""
 
-    def __init__(self, url: str) -> None:
-        """`url` is the server's, with scheme; paths are appended to it."""
-        self._client = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT, follow_redirects=False)
+    def __init__(self, url: str, pinned: ssl.SSLContext | None = None) -> None:
+        """See HttpTransport."""
+        verify = True if pinned is None else pinned
+        self._client = httpx2.AsyncClient(
+            base_url=url, timeout=_TIMEOUT, follow_redirects=False, verify=verify
+        )
 
     async def exchange(
         self, method: str, path: str, headers: dict[str, str], body: bytes, timeout_s: float = TOTAL_S
@@ -144,7 +151,7 @@ class _Arriving:
     def broken(self, error: Exception) -> LinkBroken:
         """What the library said, in a word; its text may name a proxy or an address."""
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
-            return LinkBroken("no_connection")
+            return LinkBroken(reason_of(error) or "no_connection")
         if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
             return LinkBroken("bad_address")
         reason = "time_out" if isinstance(error, httpx2.TimeoutException) else "cut"

@@ -31,6 +31,8 @@ Caller: TypeAlias = NamedDependency[Application]
 """The parameter by which a handler behind the guard learns whose token it is."""
 _SCHEME: Final = "bearer "
 _KEY: Final = "application"
+_ANYWHERE: Final = (400, 401, 403, 408, 413, 415, 503)
+"""What a request may be answered with before its handler sees it, or while its body is read."""
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
     """The problem documents that a handler may answer with, for the OpenAPI description."""
     return {
         status: ResponseSpec(ProblemDocument, description=_described(status), media_type=PROBLEM_TYPE)
-        for status in sorted({400, 401, 403, 503, *statuses})
+        for status in sorted({*_ANYWHERE, *statuses})
     }
 
 

@@ -8,19 +8,21 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 from litestar import Litestar
+from litestar.types import ASGIApp
 
 from server.app import create_app
 from server.settings import Settings, read
 from server.sockets import bound_unread
+from server.transport import guarded
 
 _YOUNG_OBJECTS: Final = 50_000
 """A push makes some twenty objects a change and keeps none: looking for cycles after every 700 cost an eighth."""
 
 
-def application() -> Litestar:
-    """The application of this process."""
+def application() -> ASGIApp:
+    """The application of this process, as the network sees it."""
     settings = read(os.environ)
-    app = create_app(settings, lifespan=[_bounded(settings)])
+    app = guarded(create_app(settings, lifespan=[_bounded(settings)]), settings)
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
     return app

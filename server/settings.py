@@ -5,6 +5,7 @@ each limit of the exchange (`ROUNDBOOK_CHANGES_MAX`). What the command line says
 Worker processes get the value back from the environment that `environment` writes.
 """
 
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,8 @@ _DRIVERS: Final = {
     "postgresql": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
-_TEXTS: Final = frozenset({"data", "database", "host"})
+_TEXTS: Final = frozenset({"data", "database", "host", "certificate", "certificate_key", "proxies"})
+_FILES: Final = ("certificate", "certificate_key")
 _RANGES: Final = {
     "port": (0, 65_535),
     "workers": (1, 256),
@@ -39,6 +41,7 @@ _RANGES: Final = {
     "code_minutes": (1, 1_440),
     "failures_per_address": (1, 10**6),
     "failures_total": (1, 10**6),
+    "plain_http": (0, 1),
 }
 _LIMIT_MAX: Final = 2**40
 _PARAMETERS: Final = frozenset(
@@ -58,6 +61,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     """A URL with an asynchronous driver; it may hold a password, so show it with `shown_database` only."""
     host: str = "127.0.0.1"
     port: int = 8000
+    certificate: str = ""
+    """A PEM file: the server's certificate, then those between it and its authority. With it, TLS is spoken."""
+    certificate_key: str = ""
+    """The PEM file of its private key, without a passphrase."""
+    proxies: str = ""
+    """Addresses and networks of proxies that end TLS before this server, with commas. Only they are believed
+    what they say of a request's origin (`X-Forwarded-For`, `X-Forwarded-Proto`)."""
+    plain_http: bool = False
+    """Whether others than this machine may speak plain HTTP: where the network itself is encrypted."""
     workers: int = 1
     pool_size: int = 8
     """Database connections of one worker process."""
@@ -129,10 +141,12 @@ def read(environ: Mapping[str, str], **options: Any) -> Settings:
             )
             raise RefusedError(message)
     settings = msgspec.convert({**given, "limits": limits}, Settings, strict=False)
+    _require_transport(settings)
     folder = Path(settings.data).expanduser().absolute()
+    files = {name: _absolute(getattr(settings, name)) for name in _FILES}
     default = URL.create("sqlite", database=str(folder / "roundbook.db"))
     return msgspec.structs.replace(
-        settings, data=str(folder), database=async_url(settings.database or default)
+        settings, data=str(folder), database=async_url(settings.database or default), **files
     )
 
 
@@ -140,7 +154,8 @@ def environment(settings: Settings) -> dict[str, str]:
     """The variables from which `read` makes the same settings in another process."""
     plain = {name: getattr(settings, name) for name in Settings.__struct_fields__ if name != "limits"}
     limits = msgspec.structs.asdict(settings.limits)
-    return {f"{PREFIX}{name.upper()}": str(value) for name, value in (plain | limits).items()}
+    texts = {name: str(int(value) if isinstance(value, bool) else value) for name, value in plain.items()}
+    return {f"{PREFIX}{name.upper()}": str(value) for name, value in (texts | limits).items()}
 
 
 def async_url(database: str | URL) -> str:
@@ -207,6 +222,26 @@ def _hosts(url: URL) -> tuple[str, ...]:
     """The hosts that are named as parameters, each with its port."""
     named = url.query.get("host", ())
     return (named,) if isinstance(named, str) else named
+
+
+def _require_transport(settings: Settings) -> None:
+    if bool(settings.certificate) != bool(settings.certificate_key):
+        message = (
+            "A certificate and its key go together: name both, with --certificate and --certificate-key."
+        )
+        raise RefusedError(message)
+    for named in filter(None, settings.proxies.split(",")):
+        try:
+            network = ipaddress.ip_network(named.strip())
+        except ValueError:
+            network = None
+        if network is None or not network.prefixlen:
+            message = f"{PREFIX}PROXIES takes addresses or networks, such as 10.0.0.7,10.1.0.0/24, got {named[:40]!r}."
+            raise RefusedError(message)
+
+
+def _absolute(file: str) -> str:
+    return str(Path(file).expanduser().absolute()) if file else ""
 
 
 def _from_environment(environ: Mapping[str, str], struct: type[msgspec.Struct]) -> dict[str, Any]:

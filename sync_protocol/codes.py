@@ -75,6 +75,8 @@ _ALL: Final = (
              "重新登记设备", "enrol the device again"),
     _request("forbidden", 403, "没有权限", "the token's scopes do not cover this", "请管理员开通权限",
              "ask the administrator for the scope"),
+    _request("https_required", 403, "必须使用 https", "plain HTTP is not answered from here",
+             "服务器地址以 https:// 开头，请改正", "use the server's address that begins with https://"),
     _request("code_invalid", 403, "设备码无效或已过期", "the one-time code is wrong, used or older than ten minutes",
              "请管理员重新生成设备码", "ask the administrator for a new code"),
     _request("not_found", 404, "没有找到", "there is no such thing in this scope", "检查编号", "check the id"),

@@ -10,19 +10,41 @@ from client_sdk.cli import output
 from client_sdk.cli.opening import AsJson, opened, passphrase
 
 commands = typer.Typer()
+Authority = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca",
+        metavar="FILE",
+        show_default=False,
+        help="只信任该机构的服务器 PEM of the one authority whose servers are believed.",
+    ),
+]
 
 
 @commands.command()
-def enrol(context: typer.Context, url: str, *, code: Annotated[str, typer.Option()]) -> None:
+def enrol(
+    context: typer.Context, url: str, *, code: Annotated[str, typer.Option()], ca: Authority = None
+) -> None:
     """登记本机 Make this store a device of a server, with a one-time code.
 
-    Example: roundbook-device enrol http://127.0.0.1:8000 --code ABCD-EFGH
+    Example: roundbook-device enrol https://roundbook.example --code ABCD-EFGH --ca township-ca.pem
     """
     with opened(context) as device:
-        device.enrol(url, code=code)
+        device.enrol(url, code=code, ca=ca)
         me = device.me()
         grids = "、".join(grid.name for grid in device.grids())
         output.say(f"已登记：{me.name}，{me.township_name}，{grids} / enrolled for {me.name}")
+
+
+@commands.command("set-server")
+def set_server(context: typer.Context, url: str, *, ca: Authority = None) -> None:
+    """换服务器地址 The server has another address, or another authority; identity and queue stay.
+
+    Example: roundbook-device set-server https://roundbook.example --ca township-ca.pem
+    """
+    with opened(context) as device:
+        device.set_server(url, ca=ca)
+        output.say(f"已改为 {url}，本机内容不变 / the server is at {url} now; the queue is unchanged")
 
 
 @commands.command()

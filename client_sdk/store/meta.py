@@ -30,6 +30,8 @@ class Identity(msgspec.Struct, frozen=True):
     """The server's identity, without its epoch."""
     device: str
     township: str
+    authority: str | None = None
+    """The certificate authority that was pinned, in PEM; None trusts those of the system."""
 
 
 class Contact(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from server import backup as copies
 from server import doctor as looks
 from server.audit import service as audits
 from server.backup import Copied
+from server.certificates import look_at_certificate
 from server.commands import output
 from server.commands.directory import in_words
 from server.commands.opening import (
@@ -83,11 +84,13 @@ def doctor(*, data: Data = None, database: Database = None, as_json: Json = Fals
     """
     settings = settings_of(data, database)
     checks = looks.look_at_disk(settings)
+    certificate = look_at_certificate(settings, now_ms())
     if settings.embedded and not settings.file.exists():
         checks.append(looks.look_for_file(settings.file))
     elif all(check.state != "bad" for check in checks):
         checks += with_engine(settings, lambda engine: looks.look_at_database(engine, now_ms()))
         checks += _restores(settings) if any(check.name == "clock" for check in checks) else []
+    checks += certificate
     bad = [check.name for check in checks if check.state == "bad"]
     if as_json:
         output.json({"ok": not bad, "checks": checks})

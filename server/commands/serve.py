@@ -4,21 +4,25 @@ import contextlib
 import http.client
 import os
 import socket
+import ssl
 import time
+from pathlib import Path
 from threading import Thread
 from typing import Annotated, Final
 
 import typer
 from granian import Granian
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from server.certificates import require_pair
 from server.commands import output
 from server.commands.opening import Data, Database, add_shipped_kinds, make_ready, settings_of
 from server.refused import RefusedError
 from server.settings import Settings, environment, shown_database
 from server.sockets import make_room
+from server.transport import require_private
 
 TARGET: Final = "server.serving:application"
 _ASK_S: Final = 0.1
@@ -33,16 +37,33 @@ def serve(
         int | None, typer.Option(help="0 takes a free one. [default: 8000]", show_default=False)
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes. [default: 1]", show_default=False)] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="PEM; with it, TLS is spoken.", show_default=False),
+    ] = None,
+    certificate_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM, its private key.", show_default=False)
+    ] = None,
+    proxies: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESSES", help="Of proxies that end TLS, with commas.", show_default=False),
+    ] = None,
     data: Data = None,
     database: Database = None,
 ) -> None:
     """Serve devices, applications and the console.
 
-    An embedded database is made and migrated by itself; a PostgreSQL has to be migrated before.
+    An embedded database is made and migrated by itself; a PostgreSQL has to be migrated before. Others than
+    this machine are served with TLS only, unless ROUNDBOOK_PLAIN_HTTP=1 says otherwise.
 
-    Example: roundbook serve --host 0.0.0.0 --port 8000 --workers 2
+    Example: roundbook serve --host 0.0.0.0 --certificate server.pem --certificate-key server.key
     """
-    settings = settings_of(data, database, host=host, port=port, workers=workers)
+    chosen = {"host": host, "port": port, "workers": workers, "proxies": proxies}
+    files = {"certificate": certificate, "certificate_key": certificate_key}
+    given = {name: None if file is None else str(file) for name, file in files.items()}
+    settings = settings_of(data, database, **chosen, **given)
+    require_private(settings)
+    require_pair(settings)
     make_ready(settings)
     add_shipped_kinds(settings)
     found = _free_port(settings)
@@ -64,6 +85,9 @@ def serve(
         websockets=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
+        ssl_cert=Path(settings.certificate) if settings.certificate else None,
+        ssl_key=Path(settings.certificate_key) if settings.certificate else None,
+        ssl_protocol_min=SSLProtocols.tls12,
     )
     # Granian says nothing when its workers answer, so a thread asks until they do.
     server.on_startup(Thread(target=_greet, args=(settings, found), daemon=True).start)
@@ -73,17 +97,27 @@ def serve(
 def _greet(settings: Settings, port: int) -> None:
     """Says where the server is once it answers: who waits for the line may connect after it."""
     where = f"[{settings.host}]" if ":" in settings.host else settings.host
+    scheme = "https" if settings.certificate else "http"
     asked = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(where, where)  # noqa: S104 (it is asked, not bound)
     while True:
         with contextlib.suppress(OSError):
-            connection = http.client.HTTPConnection(asked, port, timeout=1)
+            connection = _connection(asked, port, encrypted=bool(settings.certificate))
             connection.request("GET", "/v1/health/live")
             connection.getresponse()
             break
         time.sleep(_ASK_S)
     processes = "1 process" if settings.workers == 1 else f"{settings.workers} processes"
-    output.say(f"Roundbook serves at http://{where}:{port} ({processes}, {shown_database(settings)}).")
+    output.say(f"Roundbook serves at {scheme}://{where}:{port} ({processes}, {shown_database(settings)}).")
     output.hint("Ctrl+C stops it.")
+
+
+def _connection(host: str, port: int, *, encrypted: bool) -> http.client.HTTPConnection:
+    """To this server itself, to see whether it lives: its certificate may name any other address."""
+    if not encrypted:
+        return http.client.HTTPConnection(host, port, timeout=1)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=1, context=context)
 
 
 def _free_port(settings: Settings) -> int:

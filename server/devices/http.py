@@ -7,6 +7,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 
+from server.access import problems
 from server.bodies import JSON_TYPE, decompress, read_body
 from server.devices.failures import Failures
 from server.devices.service import KEY_BYTES, CodeInvalid, enrol
@@ -23,7 +24,13 @@ _CLIENT_CHARS_MAX: Final = 200
 def enrol_handler(failures: Failures) -> HTTPRouteHandler:
     """The handler; `failures` bounds how often its callers may guess."""
 
-    @post(PATH, status_code=200, summary="Enrol a device with a one-time code", tags=["devices"])
+    @post(
+        PATH,
+        status_code=200,
+        responses=problems(429),
+        summary="Enrol a device with a one-time code",
+        tags=["devices"],
+    )
     async def enrol_device(
         request: Request[Any, Any, State], services: NamedDependency[Services]
     ) -> Response[bytes]:

@@ -9,6 +9,7 @@ from litestar import Request, Response, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
+from server.access import problems
 from server.bodies import JSON_TYPE, decompress, read_body
 from server.problems import Problem
 from server.security import DEVICE
@@ -21,7 +22,14 @@ from sync_protocol.versions import spoken
 PATH: Final = "/v1/sync"
 
 
-@post(PATH, status_code=200, security=DEVICE, summary="Queue up, verdicts and page down", tags=["devices"])
+@post(
+    PATH,
+    status_code=200,
+    security=DEVICE,
+    responses=problems(),
+    summary="Queue up, verdicts and page down",
+    tags=["devices"],
+)
 async def sync_handler(
     request: Request[Any, Any, State], services: NamedDependency[Services]
 ) -> Response[bytes]:

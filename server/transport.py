@@ -1,0 +1,103 @@
+"""What stands between the sockets and the application: who is called the client, and no plain HTTP.
+
+Plain HTTP is for this machine alone. A server is reached by others in one of three ways: with a certificate
+of its own; behind proxies that are named by their addresses and end TLS; or openly, which a setting has to say.
+
+A forwarded header is believed from a named proxy only. The address that it tells is what limits of rate
+count by, so from anybody else it must change nothing.
+"""
+
+import ipaddress
+from typing import Final
+
+from granian.utils.proxies import wrap_asgi_with_proxy_headers
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.problems import Problem, problem_response
+from server.refused import RefusedError
+from server.settings import Settings
+
+HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
+"""A year, without subdomains: others may live there."""
+_HEALTH: Final = "/v1/health/"
+"""Asked by a proxy itself, without forwarded headers; says nothing worth hiding."""
+_MAPPED_BITS: Final = 96
+
+
+def require_private(settings: Settings) -> None:
+    """Raises RefusedError where others could reach this server without TLS, and nobody said that they may."""
+    if settings.certificate or settings.proxies or settings.plain_http or is_loopback(settings.host):
+        return
+    message = (
+        f"Plain HTTP on {settings.host} would show every record to the network: name --certificate and "
+        "--certificate-key, or the proxies that end TLS with --proxies, or set ROUNDBOOK_PLAIN_HTTP=1 where the "
+        "network itself is encrypted."
+    )
+    raise RefusedError(message)
+
+
+def guarded(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """The application as it is served: forwarded headers of named proxies applied, plain HTTP refused."""
+    inner = _encrypted(app, allowed=settings.plain_http)
+    return wrap_asgi_with_proxy_headers(inner, trusted(settings.proxies)) if settings.proxies else inner
+
+
+def trusted(proxies: str) -> list[str]:
+    """Addresses and networks, each also as a socket for both families writes it (::ffff:10.0.0.1)."""
+    found = []
+    for named in proxies.split(","):
+        network = ipaddress.ip_network(named.strip())
+        found.append(str(network))
+        if network.version == 4:  # noqa: PLR2004 (the family)
+            found.append(f"::ffff:{network.network_address}/{_MAPPED_BITS + network.prefixlen}")
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone. Of names, only localhost is known to be."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _encrypted(app: ASGIApp, *, allowed: bool) -> ASGIApp:
+    """Lets through what came encrypted, or from this machine, and tells browsers to stay with TLS."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("scheme") == "https":
+            await app(scope, receive, _with_hsts(send))
+        elif allowed or _is_lifespan(scope) or _is_near(scope) or scope["path"].startswith(_HEALTH):
+            await app(scope, receive, send)
+        else:
+            await _refuse(send)
+
+    return served
+
+
+def _is_lifespan(scope: Scope) -> bool:
+    return str(scope["type"]) == "lifespan"
+
+
+def _is_near(scope: Scope) -> bool:
+    client = scope.get("client")
+    return client is not None and is_loopback(client[0])
+
+
+def _with_hsts(send: Send) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], HSTS]
+        await send(message)
+
+    return sent
+
+
+async def _refuse(send: Send) -> None:
+    answer = problem_response(Problem("https_required"))
+    size = str(len(answer.content)).encode()
+    headers = [(b"content-type", str(answer.media_type).encode()), (b"content-length", size)]
+    await send({"type": "http.response.start", "status": answer.status_code or 403, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.content, "more_body": False})
