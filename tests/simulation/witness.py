@@ -92,12 +92,25 @@ class Witness:
         if stands not in last_words | decided and not asked_again:
             # Of those decided for too: whoever saw a value need not have seen that it was decided for.
             return f"is {stands!r}, which is nobody's last word: {sorted(last_words, key=str)}"
+        ruling = self._ruling(writings)
+        if ruling is not None and stands != ruling and not self.restored:
+            return f"is {stands!r}, written by somebody who had not seen the decision for {ruling!r}"
         lost = last_words - {stands} - kept
         if self.restored:
             lost -= _written_on(writings)
         return (
             f"is {stands!r}; {sorted(lost, key=str)} was seen by nobody and is kept nowhere" if lost else ""
         )
+
+    def _ruling(self, writings: list[Writing]) -> Any:
+        """The value that was decided for, unless somebody wrote later who had seen that."""
+        ruling = None
+        for writing in writings:
+            if writing.of:
+                ruling = writing.value
+            elif ruling in self._seen_before(writing.value):
+                ruling = None
+        return ruling
 
     def _seen_before(self, value: Any) -> Iterator[Any]:
         """What its author had seen, one after the other: a value that was itself made on another had seen that too."""
