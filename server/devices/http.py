@@ -23,7 +23,13 @@ _CLIENT_CHARS_MAX: Final = 200
 def enrol_handler(failures: Failures) -> HTTPRouteHandler:
     """The handler; `failures` bounds how often its callers may guess."""
 
-    @post(PATH, status_code=200, summary="Enrol a device with a one-time code", tags=["devices"])
+    @post(
+        PATH,
+        status_code=200,
+        opt={"action": "devices.enrol"},
+        summary="Enrol a device with a one-time code",
+        tags=["devices"],
+    )
     async def enrol_device(
         request: Request[Any, Any, State], services: NamedDependency[Services]
     ) -> Response[bytes]:

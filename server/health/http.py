@@ -16,13 +16,23 @@ class Health(msgspec.Struct, frozen=True):
     status: str
 
 
-@get("/v1/health/live", opt={ALWAYS: True}, summary="Whether the process answers", tags=["health"])
+@get(
+    "/v1/health/live",
+    opt={ALWAYS: True, "action": "health.live"},
+    summary="Whether the process answers",
+    tags=["health"],
+)
 async def live_handler() -> Health:
     """Answers while the process is alive, whatever its database does: nobody should restart it for that."""
     return Health("live")
 
 
-@get("/v1/health/ready", opt={ALWAYS: True}, summary="Whether requests can be served", tags=["health"])
+@get(
+    "/v1/health/ready",
+    opt={ALWAYS: True, "action": "health.ready"},
+    summary="Whether requests can be served",
+    tags=["health"],
+)
 async def ready_handler(services: NamedDependency[Services]) -> Health:
     """Answers 503 while the database is out of reach or its schema is too old."""
     found = await readiness(services.engine)

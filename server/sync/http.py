@@ -21,7 +21,14 @@ from sync_protocol.versions import spoken
 PATH: Final = "/v1/sync"
 
 
-@post(PATH, status_code=200, security=DEVICE, summary="Queue up, verdicts and page down", tags=["devices"])
+@post(
+    PATH,
+    status_code=200,
+    opt={"action": "devices.sync"},
+    security=DEVICE,
+    summary="Queue up, verdicts and page down",
+    tags=["devices"],
+)
 async def sync_handler(
     request: Request[Any, Any, State], services: NamedDependency[Services]
 ) -> Response[bytes]:
