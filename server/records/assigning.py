@@ -11,7 +11,7 @@ from server.records.reading import find
 from server.records.writing import record_of
 from server.services import Services
 from server.storage import assignments, townships
-from server.storage.engine import snapshot, transact
+from server.storage.engine import snapshot
 
 UNITS_MAX: Final = 20
 NAME_CHARS_MAX: Final = 50
@@ -44,4 +44,4 @@ async def assign(services: Services, caller: Caller, record: str, given: Units) 
         await assignments.put(connection, township, record, names, services.clock())
         return Units(sorted(names))
 
-    return await transact(services.engine, work)
+    return await services.write(township, work)

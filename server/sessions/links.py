@@ -12,7 +12,7 @@ from server.sessions import passwords, second_factor
 from server.sessions.service import refuse
 from server.sessions.tokens import LINK, kept, new_secret, township_in
 from server.storage import sign_in, staff, townships
-from server.storage.engine import snapshot, transact
+from server.storage.engine import snapshot
 from server.storage.sign_in import Credential, LinkRow
 from server.storage.staff import StaffRow
 
@@ -59,7 +59,7 @@ async def make(services: Services, person: StaffRow) -> str:
         await townships.lock(connection, person.township)
         await sign_in.replace_links(connection, person.township, person.staff_id, row)
 
-    await transact(services.engine, work)
+    await services.write(person.township, work)
     return secret
 
 
@@ -103,7 +103,7 @@ async def use(services: Services, given: LinkUse) -> Recovery:
         await sign_in.put_credential(connection, person.township, credential)
         await sign_in.end_sessions_of(connection, person.township, person.staff_id)
 
-    await transact(services.engine, work)
+    await services.write(person.township, work)
     return Recovery(recovery)
 
 

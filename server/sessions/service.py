@@ -18,7 +18,7 @@ from server.services import Services
 from server.sessions import passwords, second_factor
 from server.sessions.tokens import SESSION, kept, new_secret, township_in
 from server.storage import devices, sign_in, staff, townships
-from server.storage.engine import snapshot, transact
+from server.storage.engine import snapshot
 from server.storage.sign_in import Attempts, Credential, SessionRow
 from server.storage.staff import StaffRow
 from sync_protocol.ids import place_level
@@ -78,7 +78,7 @@ async def begin(services: Services, given: SignIn, before: str | None) -> Sessio
         )
         return await _person(connection, person)
 
-    return Session(secret, await transact(services.engine, work))
+    return Session(secret, await services.write(township, work))
 
 
 async def who(services: Services, secret: str) -> Person | None:
@@ -100,14 +100,14 @@ async def who(services: Services, secret: str) -> Person | None:
         return None
     row, person = found
     if now_ms - row.seen_ms >= _MINUTE_MS:
-        await transact(services.engine, lambda c: sign_in.touch(c, township, hashed, now_ms))
+        await services.write(township, lambda c: sign_in.touch(c, township, hashed, now_ms))
     return person
 
 
 async def end(services: Services, secret: str) -> None:
     """Signs out."""
     township = township_in(SESSION, secret) or ""
-    await transact(services.engine, lambda c: sign_in.end_session(c, township, kept(secret)))
+    await services.write(township, lambda c: sign_in.end_session(c, township, kept(secret)))
 
 
 async def end_all(services: Services, township: str, staff_id: str) -> None:
@@ -118,7 +118,7 @@ async def end_all(services: Services, township: str, staff_id: str) -> None:
             raise Declined("not_found")
         await sign_in.end_sessions_of(connection, township, staff_id)
 
-    await transact(services.engine, work)
+    await services.write(township, work)
 
 
 async def change_password(services: Services, person: Person, old: str, new: str) -> None:
@@ -140,7 +140,7 @@ async def change_password(services: Services, person: Person, old: str, new: str
         await sign_in.put_attempts(connection, township, account, None)
         await sign_in.end_sessions_of(connection, township, person.staff_id)
 
-    await transact(services.engine, work)
+    await services.write(township, work)
 
 
 def refuse(password: str, services: Services, *names: str) -> None:
@@ -166,7 +166,7 @@ async def count_attempt(services: Services, township: str, account: str) -> None
             raise Declined("too_many_requests", "too many failed sign-ins; wait", retry_after_s=left_s)
         await sign_in.put_attempts(connection, township, account, Attempts(known.failures + 1, now_ms))
 
-    await transact(services.engine, work)
+    await services.write(township, work)
 
 
 def account_of(township: str, who: str) -> str:
