@@ -21,6 +21,7 @@ from server.refused import RefusedError
 from server.sessions.links import PATH
 from server.settings import Settings, environment, shown_database
 from server.sockets import make_room
+from server.storage.engine import Unavailable
 
 TARGET: Final = "server.serving:application"
 _ASK_S: Final = 0.1
@@ -91,7 +92,10 @@ def _greet(settings: Settings, port: int) -> None:
 
 def _invite(settings: Settings, address: str) -> None:
     """Prints the one-time link of the first administrator, as long as there is none."""
-    invited = with_engine(settings, lambda engine: first_administrator(settings, engine))
+    try:
+        invited = with_engine(settings, lambda engine: first_administrator(settings, engine))
+    except Unavailable:
+        return  # the next start, or `roundbook staff link`, makes one
     if invited is None:
         return
     person, secret = invited

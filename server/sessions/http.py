@@ -17,6 +17,7 @@ from server.security import SESSION, clear_session_cookie, cookie_of, session_co
 from server.services import Services
 from server.sessions import links, service
 from server.sessions.links import LinkUse, Offer, Recovery
+from server.sessions.page import welcome_page, welcome_script
 from server.sessions.service import SignIn
 from server.sessions.tokens import csrf_of
 
@@ -102,7 +103,10 @@ def route_handlers(failures: Failures) -> list[Router]:
             return await links.use(services, data)
 
     signed = [get_session, end_session, change_password, sign_out]
-    return [opened([begin_session, read_link, use_link]), guarded(signed, SESSION)]
+    return [
+        opened([begin_session, read_link, use_link, welcome_page, welcome_script]),
+        guarded(signed, SESSION),
+    ]
 
 
 class Bounded:

@@ -155,3 +155,19 @@ def test_whatever_comes_is_a_token_or_none(content: str) -> None:
     for candidate in (content, f"rbt.{SOME_ID}.{content}.x", f"rbt.{SOME_ID}.{TOWNSHIP}.{content}"):
         found = tokens.read(candidate)
         assert found is None or found.application == SOME_ID
+
+
+async def test_a_token_opens_nothing_after_its_days(services: Services, township: str) -> None:
+    made = await service.add(
+        services.engine,
+        "短期",
+        ["review"],
+        [township],
+        now_ms=services.clock(),
+        random=services.random,
+        days=30,
+    )
+    end_ms = services.clock() + 30 * 86_400_000
+    assert made.application.expires_ms == end_ms
+    assert await authenticate(services.engine, made.token, end_ms - 1) is not None
+    assert await authenticate(services.engine, made.token, end_ms) is None

@@ -28,6 +28,8 @@ OPEN = {
     ("GET", "/schema"),
     ("GET", "/schema/openapi.json"),
     ("GET", "/schema/{path:str}"),
+    ("GET", "/welcome"),
+    ("GET", "/welcome.js"),
     ("GET", "/v1/health/live"),
     ("GET", "/v1/health/ready"),
     ("POST", "/v1/devices/enrol"),

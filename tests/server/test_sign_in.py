@@ -1,6 +1,7 @@
 """People sign in: passwords, the second factor, sessions, one-time links, and what an attacker meets."""
 
 import asyncio
+import re
 import statistics
 import time
 from collections.abc import AsyncIterator
@@ -249,6 +250,19 @@ async def test_the_database_holds_no_secret(server: OfficeServer) -> None:
         for table in ("credentials", "sessions", "links", "attempts", "staff"):
             rows = repr((await connection.execute(text(f"SELECT * FROM {table}"))).all())
             assert [one for one in secrets if one in rows] == [], table
+
+
+async def test_the_page_of_a_link_runs_under_the_content_policy(server: OfficeServer) -> None:
+    async with browser(server) as stranger:
+        page = await stranger.get("/welcome")
+        assert page.headers["content-type"].startswith("text/html")
+        scripts = re.findall(r"<script[^>]*>", page.text)
+        assert scripts == ['<script src="/welcome.js" defer>'], "no script and no style inside the page"
+        assert not re.search(r"<style|style=|on[a-z]+=", page.text)
+        script = await stranger.get("/welcome.js")
+        assert script.headers["content-type"].startswith("text/javascript")
+        for path in ("/v1/link", "/v1/link/password"):
+            assert f'"{path}"' in script.text
 
 
 async def test_every_answer_bears_the_headers(server: OfficeServer) -> None:
