@@ -23,7 +23,7 @@ from sqlalchemy.dialects import postgresql
 
 from migrations.tables import township_table
 
-revision = "0002_people"
+revision = "people"
 down_revision = "audit_log"
 
 ID = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
