@@ -70,6 +70,7 @@ _PROTECTING: Final = {
     "cache-control": "no-store",
 }
 _TRANSPORT: Final = "max-age=31536000"
+"""A year, without subdomains: others may live there."""
 
 
 async def protect(message: Message, scope: Scope) -> None:
