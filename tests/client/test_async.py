@@ -100,7 +100,7 @@ async def test_errors_are_the_same(tmp_path: Path, town: Town) -> None:
 
 
 def test_both_clients_have_the_same_names() -> None:
-    driver = {"ask_to_enrol", "enrolled", "sync_lock", "steps", "troubles"}
+    driver = {"ask_to_enrol", "context", "enrolled", "sync_lock", "steps", "troubles"}
     blocking = {name for name in vars_of(FieldClient) if name not in driver}
     assert blocking == vars_of(AsyncFieldClient)
     for name in blocking - {"open"}:
