@@ -60,7 +60,7 @@ class Target:
         return described
 
     def aim(self, case: schemathesis.Case[Any]) -> None:
-        """Half of the ids exist; nothing waits; a device speaks today's protocol half of the time, and then half plainly."""
+        """Half of the ids exist; nothing waits; half of the time a device speaks today's protocol, and half of that plainly."""
         turn = next(self.turns)
         often = bool(turn % 2)
         for name, known in self.known.items():
