@@ -60,7 +60,7 @@ class Target:
         return described
 
     def aim(self, case: schemathesis.Case[Any]) -> None:
-        """Half of the ids exist; nothing waits; half of the bodies speak today's protocol, and half of these plainly."""
+        """Half of the ids exist; nothing waits; half of the bodies speak today's protocol, half of these plainly."""
         turn = next(self.turns)
         often = bool(turn % 2)
         for name, known in self.known.items():
