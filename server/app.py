@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import chain
 from typing import Final
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server import problems
+from server.access import require_rule
 from server.admission import Admission, Bounds
 from server.bodies import COMPRESSION, BoundedRequest
 from server.conflicts import http as conflicts
@@ -26,8 +27,9 @@ from server.kinds.registry import Registry
 from server.quarantine import http as quarantine
 from server.records import http as records
 from server.rescue import http as rescue
-from server.security import COMPONENTS
+from server.security import COMPONENTS, protect
 from server.services import Services
+from server.sessions import http as sessions
 from server.settings import Settings
 from server.storage.engine import open_engine
 from server.sync.http import sync_handler
@@ -57,15 +59,26 @@ def create_app(
         route_handlers=_handlers(settings),
         dependencies={"services": Provide(lambda: given, sync_to_thread=False, use_cache=True)},
         exception_handlers=problems.HANDLERS,
+        guards=[require_rule],
+        before_send=[protect],
         lifespan=[living, *lifespan],
-        openapi_config=OpenAPIConfig(
-            "Roundbook", VERSION, path="/schema", render_plugins=[JsonRenderPlugin()], components=COMPONENTS
-        ),
+        openapi_config=_described(),
         request_class=BoundedRequest,
         middleware=[Admission(_bounds(settings, given))],
         request_max_body_size=given.limits.body_bytes_max,
         compression_config=COMPRESSION,
         logging_config=None,
+    )
+
+
+def _described() -> OpenAPIConfig:
+    schema = Router("/schema", route_handlers=[], include_in_schema=False, opt={"action": "schema"})
+    return OpenAPIConfig(
+        "Roundbook",
+        VERSION,
+        openapi_router=schema,
+        render_plugins=[JsonRenderPlugin()],
+        components=COMPONENTS,
     )
 
 
@@ -82,7 +95,9 @@ def _bounds(settings: Settings, services: Services) -> Bounds:
 
 def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     failures = Failures(settings.failures_per_address, settings.failures_total)
+    guesses = Failures(settings.sign_in.sign_in_failures_per_address, sessions.TOTAL)
     office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, rescue)]
+    office += [sessions.route_handlers(guesses)]
     return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
 
 
@@ -95,6 +110,7 @@ def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Serv
         _system_ms,
         secrets.token_bytes,
         settings.limits,
+        sign_in=settings.sign_in,
         turns=Turns(max(1, settings.pool_size // _POOL_SHARES), settings.wait_s),
     )
 

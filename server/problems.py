@@ -80,7 +80,11 @@ def problem_response(problem: Problem) -> Response[bytes]:
 
 
 def _on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
-    response = problem_response(problem)
+    return challenging(request, problem_response(problem))
+
+
+def challenging(request: Request[Any, Any, Any], response: Response[bytes]) -> Response[bytes]:
+    """The answer, which names the way in when it is a 401."""
     if response.status_code == HTTP_401_UNAUTHORIZED:
         response.headers["www-authenticate"] = challenge(request)
     return response

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.kinds.registry import Registry
 from server.memory import Memory
+from server.sessions.limits import SignInLimits
 from server.storage.engine import Work, transact
 from server.turns import Turns
 from sync_protocol.limits import Limits
@@ -38,6 +39,7 @@ class Services(msgspec.Struct, frozen=True):
     random: Callable[[int], bytes]
     """So many random bytes, fit for keys."""
     limits: Limits
+    sign_in: SignInLimits = SignInLimits()
     keys: Memory[bytes] = msgspec.field(default_factory=_keys)
     """Public keys of devices, by township and device."""
     profiles: Memory[Profile] = msgspec.field(default_factory=_profiles)

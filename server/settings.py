@@ -1,7 +1,8 @@
 """The settings: one frozen value, read once from the environment and the command line.
 
 Each field has a variable of its own, `ROUNDBOOK_` and its name in capitals (`ROUNDBOOK_PORT`), and so has
-each limit of the exchange (`ROUNDBOOK_CHANGES_MAX`). What the command line says outranks the environment.
+each limit of the exchange (`ROUNDBOOK_CHANGES_MAX`) and of signing in (`ROUNDBOOK_SESSION_HOURS`). What the
+command line says outranks the environment.
 Worker processes get the value back from the environment that `environment` writes.
 """
 
@@ -15,6 +16,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from server.refused import RefusedError
+from server.sessions.limits import SignInLimits
 from sync_protocol.limits import DEFAULTS, Limits
 
 PREFIX: Final = "ROUNDBOOK_"
@@ -42,7 +44,15 @@ _RANGES: Final = {
     "failures_per_address": (1, 10**6),
     "failures_total": (1, 10**6),
     "plain_http": (0, 1),
+    "session_idle_minutes": (1, 1_440),
+    "session_hours": (1, 720),
+    "link_hours": (1, 720),
+    "password_chars_min": (10, 100),
+    "sign_in_failures": (1, 1_000),
+    "sign_in_wait_s_max": (1, 86_400),
+    "sign_in_failures_per_address": (1, 10**6),
 }
+_NESTED: Final = frozenset({"limits", "sign_in"})
 _LIMIT_MAX: Final = 2**40
 _PARAMETERS: Final = frozenset(
     {"ssl", "sslmode", "prepared_statement_cache_size", "target_session_attrs", "host"}
@@ -103,6 +113,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     failures_total: int = 120
     """The same for all addresses together."""
     limits: Limits = DEFAULTS
+    sign_in: SignInLimits = SignInLimits()
 
     def __repr__(self) -> str:
         return f"Settings(data={self.data!r}, database={shown_database(self)!r}, port={self.port})"
@@ -130,8 +141,8 @@ def read(environ: Mapping[str, str], **options: Any) -> Settings:
     """
     given: dict[str, Any] = _from_environment(environ, Settings)
     given.update((name, value) for name, value in options.items() if value is not None)
-    limits = _from_environment(environ, Limits)
-    for name, value in (given | limits).items():
+    limits, sign_in = _from_environment(environ, Limits), _from_environment(environ, SignInLimits)
+    for name, value in (given | limits | sign_in).items():
         low, high = _RANGES.get(name, (1, _LIMIT_MAX))
         if name not in _TEXTS and not (
             str(value).isascii() and str(value).isdigit() and low <= int(value) <= high
@@ -140,7 +151,7 @@ def read(environ: Mapping[str, str], **options: Any) -> Settings:
                 f"{PREFIX}{name.upper()} takes a whole number from {low} to {high}, got {str(value)[:40]!r}."
             )
             raise RefusedError(message)
-    settings = msgspec.convert({**given, "limits": limits}, Settings, strict=False)
+    settings = msgspec.convert({**given, "limits": limits, "sign_in": sign_in}, Settings, strict=False)
     _require_transport(settings)
     folder = Path(settings.data).expanduser().absolute()
     files = {name: _absolute(getattr(settings, name)) for name in _FILES}
@@ -152,10 +163,10 @@ def read(environ: Mapping[str, str], **options: Any) -> Settings:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The variables from which `read` makes the same settings in another process."""
-    plain = {name: getattr(settings, name) for name in Settings.__struct_fields__ if name != "limits"}
-    limits = msgspec.structs.asdict(settings.limits)
+    plain = {name: getattr(settings, name) for name in Settings.__struct_fields__ if name not in _NESTED}
+    nested = msgspec.structs.asdict(settings.limits) | msgspec.structs.asdict(settings.sign_in)
     texts = {name: str(int(value) if isinstance(value, bool) else value) for name, value in plain.items()}
-    return {f"{PREFIX}{name.upper()}": str(value) for name, value in (texts | limits).items()}
+    return {f"{PREFIX}{name.upper()}": str(value) for name, value in (texts | nested).items()}
 
 
 def async_url(database: str | URL) -> str:

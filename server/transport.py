@@ -11,14 +11,12 @@ import ipaddress
 from typing import Final
 
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from server.problems import Problem, problem_response
 from server.refused import RefusedError
 from server.settings import Settings
 
-HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
-"""A year, without subdomains: others may live there."""
 _HEALTH: Final = "/v1/health/"
 """Asked by a proxy itself, without forwarded headers; says nothing worth hiding."""
 _MAPPED_BITS: Final = 96
@@ -64,12 +62,16 @@ def is_loopback(host: str) -> bool:
 
 
 def _encrypted(app: ASGIApp, *, allowed: bool) -> ASGIApp:
-    """Lets through what came encrypted, or from this machine, and tells browsers to stay with TLS."""
+    """Lets through what came encrypted, or from this machine; security.py tells browsers to stay with TLS."""
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("scheme") == "https":
-            await app(scope, receive, _with_hsts(send))
-        elif allowed or _is_lifespan(scope) or _is_near(scope) or scope["path"].startswith(_HEALTH):
+        if (
+            scope.get("scheme") == "https"
+            or allowed
+            or _is_lifespan(scope)
+            or _is_near(scope)
+            or scope["path"].startswith(_HEALTH)
+        ):
             await app(scope, receive, send)
         else:
             await _refuse(send)
@@ -84,15 +86,6 @@ def _is_lifespan(scope: Scope) -> bool:
 def _is_near(scope: Scope) -> bool:
     client = scope.get("client")
     return client is not None and is_loopback(client[0])
-
-
-def _with_hsts(send: Send) -> Send:
-    async def sent(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], HSTS]
-        await send(message)
-
-    return sent
 
 
 async def _refuse(send: Send) -> None:

@@ -17,6 +17,9 @@ from sync_protocol.changes import Change
 from sync_protocol.kinds import Kind, Workflow
 
 CREATE: Final = 0
+RESTRICTED: Final = "restricted"
+"""The field by which a record is for named people of the township only, whatever its kind."""
+_SAYS_RESTRICTED: Final = b'"restricted":true'
 FIELD, OFFICE, DECISION = 0, 1, 2
 Values = dict[str, Any]
 
@@ -111,7 +114,14 @@ class RecordState:
     @property
     def held(self) -> bool:
         """Whether devices of its grid hold it."""
-        return not (self.deleted or self.closed)
+        return not (self.deleted or self.closed or self.restricted)
+
+    @property
+    def restricted(self) -> bool:
+        """Whether it is for named people of the township only, and so on no device."""
+        if isinstance(self.body, bytes) and _SAYS_RESTRICTED not in self.body:
+            return False  # the common case need not be decoded
+        return self.values.get(RESTRICTED) is True
 
     @property
     def values(self) -> Values:

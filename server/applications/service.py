@@ -14,31 +14,18 @@ from server.audit.acts import OPERATOR, Act, Actor
 from server.audit.log import append
 from server.directory.working import required
 from server.refused import RefusedError
+from server.rights import Application, rights
 from server.storage import applications
 from server.storage.applications import ApplicationRow
 from server.storage.engine import snapshot, transact
 from sync_protocol.ids import RANDOM_BYTES, is_id, uuid7
 
 Random = Callable[[int], bytes]
-SCOPES: Final = {
-    "records:read": "read records, their history and the change feed, contact masked",
-    "records:write": "create and edit records",
-    "contact:read": "read contact in full",
-    "contact:write": "write contact; it does not read",
-    "review": "see and decide conflicts and quarantine",
-    "figures:read": "read figures",
-    "rescue": "hand in files of devices that cannot reach the server, without reading them",
-}
+SCOPES: Final = rights().scopes
 NAME_CHARS_MAX: Final = 50
-
-
-class Application(msgspec.Struct, frozen=True):
-    """An application whose token was checked, with what it may do where."""
-
-    id: str
-    name: str
-    townships: tuple[str, ...]
-    scopes: frozenset[str]
+DAYS_DEFAULT: Final = 365
+DAYS_MAX: Final = 3_650
+_DAY_MS: Final = 86_400_000
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -50,6 +37,8 @@ class Listed(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]
     added_ms: int
     revoked_ms: int | None
+    expires_ms: int | None
+    """None for a token from before tokens expired."""
 
 
 class NewApplication(msgspec.Struct, frozen=True):
@@ -67,27 +56,34 @@ async def add(
     *,
     now_ms: int,
     random: Random,
+    days: int = DAYS_DEFAULT,
     by: Actor = OPERATOR,
 ) -> NewApplication:
     """Makes an application and its token; raises RefusedError for unknown scopes and townships.
+
+    The token opens nothing any more after `days`.
 
     Its rows are written township by township. The token is genuine only when all are there, so a failure
     between them leaves rows that open nothing.
     """
     name, wanted, where = _checked(name, scopes, townships)
+    if not 1 <= days <= DAYS_MAX:
+        message = f"A token is valid for 1 to {DAYS_MAX:,} days, not for {days:,}: say so with --days."
+        raise RefusedError(message)
+    expires_ms = now_ms + days * _DAY_MS
     application = uuid7(now_ms, random(RANDOM_BYTES))
     token = new_token(application, where, random)
 
     for township in where:
         await snapshot(engine, partial(required, township=township))
     for township in where:
-        row = ApplicationRow(township, application, name, token_hash(token), wanted, now_ms, None)
+        row = ApplicationRow(township, application, name, token_hash(token), wanted, now_ms, None, expires_ms)
         await transact(engine, partial(_add, row=row, by=by))
-    return NewApplication(Listed(application, name, where, wanted, now_ms, None), token)
+    return NewApplication(Listed(application, name, where, wanted, now_ms, None, expires_ms), token)
 
 
-async def authenticate(engine: AsyncEngine, token: str) -> Application | None:
-    """The application of a genuine token; None for any other text, whatever is wrong with it."""
+async def authenticate(engine: AsyncEngine, token: str, now_ms: int) -> Application | None:
+    """The application of a genuine token that is valid now; None for any other text, whatever is wrong with it."""
     named = read(token)
     if named is None:
         return None
@@ -96,7 +92,7 @@ async def authenticate(engine: AsyncEngine, token: str) -> Application | None:
     for township in named.townships:
         work = partial(applications.read, township=township, application=named.application)
         row = await snapshot(engine, work)
-        if row is None or not hmac.compare_digest(row.token_hash, hashed) or row.revoked_ms is not None:
+        if row is None or not hmac.compare_digest(row.token_hash, hashed) or _over(row, now_ms):
             return None
         rows.append(row)
     return Application(named.application, rows[0].name, named.townships, frozenset(rows[0].scopes))
@@ -136,6 +132,10 @@ async def _revoke(connection: AsyncConnection, row: ApplicationRow, now_ms: int,
         await append(connection, Act(row.township, "application_revoked", by, now_ms, told))
 
 
+def _over(row: ApplicationRow, now_ms: int) -> bool:
+    return row.revoked_ms is not None or (row.expires_ms is not None and now_ms >= row.expires_ms)
+
+
 def _checked(
     name: str, scopes: Sequence[str], townships: Sequence[str]
 ) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
@@ -164,4 +164,5 @@ def _listed(rows: list[ApplicationRow]) -> Listed:
         rows[0].scopes,
         rows[0].added_ms,
         min(revoked) if revoked else None,
+        rows[0].expires_ms,
     )

@@ -26,6 +26,7 @@ def add(
         list[str], typer.Option(help=f"One of {', '.join(SCOPES)}; may be repeated.", show_default=False)
     ],
     township: Annotated[list[str], typer.Option(metavar="CODE", help="May be repeated.", show_default=False)],
+    days: Annotated[int, typer.Option(help="How long the token is valid.")] = service.DAYS_DEFAULT,
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
@@ -36,7 +37,7 @@ def add(
     """
 
     async def work(engine: AsyncEngine) -> NewApplication:
-        return await service.add(engine, name, scope, township, now_ms=now_ms(), random=random)
+        return await service.add(engine, name, scope, township, now_ms=now_ms(), random=random, days=days)
 
     made = on_database(data, database, work)
     if as_json:
@@ -47,6 +48,7 @@ def add(
             ("application", made.application.name),
             ("townships", ", ".join(made.application.townships)),
             ("scopes", ", ".join(made.application.scopes)),
+            ("valid until", output.day(made.application.expires_ms)),
             ("id", made.application.id),
         )
     )
@@ -96,7 +98,12 @@ def revoke(
 
 
 def _state(one: Listed) -> str:
-    return "works" if one.revoked_ms is None else f"revoked {output.day(one.revoked_ms)}"
+    if one.revoked_ms is not None:
+        return f"revoked {output.day(one.revoked_ms)}"
+    if one.expires_ms is None:
+        return "works"
+    word = "works until" if now_ms() < one.expires_ms else "expired"
+    return f"{word} {output.day(one.expires_ms)}"
 
 
 def _plain(one: Listed) -> dict[str, object]:
@@ -107,4 +114,5 @@ def _plain(one: Listed) -> dict[str, object]:
         "scopes": one.scopes,
         "added_at": output.moment(one.added_ms),
         "revoked_at": output.moment(one.revoked_ms),
+        "expires_at": output.moment(one.expires_ms),
     }

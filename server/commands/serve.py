@@ -18,10 +18,13 @@ from granian.log import LogLevels
 
 from server.certificates import require_pair
 from server.commands import output
-from server.commands.opening import Data, Database, add_shipped_kinds, make_ready, settings_of
+from server.commands.first_link import first_administrator
+from server.commands.opening import Data, Database, add_shipped_kinds, make_ready, settings_of, with_engine
 from server.refused import RefusedError
+from server.sessions.links import PATH
 from server.settings import Settings, environment, shown_database
 from server.sockets import make_room
+from server.storage.engine import Unavailable
 from server.transport import require_private
 
 TARGET: Final = "server.serving:application"
@@ -109,6 +112,24 @@ def _greet(settings: Settings, port: int) -> None:
     processes = "1 process" if settings.workers == 1 else f"{settings.workers} processes"
     output.say(f"Roundbook serves at {scheme}://{where}:{port} ({processes}, {shown_database(settings)}).")
     output.hint("Ctrl+C stops it.")
+    _invite(settings, f"{scheme}://{where}:{port}")
+
+
+def _invite(settings: Settings, address: str) -> None:
+    """Prints the one-time link of the first administrator, as long as there is none."""
+    try:
+        invited = with_engine(settings, lambda engine: first_administrator(settings, engine))
+    except Unavailable:
+        return  # the next start, or `roundbook staff link`, makes one
+    if invited is None:
+        return
+    person, secret = invited
+    hours = settings.sign_in.link_hours
+    output.hint(
+        f"Nobody administers this server yet. For {person.name} of {person.township}, shown this once,"
+    )
+    output.hint(f"valid for {hours} hours (a new one: `roundbook staff link --name {person.name}`):")
+    typer.echo(f"{address}{PATH}{secret}")
 
 
 def _connection(host: str, port: int, *, encrypted: bool) -> http.client.HTTPConnection:

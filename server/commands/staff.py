@@ -7,10 +7,12 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.commands import output
-from server.commands.opening import Data, Database, Json, now_ms, on_database, random
+from server.commands.first_link import link_for
+from server.commands.opening import Data, Database, Json, now_ms, on_database, random, settings_of
 from server.directory.encoding import decode
 from server.files import read_file
 from server.refused import RefusedError
+from server.sessions.links import PATH
 from server.staff import reading, service
 from server.staff.roles import TITLES
 from server.staff.service import Candidate, Refused
@@ -130,6 +132,87 @@ def import_list(
         raise RefusedError(message)
 
 
+@staff.command()
+def scope(
+    *,
+    who: Who,
+    village: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Of a village officer.", show_default=False)
+    ] = None,
+    unit: Annotated[str | None, typer.Option(help="Of a unit handler.", show_default=False)] = None,
+    restricted: Annotated[
+        bool | None,
+        typer.Option(
+            "--restricted/--not-restricted", help="Named for restricted matters.", show_default=False
+        ),
+    ] = None,
+    township: Where = None,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Say how far somebody's work reaches.
+
+    Example: roundbook staff scope 赵敏 --village 321283104203
+    """
+    done = on_database(
+        data,
+        database,
+        lambda engine: service.set_scope(
+            engine, who, township, village=village, unit=unit, sees_restricted=restricted
+        ),
+    )
+    if as_json:
+        output.json(_plain(done))
+        return
+    named = "named for restricted matters" if done.sees_restricted else "not named for restricted matters"
+    where = done.village or done.unit or done.township
+    output.say(f"{done.name} ({_role(done)}) works in {where}, {named}.")
+
+
+@staff.command()
+def link(
+    *,
+    who: Annotated[str, typer.Option("--name", metavar="NAME|ID", show_default=False)],
+    url: Annotated[str, typer.Option(help="Where people reach the server.")] = "http://127.0.0.1:8000",
+    township: Where = None,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Make a one-time link with which somebody sets a password and a second factor.
+
+    It is shown this once. Links that were made for them before are void.
+
+    Example: roundbook staff link --name 赵敏
+    """
+    settings = settings_of(data, database)
+    person, secret = on_database(data, database, lambda engine: link_for(settings, engine, who, township))
+    address = f"{url.rstrip('/')}{PATH}{secret}"
+    if as_json:
+        output.json({"name": person.name, "township": person.township, "link": address})
+        return
+    hours = settings.sign_in.link_hours
+    output.hint(f"For {person.name} alone, shown this once, valid for {hours} hours:")
+    # A line by itself and never folded, so that it can be copied whole.
+    typer.echo(address)
+
+
+@staff.command("sign-out")
+def sign_out(
+    *, who: Who, township: Where = None, data: Data = None, database: Database = None, as_json: Json = False
+) -> None:
+    """End every session of somebody.
+
+    Example: roundbook staff sign-out 赵敏
+    """
+    done = on_database(data, database, lambda engine: service.end_sessions(engine, who, township))
+    if as_json:
+        output.json(_plain(done))
+    else:
+        output.say(f"{done.name} ({done.township}) is signed out everywhere.")
+
+
 def _set(
     who: str, township: str | None, data: Path | None, database: str | None, *, enabled: bool, as_json: bool
 ) -> None:
@@ -160,4 +243,7 @@ def _plain(row: StaffRow) -> dict[str, object]:
         "township": row.township,
         "added_at": output.moment(row.added_ms),
         "disabled_at": output.moment(row.disabled_ms),
+        "village": row.village,
+        "unit": row.unit,
+        "sees_restricted": bool(row.sees_restricted),
     }

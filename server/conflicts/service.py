@@ -10,12 +10,12 @@ from functools import partial
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.applications.service import Application
-from server.audit.acts import Act, Actor
+from server.audit.acts import Act
 from server.audit.log import append
 from server.conflicts.deciding import Choice, Decision, chosen_value, decision_change
 from server.conflicts.views import ConflictDetail, ConflictPage, ConflictView, conflict_view, with_rest
 from server.declined import Declined, invalid, not_found
+from server.reach import Caller
 from server.records import paging
 from server.records.editing import check_contact, check_seen, is_mask
 from server.records.paging import Position
@@ -24,6 +24,7 @@ from server.records.views import record_view
 from server.records.writing import (
     Target,
     Writing,
+    actor_of,
     admit,
     check_place,
     checked_key,
@@ -45,7 +46,7 @@ STATUSES = (OPEN, BY_RULE, DECIDED)
 
 async def listed(
     services: Services,
-    application: Application,
+    caller: Caller,
     status: str,
     record: str | None,
     after: str | None,
@@ -59,15 +60,17 @@ async def listed(
     await services.registry.ensure()
     most = paging.bounded(limit)
     views: list[tuple[ConflictView, Conflict]] = []
-    townships = tuple(sorted(application.townships))
+    townships = tuple(sorted(caller.townships))
     for township, start in paging.from_here(townships, paging.position(after)):
         wanted = most - len(views) + 1
 
         async def read(
             connection: AsyncConnection, township: str = township, start: Position = start, most: int = wanted
         ) -> list[tuple[ConflictView, Conflict]]:
-            found = await conflicts.listed(connection, township, status, (start.n, start.id), most, record)
-            shown = await _views(connection, services, application, township, found)
+            found = await conflicts.listed(
+                connection, township, status, (start.n, start.id), most, caller.reach, record
+            )
+            shown = await _views(connection, services, caller, township, found)
             return list(zip(shown, found, strict=True))
 
         views += await snapshot(services.engine, read)
@@ -78,41 +81,37 @@ async def listed(
     return ConflictPage([view for view, _ in views], None)
 
 
-async def get(services: Services, application: Application, conflict: str) -> ConflictDetail:
+async def get(services: Services, caller: Caller, conflict: str) -> ConflictDetail:
     """One conflict with the rest of its record."""
-    township = await _township(services, application, conflict)
+    township = await _township(services, caller, conflict)
     await services.registry.ensure()
 
     async def read(connection: AsyncConnection) -> ConflictDetail:
-        return await _detail(connection, services, application, township, conflict)
+        return await _detail(connection, services, caller, township, conflict)
 
     return await snapshot(services.engine, read)
 
 
-async def resolve(
-    services: Services, application: Application, target: Target, choice: Choice
-) -> ConflictDetail:
+async def resolve(services: Services, caller: Caller, target: Target, choice: Choice) -> ConflictDetail:
     """The conflict after a decision; declines one that is decided, or whose values moved since `target.seen`."""
     checked_key(target.key)
-    township = await _township(services, application, target.thing)
+    township = await _township(services, caller, target.thing)
     await services.registry.ensure()
     now_ms = services.clock()
-    change_id = request_id(services, application, target, msgspec.json.encode(choice), now_ms)
+    change_id = request_id(services, caller, target, msgspec.json.encode(choice), now_ms)
 
     async def work(connection: AsyncConnection) -> ConflictDetail:
-        writing = await open_writing(connection, services, application, township, now_ms)
+        writing = await open_writing(connection, services, caller, township, now_ms)
         if change_id not in await changes.by_ids(connection, township, [change_id]):
-            await _decide(writing, application, target, choice, change_id)
-        return await _detail(connection, services, application, township, target.thing)
+            await _decide(writing, caller, target, choice, change_id)
+        return await _detail(connection, services, caller, township, target.thing)
 
     return await services.write(township, work)
 
 
-async def _decide(
-    writing: Writing, application: Application, target: Target, choice: Choice, change_id: str
-) -> None:
+async def _decide(writing: Writing, caller: Caller, target: Target, choice: Choice, change_id: str) -> None:
     connection, township = writing.connection, writing.township
-    conflict = await conflicts.by_id(connection, township.id, target.thing)
+    conflict = await conflicts.reached(connection, township.id, target.thing, caller.reach)
     if conflict is None:
         raise not_found()
     if conflict.status == DECIDED:
@@ -123,16 +122,16 @@ async def _decide(
     shape = latest_shape(writing.services, state.kind)
     value = chosen_value(choice, conflict.sides)
     if choice.pick is msgspec.UNSET:
-        check_contact(shape.kind, application.scopes, [conflict.path])
+        check_contact(shape.kind, caller.scopes, [conflict.path])
         if is_mask(shape.kind, conflict.path, value, *(side.value for side in conflict.sides.values)):
             raise invalid("value", "this is the masked form of a value; pick its change instead")
     decision = Decision(conflict.conflict_id, conflict.path, value, choice.reason)
     change = decision_change(decision, state, shape, writing.now_ms)
     if conflict.path == PLACE and change.place is not None:
-        await check_place(connection, township.id, change.place, "value")
+        await check_place(connection, township.id, change.place, "value", caller.reach)
     await admit(writing, msgspec.structs.replace(change, id=change_id))
     told = {"conflict": conflict.conflict_id, "record": state.id, "path": conflict.path, "change": change_id}
-    by = Actor("application", application.id)
+    by = actor_of(caller)
     await append(connection, Act(township.id, "conflict_decided", by, writing.now_ms, told))
 
 
@@ -144,29 +143,29 @@ def _check_shown(conflict: Conflict, state: RecordState, seen: int | None) -> No
         raise Declined("version_conflict", field=conflict.path, version=state.version, joined=joined)
 
 
-async def _township(services: Services, application: Application, conflict: str) -> str:
-    for township in application.townships if is_id(conflict) else ():
-        work = partial(conflicts.by_id, township=township, conflict=conflict)
+async def _township(services: Services, caller: Caller, conflict: str) -> str:
+    for township in caller.townships if is_id(conflict) else ():
+        work = partial(conflicts.reached, township=township, conflict=conflict, reach=caller.reach)
         if await snapshot(services.engine, work) is not None:
             return township
     raise not_found()
 
 
 async def _detail(
-    connection: AsyncConnection, services: Services, application: Application, township: str, conflict: str
+    connection: AsyncConnection, services: Services, caller: Caller, township: str, conflict: str
 ) -> ConflictDetail:
     found = await conflicts.by_id(connection, township, conflict)
     if found is None:
         raise not_found()
-    (view,) = await _views(connection, services, application, township, [found])
+    (view,) = await _views(connection, services, caller, township, [found])
     state = await record_of(connection, township, found.record_id)
-    return with_rest(view, record_view(township, state, veil_for(services, application, state.kind)))
+    return with_rest(view, record_view(township, state, veil_for(services, caller, state.kind)))
 
 
 async def _views(
     connection: AsyncConnection,
     services: Services,
-    application: Application,
+    caller: Caller,
     township: str,
     found: Sequence[Conflict],
 ) -> list[ConflictView]:
@@ -181,7 +180,7 @@ async def _views(
             states[one.record_id],
             rows,
             names,
-            veil_for(services, application, states[one.record_id].kind),
+            veil_for(services, caller, states[one.record_id].kind),
         )
         for one in found
     ]

@@ -28,6 +28,7 @@ def enrol_handler(failures: Failures) -> HTTPRouteHandler:
         PATH,
         status_code=200,
         responses=problems(429),
+        opt={"action": "devices.enrol"},
         summary="Enrol a device with a one-time code",
         tags=["devices"],
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from litestar import Router, get
 from litestar.params import FromQuery, QueryParameter
 
-from server.access import Caller, Given, guarded, problems
+from server.access import Calling, Given, guarded, problems
 from server.feed import service
 from server.feed.events import Feed
 from server.feed.service import Wish
@@ -20,14 +20,14 @@ WaitS = Annotated[float, QueryParameter(description="Seconds to wait when there 
 
 @get(
     "/v1/changes",
-    opt={"scope": "records:read"},
+    opt={"action": "changes.follow"},
     tags=["changes"],
     responses=problems(410),
     summary="Follow what happens",
 )
 async def list_changes(
     services: Given,
-    application: Caller,
+    caller: Calling,
     *,
     since: Since = None,
     wait_s: WaitS = 0,
@@ -35,7 +35,7 @@ async def list_changes(
     own: FromQuery[bool] = False,
 ) -> Feed:
     """Events since a cursor, own ones left out unless asked for. Save the cursor of each event, or of the page."""
-    return await service.changes(services, application, Wish(since, wait_s, limit, own))
+    return await service.changes(services, caller, Wish(since, wait_s, limit, own))
 
 
 route_handlers: Final[list[Router]] = [guarded([list_changes])]

@@ -13,10 +13,10 @@ from typing import Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.applications.service import Application
 from server.declined import Declined
 from server.feed.cursor import CursorInvalid, Mark, joined, seal, sealed_part, unseal
 from server.feed.events import Event, Feed, event
+from server.reach import Caller
 from server.records import paging
 from server.records.reading import veil_for
 from server.services import Services
@@ -46,7 +46,7 @@ class _Reading:
     """A reader on the way through its townships."""
 
     services: Services
-    application: Application
+    caller: Caller
     own: bool
     keys: dict[str, bytes]
     marks: dict[str, Mark]
@@ -55,7 +55,7 @@ class _Reading:
 
     def part(self, township: str, mark: Mark) -> str:
         """A township's part of the cursor."""
-        return sealed_part(township, mark, self.keys[township], self.application.id)
+        return sealed_part(township, mark, self.keys[township], self.caller.id)
 
     def move(self, township: str, mark: Mark) -> None:
         """Notes how far a township has been read."""
@@ -63,23 +63,23 @@ class _Reading:
         self.parts[township] = self.part(township, mark)
 
 
-async def changes(services: Services, application: Application, wish: Wish) -> Feed:
+async def changes(services: Services, caller: Caller, wish: Wish) -> Feed:
     """The next events. Declines a cursor that is not this reader's, and one that is too old to go on from."""
     await services.registry.ensure()
-    heads = await _heads(services, application)
+    heads = await _heads(services, caller)
     keys = {township: head.cursor_key for township, head in heads.items()}
     now = {township: Mark(head.tip, head.tip_change) for township, head in heads.items()}
     if wish.since == NOW:
-        return Feed([], seal(now, keys, application.id))
-    reading = _Reading(services, application, wish.own, keys, _start(wish.since, keys, application.id))
+        return Feed([], seal(now, keys, caller.id))
+    reading = _Reading(services, caller, wish.own, keys, _start(wish.since, keys, caller.id))
     for township, head in heads.items():
         reading.move(township, reading.marks[township])
-        await _check(reading, township, head, seal(now, keys, application.id))
+        await _check(reading, township, head, seal(now, keys, caller.id))
     deadline = asyncio.get_running_loop().time() + min(max(wish.wait_s, 0), WAIT_S_MAX)
     await _advance(reading, heads, paging.bounded(wish.limit))
     while not reading.events and (left := deadline - asyncio.get_running_loop().time()) > 0:
         await asyncio.sleep(min(_POLL_S, left))
-        await _advance(reading, await _heads(services, application), paging.bounded(wish.limit))
+        await _advance(reading, await _heads(services, caller), paging.bounded(wish.limit))
     return Feed(reading.events, joined(reading.parts))
 
 
@@ -92,9 +92,9 @@ def _start(since: str | None, keys: dict[str, bytes], reader: str) -> dict[str, 
     return {township: marks.get(township, Mark()) for township in keys}
 
 
-async def _heads(services: Services, application: Application) -> dict[str, Township]:
+async def _heads(services: Services, caller: Caller) -> dict[str, Township]:
     heads: dict[str, Township] = {}
-    for township in sorted(application.townships):
+    for township in sorted(caller.townships):
         head = await snapshot(services.engine, partial(townships.read, township=township))
         if head is not None:
             heads[township] = head
@@ -130,9 +130,9 @@ async def _read(
 ) -> tuple[list[Event], Mark]:
     """The next events of one township, and how far that is. Changes nothing: it may be repeated."""
     head = await townships.read(connection, township)
-    without = None if reading.own else reading.application.id
+    without = None if reading.own else reading.caller.id
     mark = reading.marks[township]
-    rows = await office_changes.events(connection, township, mark.n, without, most)
+    rows = await office_changes.events(connection, township, mark.n, without, most, reading.caller.reach)
     states = await records.by_ids(connection, township, sorted({row.record_id or "" for row in rows}))
     names = await office_authors.names(connection, township, sorted({row.author for row in rows}))
     events = []
@@ -140,7 +140,7 @@ async def _read(
         mark = Mark(row.n, row.change_id)
         cursor = joined({**reading.parts, township: reading.part(township, mark)})
         state = states[row.record_id or ""]
-        veil = veil_for(reading.services, reading.application, state.kind)
+        veil = veil_for(reading.services, reading.caller, state.kind)
         events.append(event(township, row, state, names, veil, cursor))
     if len(rows) < most and head is not None:
         # Nothing up to the head was left out but what is no event, so the reader need not look there again.

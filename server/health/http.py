@@ -19,7 +19,7 @@ class Health(msgspec.Struct, frozen=True):
 
 @get(
     "/v1/health/live",
-    opt={ALWAYS: True},
+    opt={ALWAYS: True, "action": "health.live"},
     responses=problems(),
     summary="Whether the process answers",
     tags=["health"],
@@ -31,7 +31,7 @@ async def live_handler() -> Health:
 
 @get(
     "/v1/health/ready",
-    opt={ALWAYS: True},
+    opt={ALWAYS: True, "action": "health.ready"},
     responses=problems(),
     summary="Whether requests can be served",
     tags=["health"],

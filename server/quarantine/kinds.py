@@ -6,13 +6,14 @@ from typing import Final
 
 import msgspec
 
-from server.applications.service import SCOPES, Application
 from server.audit.acts import OPERATOR
 from server.declined import Declined
 from server.quarantine.replaying import Correction
 from server.quarantine.service import replay
+from server.reach import Caller, Reach
 from server.records.views import change_of
 from server.records.writing import Target
+from server.rights import APPLICATION, rights
 from server.services import Services
 from server.storage import directory, office_changes
 from server.storage.changes import Stored
@@ -38,7 +39,9 @@ async def replay_waiting(services: Services, kind: Kind) -> TakenIn:
     """Replays every quarantined change that waited for this version of a kind, township by township."""
     taken = waiting = 0
     for township in await snapshot(services.engine, directory.opened):
-        installer = Application(INSTALLER, "roundbook kinds install", (township.township,), frozenset(SCOPES))
+        reach = Reach((township.township,), restricted=True)
+        scopes = frozenset(rights().scopes)
+        installer = Caller(INSTALLER, "roundbook kinds install", APPLICATION, reach, scopes)
         above = 0
         while rows := await snapshot(
             services.engine,
@@ -57,7 +60,7 @@ def _waits_for(row: Stored, kind: Kind) -> bool:
     return change is not None and (change.kind, change.version) == kind.key
 
 
-async def _replayed(services: Services, installer: Application, row: Stored) -> bool:
+async def _replayed(services: Services, installer: Caller, row: Stored) -> bool:
     try:
         await replay(services, installer, Target(row.change_id), Correction(reason=_REASON), by=OPERATOR)
     except Declined:

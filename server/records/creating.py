@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
-from server.applications.service import Application
 from server.declined import invalid
 from server.kinds.registry import Registry
+from server.reach import Caller
 from server.records.editing import check_contact
-from server.records.writing import APPLICATION, derived_id
+from server.records.writing import derived_id
 from server.storage.changes import Stored
 from sync_protocol.changes import Act, Change
 from sync_protocol.changes import decode as decode_change
@@ -40,7 +40,7 @@ class NewRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def create_change(
     new: NewRecord,
-    application: Application,
+    caller: Caller,
     registry: Registry,
     change_id: str,
     now_ms: int,
@@ -57,8 +57,8 @@ def create_change(
     if kind is None:
         cause = "unknown_version" if registry.known(new.kind) else "unknown_kind"
         raise invalid("kind", "there is no such kind or version here", cause)
-    check_contact(kind, application.scopes, _paths(kind, new.fields))
-    record = derived_id("record", application.id, township_of(new.place), new.key)
+    check_contact(kind, caller.scopes, _paths(kind, new.fields))
+    record = derived_id("record", caller.id, township_of(new.place), new.key)
     return Change(
         id=change_id,
         record=record,
@@ -70,16 +70,16 @@ def create_change(
         do="create",
         place=new.place,
         fields=msgspec.Raw(_encode(_with_entry_ids(kind, record, new.fields))),
-        act=_first_step(kind, new.note),
+        act=_first_step(kind, caller.role, new.note),
     )
 
 
-def _first_step(kind: Kind, note: str | None) -> Act | None:
-    """What an application hands in is reported at once: the step into the first numbered state, if it is open."""
+def _first_step(kind: Kind, role: str, note: str | None) -> Act | None:
+    """The step into the first numbered state, if it is open: what the office or an application hands in is reported."""
     workflow = kind.workflow
     if workflow is None:
         return None
-    for step in workflow.actions(workflow.initial, APPLICATION):
+    for step in workflow.actions(workflow.initial, role):
         entered = workflow.state(step.to)
         if entered is not None and entered.numbered:
             return Act(step.name, workflow.initial, step.to, note)

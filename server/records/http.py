@@ -3,22 +3,22 @@
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Response, Router, get, patch, post
+from litestar import Response, Router, get, patch, post, put
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
-from server.access import Caller, Given, guarded, problems
+from server.access import Calling, Given, guarded, problems
 from server.declined import Declined, invalid
-from server.records import reading, service
+from server.records import assigning, reading, service
+from server.records.assigning import Units
 from server.records.creating import NewRecord
 from server.records.editing import Edit, EntriesEdit
 from server.records.reading import Wanted
 from server.records.service import Action, Step
 from server.records.views import HistoryPage, RecordPage, RecordView
 from server.records.writing import Target
+from server.security import SESSION
 from sync_protocol.ids import PlaceLevel, place_level
 
-_READ: Final = {"scope": "records:read"}
-_WRITE: Final = {"scope": "records:write"}
 _TAGS: Final = ["records"]
 
 IfMatch = Annotated[
@@ -45,15 +45,17 @@ class ActBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Actions(msgspec.Struct, frozen=True):
-    """The steps that are open to this application now."""
+    """The steps that are open to the caller now."""
 
     actions: list[Action]
 
 
-@get("/v1/records", opt=_READ, tags=_TAGS, responses=problems(422), summary="List records")
+@get(
+    "/v1/records", opt={"action": "records.list"}, tags=_TAGS, responses=problems(422), summary="List records"
+)
 async def list_records(
     services: Given,
-    application: Caller,
+    caller: Calling,
     *,
     kind: FromQuery[str | None] = None,
     place: FromQuery[str | None] = None,
@@ -75,36 +77,46 @@ async def list_records(
     """
     lies = _place(place=place, grid=grid, village=village, township=township)
     wanted = Wanted(kind, lies, in_state, number, since, closed, deleted)
-    return await reading.listed(services, application, wanted, _names(fields), after, limit)
+    return await reading.listed(services, caller, wanted, _names(fields), after, limit)
 
 
-@post("/v1/records", opt=_WRITE, tags=_TAGS, responses=problems(409, 422), summary="Create a record")
-async def create_record(
-    services: Given, application: Caller, data: JSONBody[NewRecord]
-) -> Response[RecordView]:
+@post(
+    "/v1/records",
+    opt={"action": "records.create"},
+    tags=_TAGS,
+    responses=problems(409, 422),
+    summary="Create a record",
+)
+async def create_record(services: Given, caller: Calling, data: JSONBody[NewRecord]) -> Response[RecordView]:
     """201 the first time; the same key with the same content again answers 200 with the same record."""
-    view, new = await service.create(services, application, data)
+    view, new = await service.create(services, caller, data)
     return _with_etag(view, 201 if new else 200)
 
 
-@get("/v1/records/{record:str}", opt=_READ, tags=_TAGS, responses=problems(404), summary="Read a record")
+@get(
+    "/v1/records/{record:str}",
+    opt={"action": "records.read"},
+    tags=_TAGS,
+    responses=problems(404),
+    summary="Read a record",
+)
 async def get_record(
-    services: Given, application: Caller, record: FromPath[str], fields: FromQuery[str | None] = None
+    services: Given, caller: Calling, record: FromPath[str], fields: FromQuery[str | None] = None
 ) -> Response[RecordView]:
     """One record, its version as ETag."""
-    return _with_etag(await reading.get(services, application, record, _names(fields)))
+    return _with_etag(await reading.get(services, caller, record, _names(fields)))
 
 
 @patch(
     "/v1/records/{record:str}",
-    opt=_WRITE,
+    opt={"action": "records.edit"},
     tags=_TAGS,
     responses=problems(404, 412, 422, 428),
     summary="Edit a record",
 )
 async def patch_record(
     services: Given,
-    application: Caller,
+    caller: Calling,
     record: FromPath[str],
     data: JSONBody[Edit],
     if_match: IfMatch = None,
@@ -114,46 +126,46 @@ async def patch_record(
     if if_match is None:
         raise Declined("precondition_required")
     target = Target(record, seen_version(if_match), idempotency_key)
-    return _with_etag(await service.update(services, application, target, data))
+    return _with_etag(await service.update(services, caller, target, data))
 
 
 @get(
     "/v1/records/{record:str}/history",
-    opt=_READ,
+    opt={"action": "records.history"},
     tags=_TAGS,
     responses=problems(404),
     summary="What happened to a record",
 )
 async def record_history(
-    services: Given, application: Caller, record: FromPath[str], after: After = None, limit: Limit = None
+    services: Given, caller: Calling, record: FromPath[str], after: After = None, limit: Limit = None
 ) -> HistoryPage:
     """Every change, oldest first: who, when, from what to what, and what the merge did."""
-    return await reading.history(services, application, record, after, limit)
+    return await reading.history(services, caller, record, after, limit)
 
 
 @get(
     "/v1/records/{record:str}/actions",
-    opt=_READ,
+    opt={"action": "records.steps"},
     tags=_TAGS,
     responses=problems(404),
     summary="What may be done with a record now",
 )
-async def record_actions(services: Given, application: Caller, record: FromPath[str]) -> Actions:
-    """The steps of the workflow that are open to this application."""
-    return Actions(await service.actions(services, application, record))
+async def record_actions(services: Given, caller: Calling, record: FromPath[str]) -> Actions:
+    """The steps of the workflow that are open to the caller."""
+    return Actions(await service.actions(services, caller, record))
 
 
 @post(
     "/v1/records/{record:str}/actions",
     status_code=200,
-    opt=_WRITE,
+    opt={"action": "records.act"},
     tags=_TAGS,
     responses=problems(404, 412, 422),
     summary="Act upon a record",
 )
 async def act_on_record(
     services: Given,
-    application: Caller,
+    caller: Calling,
     record: FromPath[str],
     data: JSONBody[ActBody],
     if_match: IfMatch = None,
@@ -162,7 +174,33 @@ async def act_on_record(
     """A step of the workflow; with If-Match it is refused when the state has changed since."""
     target = Target(record, seen_version(if_match), idempotency_key)
     step = Step(data.action, data.note, data.reason, Edit(data.fields, data.entries))
-    return _with_etag(await service.act(services, application, target, step))
+    return _with_etag(await service.act(services, caller, target, step))
+
+
+@get(
+    "/v1/records/{record:str}/units",
+    opt={"action": "assignments.read"},
+    tags=_TAGS,
+    responses=problems(404),
+    summary="To which units a record is assigned",
+)
+async def record_units(services: Given, caller: Calling, record: FromPath[str]) -> Units:
+    """The units whose handlers see it."""
+    return await assigning.units(services, caller, record)
+
+
+@put(
+    "/v1/records/{record:str}/units",
+    opt={"action": "assignments.set"},
+    tags=_TAGS,
+    responses=problems(404, 422),
+    summary="Assign a record to units",
+)
+async def assign_record(
+    services: Given, caller: Calling, record: FromPath[str], data: JSONBody[Units]
+) -> Units:
+    """To these units and to no others. The step of the workflow is taken by itself."""
+    return await assigning.assign(services, caller, record, data)
 
 
 def seen_version(if_match: str | None) -> int | None:
@@ -204,5 +242,6 @@ route_handlers: Final[list[Router]] = [
             record_actions,
             act_on_record,
         ]
-    )
+    ),
+    guarded([record_units, assign_record], SESSION),
 ]

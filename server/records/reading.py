@@ -5,8 +5,8 @@ from typing import Final, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.applications.service import Application
 from server.declined import Declined, not_found
+from server.reach import Caller
 from server.records import paging
 from server.records.paging import Position
 from server.records.veil import Veil
@@ -23,32 +23,32 @@ Wanted: TypeAlias = Filter
 """Which records to list; handlers know it by this name."""
 
 
-def veil_for(services: Services, application: Application, kind: str) -> Veil:
-    """What an application may see of records of a kind."""
-    return Veil(services.registry.latest(kind), CONTACT_READ in application.scopes)
+def veil_for(services: Services, caller: Caller, kind: str) -> Veil:
+    """What a caller may see of records of a kind."""
+    return Veil(services.registry.latest(kind), CONTACT_READ in caller.scopes)
 
 
-async def find(services: Services, application: Application, record: str) -> tuple[str, RecordState]:
-    """A record and its township; declines one that does not exist in the townships of the token."""
-    for township in application.townships if is_id(record) else ():
-        found = await snapshot(services.engine, partial(records.by_ids, township=township, ids=[record]))
+async def find(services: Services, caller: Caller, record: str) -> tuple[str, RecordState]:
+    """A record and its township; declines one that does not exist within the reach of the caller."""
+    for township in caller.townships if is_id(record) else ():
+        found = await snapshot(
+            services.engine, partial(records.reached, township=township, ids=[record], reach=caller.reach)
+        )
         if record in found:
             return township, found[record]
     raise not_found()
 
 
-async def get(
-    services: Services, application: Application, record: str, only: frozenset[str] | None
-) -> RecordView:
+async def get(services: Services, caller: Caller, record: str, only: frozenset[str] | None) -> RecordView:
     """One record, a deleted one too."""
-    township, state = await find(services, application, record)
+    township, state = await find(services, caller, record)
     await services.registry.ensure()
-    return record_view(township, state, veil_for(services, application, state.kind), only)
+    return record_view(township, state, veil_for(services, caller, state.kind), only)
 
 
 async def listed(
     services: Services,
-    application: Application,
+    caller: Caller,
     wanted: Filter,
     only: frozenset[str] | None,
     after: str | None,
@@ -63,7 +63,7 @@ async def listed(
     await services.registry.ensure()
     most = paging.bounded(limit)
     views: list[RecordView] = []
-    townships = _concerned(application, wanted)
+    townships = _concerned(caller, wanted)
     for township, start in paging.from_here(townships, paging.position(after)):
         work = partial(
             office_records.listed,
@@ -71,27 +71,28 @@ async def listed(
             wanted=wanted,
             after=start.id,
             most=most - len(views) + 1,
+            reach=caller.reach,
         )
         for state in await snapshot(services.engine, work):
             if len(views) == most:
                 return RecordPage(views, paging.token(Position(views[-1].township, id=views[-1].id)))
-            views.append(record_view(township, state, veil_for(services, application, state.kind), only))
+            views.append(record_view(township, state, veil_for(services, caller, state.kind), only))
     return RecordPage(views, None)
 
 
-def _concerned(application: Application, wanted: Filter) -> tuple[str, ...]:
+def _concerned(caller: Caller, wanted: Filter) -> tuple[str, ...]:
     if wanted.place is None:
-        return tuple(sorted(application.townships))
-    return tuple(t for t in sorted(application.townships) if wanted.place.startswith(t))
+        return tuple(sorted(caller.townships))
+    return tuple(t for t in sorted(caller.townships) if wanted.place.startswith(t))
 
 
 async def history(
-    services: Services, application: Application, record: str, after: str | None, limit: int | None
+    services: Services, caller: Caller, record: str, after: str | None, limit: int | None
 ) -> HistoryPage:
     """A page of what happened to a record, oldest first."""
-    township, state = await find(services, application, record)
+    township, state = await find(services, caller, record)
     await services.registry.ensure()
-    veil = veil_for(services, application, state.kind)
+    veil = veil_for(services, caller, state.kind)
     start, most = paging.position(after), paging.bounded(limit)
 
     async def read(connection: AsyncConnection) -> HistoryPage:

@@ -1,6 +1,6 @@
-"""Creating, editing and acting upon records for applications. Reading is in reading.py.
+"""Creating, editing and acting upon records over HTTP, for people and applications. Reading is in reading.py.
 
-Every write is idempotent. A create is known by the application and its key; an edit or a step by the key
+Every write is idempotent. A create is known by the caller and its key; an edit or a step by the key
 that came with it and by what it says, so that the same request sent twice is one change of the one table.
 """
 
@@ -10,14 +10,13 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.applications.service import Application
 from server.declined import Declined, invalid
+from server.reach import Caller
 from server.records.creating import NewRecord, create_change
 from server.records.editing import Changed, Edit, Editor, changed, check_seen
 from server.records.reading import find, veil_for
 from server.records.views import RecordView, record_view
 from server.records.writing import (
-    APPLICATION,
     Target,
     Writing,
     admit,
@@ -68,42 +67,42 @@ class Subject(msgspec.Struct, frozen=True):
     state: RecordState
     shape: Shape
     seen: int | None
-    scopes: frozenset[str]
+    caller: Caller
 
 
 Prepare = Callable[[Subject], Awaitable[Change | None]]
 
 
-async def create(services: Services, application: Application, new: NewRecord) -> tuple[RecordView, bool]:
+async def create(services: Services, caller: Caller, new: NewRecord) -> tuple[RecordView, bool]:
     """A new record, and whether this very request made it; the same key again gives the same record."""
     township = township_of(new.place)
-    if township not in application.townships:
-        raise invalid("place", "there is no such place in the townships of this token", "unknown_place")
+    if not caller.reach.covers(new.place):
+        raise invalid("place", "there is no such place within your reach", "unknown_place")
     checked_key(new.key)
     await services.registry.ensure([(new.kind, new.version or 1)])
-    await _check_elsewhere(services, application, township, new.key)
+    await _check_elsewhere(services, caller, township, new.key)
     now_ms = services.clock()
 
     async def work(connection: AsyncConnection) -> tuple[RecordView, bool]:
-        writing = await open_writing(connection, services, application, township, now_ms)
+        writing = await open_writing(connection, services, caller, township, now_ms)
         await check_place(connection, township, new.place)
-        change_id = derived_id("create", application.id, township, new.key)
+        change_id = derived_id("create", caller.id, township, new.key)
         known = (await changes.by_ids(connection, township, [change_id])).get(change_id)
-        change = create_change(new, application, services.registry, change_id, now_ms, known)
+        change = create_change(new, caller, services.registry, change_id, now_ms, known)
         verdict = await admit(writing, change)
         state = await record_of(connection, township, change.record)
-        veil = veil_for(services, application, state.kind)
+        veil = veil_for(services, caller, state.kind)
         return record_view(township, state, veil), not verdict.duplicate
 
     return await services.write(township, work)
 
 
-async def _check_elsewhere(services: Services, application: Application, township: str, key: str) -> None:
+async def _check_elsewhere(services: Services, caller: Caller, township: str, key: str) -> None:
     """A key means one record in all townships of a token, and a change belongs to one township."""
-    for other in application.townships:
+    for other in caller.townships:
         if other == township:
             continue
-        change_id = derived_id("create", application.id, other, key)
+        change_id = derived_id("create", caller.id, other, key)
 
         async def read(connection: AsyncConnection, other: str = other, known: str = change_id) -> bool:
             return known in await changes.by_ids(connection, other, [known])
@@ -112,17 +111,17 @@ async def _check_elsewhere(services: Services, application: Application, townshi
             raise Declined("key_reused", "the key was used before, in another township")
 
 
-async def update(services: Services, application: Application, target: Target, edit: Edit) -> RecordView:
+async def update(services: Services, caller: Caller, target: Target, edit: Edit) -> RecordView:
     """The record after an edit. What was not touched may have changed since the version seen; it merges."""
 
     async def prepare(subject: Subject) -> Change | None:
         difference = await _difference(subject, edit)
         return None if difference.nothing else _change(subject, difference, edit.reason)
 
-    return await _write(services, application, target, msgspec.json.encode(edit), prepare)
+    return await _write(services, caller, target, msgspec.json.encode(edit), prepare)
 
 
-async def act(services: Services, application: Application, target: Target, step: Step) -> RecordView:
+async def act(services: Services, caller: Caller, target: Target, step: Step) -> RecordView:
     """The record after a step of its workflow."""
 
     async def prepare(subject: Subject) -> Change | None:
@@ -133,12 +132,12 @@ async def act(services: Services, application: Application, target: Target, step
         taken = Act(step.action, subject.state.state or "", transition.to, step.note)
         return msgspec.structs.replace(change, act=taken)
 
-    return await _write(services, application, target, msgspec.json.encode(step), prepare)
+    return await _write(services, caller, target, msgspec.json.encode(step), prepare)
 
 
-async def actions(services: Services, application: Application, record: str) -> list[Action]:
-    """The steps that are open to an application now."""
-    _, state = await find(services, application, record)
+async def actions(services: Services, caller: Caller, record: str) -> list[Action]:
+    """The steps that are open to the caller now."""
+    _, state = await find(services, caller, record)
     await services.registry.ensure()
     kind = services.registry.latest(state.kind)
     workflow = kind.workflow if kind is not None else None
@@ -146,31 +145,31 @@ async def actions(services: Services, application: Application, record: str) -> 
         return []
     return [
         Action(t.name, t.title, t.to, t.needs, t.missing(state.values))
-        for t in workflow.actions(state.state, APPLICATION)
+        for t in workflow.actions(state.state, caller.role)
     ]
 
 
 async def _write(
-    services: Services, application: Application, target: Target, says: bytes, prepare: Prepare
+    services: Services, caller: Caller, target: Target, says: bytes, prepare: Prepare
 ) -> RecordView:
     """One write under the township's lock: what `prepare` makes of the record as it stands there."""
     checked_key(target.key)
-    township, _ = await find(services, application, target.thing)
+    township, _ = await find(services, caller, target.thing)
     await services.registry.ensure()
     now_ms = services.clock()
-    change_id = request_id(services, application, target, says, now_ms)
+    change_id = request_id(services, caller, target, says, now_ms)
 
     async def work(connection: AsyncConnection) -> RecordView:
-        writing = await open_writing(connection, services, application, township, now_ms)
-        state = await record_of(connection, township, target.thing)
+        writing = await open_writing(connection, services, caller, township, now_ms)
+        state = await record_of(connection, township, target.thing, caller.reach)
         if change_id not in await changes.by_ids(connection, township, [change_id]):
             kind_shape = latest_shape(services, state.kind)
             seen = None if target.seen is None else writing.township.survived(target.seen)
-            change = await prepare(Subject(writing, state, kind_shape, seen, application.scopes))
+            change = await prepare(Subject(writing, state, kind_shape, seen, caller))
             if change is not None:
                 await admit(writing, msgspec.structs.replace(change, id=change_id))
                 state = await record_of(connection, township, target.thing)
-        return record_view(township, state, veil_for(services, application, state.kind))
+        return record_view(township, state, veil_for(services, caller, state.kind))
 
     return await services.write(township, work)
 
@@ -184,10 +183,11 @@ async def _difference(subject: Subject, edit: Edit) -> Changed:
     def entry_id() -> str:
         return new_id(writing.services, next(times))
 
-    editor = Editor(subject.state, subject.shape, subject.seen, subject.scopes, entry_id)
+    editor = Editor(subject.state, subject.shape, subject.seen, subject.caller.scopes, entry_id)
     difference = changed(editor, edit)
     if difference.place is not None:
-        await check_place(writing.connection, writing.township.id, difference.place)
+        reach = subject.caller.reach
+        await check_place(writing.connection, writing.township.id, difference.place, reach=reach)
     return difference
 
 
@@ -214,7 +214,7 @@ def _transition(subject: Subject, action: str) -> Transition:
     workflow, state = subject.shape.kind.workflow, subject.state.state or ""
     transition = workflow.transition(action, state) if workflow is not None else None
     if transition is None:
-        possible = workflow.actions(state, APPLICATION) if workflow is not None else ()
+        possible = workflow.actions(state, subject.caller.role) if workflow is not None else ()
         raise Declined(
             "forbidden",
             f"{action} does not start from the state {state or 'none'}",

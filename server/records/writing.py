@@ -10,8 +10,10 @@ from typing import Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.applications.service import Application
+from server.audit.acts import Actor
 from server.declined import Declined, invalid, not_found
+from server.reach import Caller, Reach
+from server.rights import APPLICATION
 from server.services import Services
 from server.storage import directory, records, townships
 from server.storage.townships import Township
@@ -25,7 +27,6 @@ from sync_protocol.kinds import Shape, shape
 from sync_protocol.messages import Verdict
 from sync_protocol.state import RecordState
 
-APPLICATION: Final = "application"
 KEY_CHARS_MAX: Final = 200
 _VILLAGE_DIGITS: Final = 12
 _CONFLICTING: Final = frozenset({"record_exists", "change_id_reused"})
@@ -50,19 +51,24 @@ class Writing(msgspec.Struct, frozen=True):
     now_ms: int
 
 
-def author_of(application: Application, township: str) -> Author:
-    """An application as the author of changes."""
-    return Author(application.id, township, APPLICATION, None)
+def author_of(caller: Caller, township: str) -> Author:
+    """A caller as the author of changes."""
+    return Author(caller.id, township, caller.role, None)
+
+
+def actor_of(caller: Caller) -> Actor:
+    """The same as the audit names it."""
+    return Actor("application" if caller.role == APPLICATION else "person", caller.id)
 
 
 async def open_writing(
-    connection: AsyncConnection, services: Services, application: Application, township: str, now_ms: int
+    connection: AsyncConnection, services: Services, caller: Caller, township: str, now_ms: int
 ) -> Writing:
     """Takes the township's lock, which everything that writes there takes first."""
     locked = await townships.lock(connection, township)
     if locked is None:
         raise not_found()
-    return Writing(services, connection, locked, author_of(application, township), now_ms)
+    return Writing(services, connection, locked, author_of(caller, township), now_ms)
 
 
 async def admit(writing: Writing, change: Change) -> Verdict:
@@ -113,21 +119,31 @@ def checked_key(key: str | None) -> str | None:
     return key
 
 
-async def check_place(connection: AsyncConnection, township: str, place: str, field: str = "place") -> None:
-    """Declines a place that the township's directory does not have."""
+async def check_place(
+    connection: AsyncConnection, township: str, place: str, field: str = "place", reach: Reach | None = None
+) -> None:
+    """Declines a place that the township's directory does not have, or that lies outside a reach."""
     known = place_level(place) is not None and township_of(place) == township
+    known = known and (reach is None or reach.covers(place))
     if known and await directory.place_exists(connection, township, place):
         return
     if known and len(place) == _VILLAGE_DIGITS:
         found = (await directory.places(connection, [place])).get(place)
         if found is not None and found.level == "village":
             return
-    raise invalid(field, "there is no such place in the townships of this token", "unknown_place")
+    raise invalid(field, "there is no such place within your reach", "unknown_place")
 
 
-async def record_of(connection: AsyncConnection, township: str, record: str) -> RecordState:
-    """A record that exists, a deleted one included."""
-    found = (await records.by_ids(connection, township, [record])).get(record)
+async def record_of(
+    connection: AsyncConnection, township: str, record: str, reach: Reach | None = None
+) -> RecordState:
+    """A record that exists (within a reach, if one is given), a deleted one included."""
+    rows = (
+        await records.by_ids(connection, township, [record])
+        if reach is None
+        else await records.reached(connection, township, [record], reach)
+    )
+    found = rows.get(record)
     if found is None:
         raise not_found()
     return found
@@ -141,9 +157,9 @@ def latest_shape(services: Services, kind: str) -> Shape:
     return shape(found)
 
 
-def request_id(services: Services, application: Application, target: Target, says: bytes, now_ms: int) -> str:
+def request_id(services: Services, caller: Caller, target: Target, says: bytes, now_ms: int) -> str:
     """The id of the change that a request makes: with a key, the same for the same request."""
     if target.key is None:
         return new_id(services, now_ms)
     said = says.decode(errors="surrogatepass")
-    return derived_id("request", application.id, target.thing, target.key, str(target.seen), said)
+    return derived_id("request", caller.id, target.thing, target.key, str(target.seen), said)

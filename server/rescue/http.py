@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from litestar import Request, Response, Router, post
 from litestar.datastructures import State
 
-from server.access import Caller, Given, guarded, problems
+from server.access import Calling, Given, guarded, problems
 from server.bodies import read_body
 from server.problems import Problem
 from server.services import Services
@@ -36,18 +36,18 @@ FILE_TYPE: Final = "application/vnd.roundbook.file"
 @post(
     "/v1/rescue",
     status_code=200,
-    opt={"scope": "rescue"},
+    opt={"action": "rescue.hand_in"},
     tags=["devices"],
     media_type=FILE_TYPE,
     responses=problems(404, 413),
     summary="Hand in the file of a device that cannot reach the server",
 )
 async def rescue_handler(
-    request: Request[Any, Any, State], services: Given, application: Caller
+    request: Request[Any, Any, State], services: Given, caller: Calling
 ) -> Response[bytes]:
     """Takes a request file in and gives the answer file, to be carried back. Handing it in twice does no harm."""
     data = await read_body(request)
-    return Response(await answer_file(services, data, application.townships), media_type=FILE_TYPE)
+    return Response(await answer_file(services, data, caller.townships), media_type=FILE_TYPE)
 
 
 async def answer_file(services: Services, data: bytes, townships: tuple[str, ...] | None = None) -> bytes:

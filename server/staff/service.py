@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from server.audit.acts import OPERATOR, Act, Actor, Name
 from server.audit.log import append
 from server.directory.working import locked
+from server.reach import unit_name
 from server.refused import RefusedError
 from server.staff.roles import TITLES, role_of
-from server.storage import staff
+from server.storage import directory, sign_in, staff
 from server.storage.engine import snapshot, transact
 from server.storage.staff import StaffRow
-from sync_protocol.ids import RANDOM_BYTES, is_id, township_of, uuid7
+from sync_protocol.ids import RANDOM_BYTES, is_id, place_level, township_of, uuid7
 
 Random = Callable[[int], bytes]
 NAME_CHARS_MAX: Final = 50
@@ -94,11 +95,7 @@ async def set_enabled(
 
     Raises RefusedError when nobody has this name or id, or several people have.
     """
-
-    async def find(connection: AsyncConnection) -> StaffRow:
-        return one(await staff.find(connection, who, township), who)
-
-    found = await snapshot(engine, find)
+    found = await snapshot(engine, lambda c: _find(c, who, township))
 
     async def work(connection: AsyncConnection) -> StaffRow:
         await locked(connection, found.township)
@@ -106,12 +103,78 @@ async def set_enabled(
         (there,) = await staff.find(connection, found.staff_id, found.township)
         if (there.disabled_ms is None) == enabled:
             return there
+        if not enabled:
+            await sign_in.end_sessions_of(connection, found.township, found.staff_id)
         changed = msgspec.structs.replace(there, disabled_ms=None if enabled else now_ms)
         await staff.set_disabled(connection, there, changed.disabled_ms)
         await _note(connection, changed, "staff_enabled" if enabled else "staff_disabled", by, now_ms)
         return changed
 
     return await transact(engine, work)
+
+
+async def set_scope(
+    engine: AsyncEngine,
+    who: str,
+    township: str | None,
+    *,
+    village: str | None = None,
+    unit: str | None = None,
+    sees_restricted: bool | None = None,
+) -> StaffRow:
+    """Gives a person a village or a unit, or names them for restricted matters; None leaves it as it is.
+
+    Raises RefusedError for a village of elsewhere, and where the role has no use for it.
+    """
+    found = await snapshot(engine, lambda c: _find(c, who, township))
+    _check_scope(found, village, unit)
+    given = {"village": village, "unit": unit and unit_name(unit), "sees_restricted": sees_restricted}
+    changed = msgspec.structs.replace(found, **{k: v for k, v in given.items() if v is not None})
+
+    async def work(connection: AsyncConnection) -> StaffRow:
+        await locked(connection, found.township)
+        if village is not None and not await directory.place_exists(connection, found.township, village):
+            message = f"Township {found.township} has no village {village[:20]!r}."
+            raise RefusedError(message)
+        await staff.put_scope(connection, changed)
+        return changed
+
+    return await transact(engine, work)
+
+
+async def _find(connection: AsyncConnection, who: str, township: str | None) -> StaffRow:
+    return one(await staff.find(connection, who, township), who)
+
+
+async def end_sessions(engine: AsyncEngine, who: str, township: str | None) -> StaffRow:
+    """Signs a person out everywhere; raises RefusedError when nobody has this name or id, or several have."""
+
+    async def work(connection: AsyncConnection) -> StaffRow:
+        found = await _find(connection, who, township)
+        await sign_in.end_sessions_of(connection, found.township, found.staff_id)
+        return found
+
+    return await transact(engine, work)
+
+
+def _check_scope(person: StaffRow, village: str | None, unit: str | None) -> None:
+    wrong = (
+        "a village"
+        if village is not None and person.role != "village_officer"
+        else "a unit"
+        if unit is not None and person.role != "unit_handler"
+        else None
+    )
+    if wrong is not None:
+        has = "village officers have a village, unit handlers a unit"
+        message = f"{person.name} is {person.role} and has not {wrong}: {has}."
+        raise RefusedError(message)
+    if village is not None and place_level(village) != "village":
+        message = f"A village is named by 12 digits, such as 321283104203, not by {village[:20]!r}."
+        raise RefusedError(message)
+    if unit is not None and not 0 < len(unit_name(unit)) <= NAME_CHARS_MAX:
+        message = f"A unit has a name of 1 to {NAME_CHARS_MAX} characters."
+        raise RefusedError(message)
 
 
 def one(found: Sequence[StaffRow], who: str) -> StaffRow:

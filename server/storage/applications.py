@@ -19,6 +19,7 @@ class ApplicationRow(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]
     added_ms: int
     revoked_ms: int | None
+    expires_ms: int | None = None
 
 
 _SELECT = select(
@@ -29,6 +30,7 @@ _SELECT = select(
     applications.c.scopes,
     applications.c.added_ms,
     applications.c.revoked_ms,
+    applications.c.expires_ms,
 )
 
 

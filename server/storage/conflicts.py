@@ -7,8 +7,10 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.reach import Reach
 from server.storage.dialect import ID, among, insert_rows, many
 from server.storage.tables import conflicts
+from server.storage.within import of_record
 from sync_protocol.outcome import Sides
 
 OPEN: Final = "open"
@@ -40,10 +42,6 @@ _ONE: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND
 _AFTER: Final = (
     "status = :status AND n >= :above AND (n > :above OR CAST(conflict_id AS text) > :id) "
     "ORDER BY n, CAST(conflict_id AS text) LIMIT :most"
-)
-_LIST: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND {_AFTER}")
-_LIST_OF: Final = text(
-    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND record_id = :record AND {_AFTER}"
 )
 
 
@@ -78,22 +76,39 @@ async def by_id(connection: AsyncConnection, township: str, conflict: str) -> Co
     return None if row is None else _conflict(row)
 
 
+async def reached(connection: AsyncConnection, township: str, conflict: str, reach: Reach) -> Conflict | None:
+    """One conflict of a record within a reach, or None."""
+    inside, parameters = of_record(reach, "conflicts.record_id")
+    statement = f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id AND {inside}"
+    found = await connection.execute(text(statement), {**parameters, "t": township, "id": conflict})
+    row = found.one_or_none()
+    return None if row is None else _conflict(row)
+
+
 async def listed(
     connection: AsyncConnection,
     township: str,
     status: str,
     after: tuple[int, str],
     most: int,
+    reach: Reach,
     record: str | None = None,
 ) -> list[Conflict]:
-    """Conflicts of a status, oldest first, after that of number and id `after`; of one record if it is given.
+    """Conflicts of records within a reach, oldest first, after that of number and id `after`.
+
+    Those of one status, and of one record if it is given.
 
     One change may open several, so the number alone would not tell where a page ended.
     """
-    parameters = {"t": township, "status": status, "above": after[0], "id": after[1], "most": most}
-    if record is None:
-        return [_conflict(row) for row in await connection.execute(_LIST, parameters)]
-    return [_conflict(row) for row in await connection.execute(_LIST_OF, {**parameters, "record": record})]
+    inside, reaching = of_record(reach, "conflicts.record_id")
+    named = {"t": township, "status": status, "above": after[0], "id": after[1], "most": most}
+    parameters: dict[str, Any] = {**reaching, **named}
+    one = ""
+    if record is not None:
+        one = "record_id = :record AND "
+        parameters["record"] = record
+    statement = f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND {one}{inside} AND {_AFTER}"
+    return [_conflict(row) for row in await connection.execute(text(statement), parameters)]
 
 
 async def write(connection: AsyncConnection, township: str, rows: Sequence[Conflict]) -> None:

@@ -48,6 +48,14 @@ class Owner(msgspec.Struct, frozen=True):
     duty_phone: str | None
 
 
+async def grids_of(connection: AsyncConnection, township: str, staff_id: str) -> tuple[str, ...]:
+    """The grids of a person's devices that are not revoked."""
+    found = select(devices.c.grids).where(
+        devices.c.township_id == township, devices.c.staff_id == staff_id, devices.c.revoked_ms.is_(None)
+    )
+    return tuple(sorted({grid for row in await connection.execute(found) for grid in row.grids}))
+
+
 async def add_code(connection: AsyncConnection, township: str, enrolment: Enrolment) -> None:
     """Keeps a one-time code of a township."""
     values: dict[str, Any] = msgspec.structs.asdict(enrolment) | {"township_id": township}

@@ -10,8 +10,10 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.reach import Reach
 from server.storage import changes
 from server.storage.changes import Stored
+from server.storage.within import of_record
 
 REPLAYED: Final = "replayed"
 DISCARDED: Final = "discarded"
@@ -52,15 +54,17 @@ async def closings(connection: AsyncConnection, township: str, change: str) -> l
 
 
 async def events(
-    connection: AsyncConnection, township: str, above: int, without: str | None, most: int
+    connection: AsyncConnection, township: str, above: int, without: str | None, most: int, reach: Reach
 ) -> list[Stored]:
-    """What happened to records above `above`, in order; `without` leaves one author's changes out."""
+    """What happened to records within a reach above `above`, in order; `without` leaves one author's changes out."""
+    inside, reaching = of_record(reach, "c.record_id")
     others = "AND c.author <> :without " if without is not None else ""
     rest = (
         "WHERE c.township_id = :t AND c.n > :above "
-        f"AND c.result NOT IN ('quarantined', '{REPLAYED}', '{DISCARDED}') {others}ORDER BY c.n LIMIT :most"
+        f"AND c.result NOT IN ('quarantined', '{REPLAYED}', '{DISCARDED}') {others}AND {inside} "
+        "ORDER BY c.n LIMIT :most"
     )
-    parameters = {"t": township, "above": above, "most": most}
+    parameters = {**reaching, "t": township, "above": above, "most": most}
     if without is not None:
         parameters["without"] = without
     return await changes.selected(connection, rest, parameters)

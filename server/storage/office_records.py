@@ -9,7 +9,9 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.reach import Reach
 from server.storage import records
+from server.storage.within import within
 from sync_protocol.state import RecordState
 
 _VILLAGE_DIGITS: Final = 12
@@ -32,10 +34,13 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 async def listed(
-    connection: AsyncConnection, township: str, wanted: Filter, after: str, most: int
+    connection: AsyncConnection, township: str, wanted: Filter, after: str, most: int, reach: Reach
 ) -> list[RecordState]:
-    """At most `most` records with ids above `after` ("" for the first), in the order of their ids."""
+    """At most `most` records within a reach with ids above `after` ("" for the first), in the order of their ids."""
     conditions, parameters = _conditions(wanted)
+    inside, reaching = within(reach)
+    conditions.append(inside)
+    parameters |= reaching
     if after:
         conditions.append("record_id > :after")
         parameters["after"] = after

@@ -8,14 +8,16 @@ import msgspec
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.reach import Reach
 from server.storage.dialect import ID, TEXT, among, insert_rows, many
 from server.storage.tables import holdings, records
+from server.storage.within import within
 from sync_protocol.canonical import Digest, canonical, halves, total
 from sync_protocol.state import RecordState
 
 _COLUMNS: Final = (
     "CAST(record_id AS text) AS record_id, version, placed, kind, place, state, number, deleted, closed, "
-    "body, marks, digest_high, digest_low"
+    "body, marks, restricted, digest_high, digest_low"
 )
 _REPLACED: Final = (
     "version",
@@ -27,6 +29,7 @@ _REPLACED: Final = (
     "closed",
     "body",
     "marks",
+    "restricted",
     "digest_high",
     "digest_low",
 )
@@ -45,6 +48,18 @@ async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str])
     return {row.record_id: state_of(row) for row in rows}
 
 
+async def reached(
+    connection: AsyncConnection, township: str, ids: Sequence[str], reach: Reach
+) -> dict[str, RecordState]:
+    """Those of these records that lie within a reach; the others do not exist for whoever asks."""
+    if not ids:
+        return {}
+    inside, parameters = within(reach)
+    rest = f"WHERE township_id = :t AND {among(connection, 'record_id', 'ids', ID)} AND {inside}"
+    found = await selected(connection, rest, {**parameters, "t": township, "ids": many(connection, ids)})
+    return {state.id: state for state in found}
+
+
 def state_of(row: Row[Any]) -> RecordState:
     """A stored row as the merge reads it."""
     return RecordState(
@@ -59,7 +74,9 @@ def state_of(row: Row[Any]) -> RecordState:
         row.number,
         bool(row.deleted),
         bool(row.closed),
-        None if row.deleted or row.closed else (row.place, row.digest_high, row.digest_low),
+        (row.place, row.digest_high, row.digest_low)
+        if not (row.deleted or row.closed or row.restricted)
+        else None,
     )
 
 
@@ -118,6 +135,7 @@ def _row(state: RecordState, received_ms: int) -> tuple[Any, ...]:
         state.closed,
         body,
         marks,
+        state.restricted,
         *halves(form),
     )
 
@@ -146,6 +164,7 @@ def _page(grids: int) -> TextClause:
     parts = (
         f"SELECT * FROM (SELECT {_COLUMNS} FROM records WHERE township_id = :t AND place = :grid{at} "
         "AND version > :above AND version NOT BETWEEN :first AND :last AND NOT deleted AND NOT closed "
+        "AND (restricted IS NULL OR NOT restricted) "
         f"ORDER BY version LIMIT :most) AS part{at}"
         for at in range(grids)
     )
@@ -156,19 +175,20 @@ async def count_above(connection: AsyncConnection, township: str, grids: Sequenc
     """How many records `page` has still to bring of these grids."""
     statement = (
         f"SELECT count(*) FROM records WHERE township_id = :t AND {among(connection, 'place', 'grids', TEXT)} "
-        "AND version > :above AND NOT deleted AND NOT closed"
+        "AND version > :above AND NOT deleted AND NOT closed AND (restricted IS NULL OR NOT restricted)"
     )
     parameters = {"t": township, "grids": many(connection, grids), "above": above}
     return int(await connection.scalar(text(statement), parameters) or 0)
 
 
 async def places(connection: AsyncConnection, township: str, ids: Sequence[str]) -> dict[str, str]:
-    """Where these records lie now."""
+    """Where these records lie now; of restricted ones no device is told."""
     if not ids:
         return {}
     condition = among(connection, "record_id", "ids", ID)
     columns = "CAST(record_id AS text) AS record_id, place"
-    statement = f"SELECT {columns} FROM records WHERE township_id = :t AND {condition}"
+    known = "(restricted IS NULL OR NOT restricted)"
+    statement = f"SELECT {columns} FROM records WHERE township_id = :t AND {condition} AND {known}"
     rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
     return {row.record_id: row.place for row in rows}
 

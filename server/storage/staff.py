@@ -19,6 +19,12 @@ class StaffRow(msgspec.Struct, frozen=True):
     role: str
     added_ms: int
     disabled_ms: int | None
+    village: str | None = None
+    """Of a village officer."""
+    unit: str | None = None
+    """Of a unit handler, by name."""
+    sees_restricted: bool | None = None
+    """Whether they are named for restricted matters."""
 
 
 _SELECT: Final = select(
@@ -28,6 +34,9 @@ _SELECT: Final = select(
     staff.c.role,
     staff.c.added_ms,
     staff.c.disabled_ms,
+    staff.c.village,
+    staff.c.unit,
+    staff.c.sees_restricted,
 )
 
 
@@ -60,6 +69,13 @@ async def set_disabled(connection: AsyncConnection, row: StaffRow, disabled_ms: 
     """Disables a person, or (with None) lets them work again."""
     changed = update(staff).where(staff.c.township_id == row.township, staff.c.staff_id == row.staff_id)
     await connection.execute(changed.values(disabled_ms=disabled_ms))
+
+
+async def put_scope(connection: AsyncConnection, row: StaffRow) -> None:
+    """Writes a person's village, unit and whether they are named for restricted matters."""
+    changed = update(staff).where(staff.c.township_id == row.township, staff.c.staff_id == row.staff_id)
+    values = {"village": row.village, "unit": row.unit, "sees_restricted": row.sees_restricted}
+    await connection.execute(changed.values(values))
 
 
 def _row(row: Any) -> StaffRow:

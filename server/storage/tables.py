@@ -119,6 +119,9 @@ staff = Table(
     Column("role", String(20), nullable=False),
     Column("added_ms", Millis, nullable=False),
     Column("disabled_ms", Millis),
+    Column("village", String(12)),  # of a village officer
+    Column("unit", String(100)),  # of a unit handler
+    Column("sees_restricted", Boolean),  # named for restricted matters; nobody is unless it says so
     _key("staff", "staff_id"),
     ForeignKeyConstraint(["township_id"], ["townships.township_id"], name="fk_staff_townships"),
     Index("uq_staff_name", "township_id", "name", unique=True),
@@ -171,8 +174,66 @@ applications = Table(
     Column("scopes", Small, nullable=False),
     Column("added_ms", Millis, nullable=False),
     Column("revoked_ms", Millis),
+    Column("expires_ms", Millis),  # none for tokens from before they expired
     _key("applications", "application_id"),
     ForeignKeyConstraint(["township_id"], ["townships.township_id"], name="fk_applications_townships"),
+)
+
+# Township tables: how people sign in (docs/access.md)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    _township(),
+    Column("staff_id", Id, nullable=False),
+    Column("password_hash", String(200), nullable=False),
+    Column("totp_secret", String(64)),  # none: the password alone
+    Column("totp_step", BigInteger, nullable=False),  # the last step whose code was used
+    Column("recovery", Small, nullable=False),  # hashes of the codes that are left
+    Column("changed_ms", Millis, nullable=False),
+    _key("credentials", "staff_id"),
+    ForeignKeyConstraint(
+        ["township_id", "staff_id"], ["staff.township_id", "staff.staff_id"], name="fk_credentials_staff"
+    ),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    _township(),
+    Column("session_hash", String(64), nullable=False),
+    Column("staff_id", Id, nullable=False),
+    Column("started_ms", Millis, nullable=False),
+    Column("seen_ms", Millis, nullable=False),
+    _key("sessions", "session_hash"),
+    ForeignKeyConstraint(
+        ["township_id", "staff_id"], ["staff.township_id", "staff.staff_id"], name="fk_sessions_staff"
+    ),
+    Index("ix_sessions_staff", "township_id", "staff_id"),
+)
+
+links = Table(  # one-time links with which people set a password
+    "links",
+    metadata,
+    _township(),
+    Column("link_hash", String(64), nullable=False),
+    Column("staff_id", Id, nullable=False),
+    Column("totp_secret", String(64), nullable=False),  # offered; kept when a code of it comes back
+    Column("expires_ms", Millis, nullable=False),
+    _key("links", "link_hash"),
+    ForeignKeyConstraint(
+        ["township_id", "staff_id"], ["staff.township_id", "staff.staff_id"], name="fk_links_staff"
+    ),
+)
+
+attempts = Table(  # failed sign-ins in a row, by what was typed as the account, whether it exists or not
+    "attempts",
+    metadata,
+    _township(),
+    Column("account_hash", String(64), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("last_ms", Millis, nullable=False),
+    _key("attempts", "account_hash"),
 )
 
 # Township tables: records and what happened to them
@@ -195,6 +256,7 @@ records = Table(
     Column("digest_high", BigInteger, nullable=False),
     Column("digest_low", BigInteger, nullable=False),
     Column("received_ms", Millis, nullable=False),  # the create's receipt
+    Column("restricted", Boolean),  # for named people only; none from before it was kept is looked up once
     _key("records", "record_id"),
     Index("ix_records_place", "township_id", "place", "version"),
     Index(
@@ -205,6 +267,22 @@ records = Table(
         postgresql_where=text("number IS NOT NULL"),
         sqlite_where=text("number IS NOT NULL"),
     ),
+)
+
+assignments = Table(  # to which units a matter was given
+    "assignments",
+    metadata,
+    _township(),
+    Column("unit", String(100), nullable=False),
+    Column("record_id", Id, nullable=False),
+    Column("assigned_ms", Millis, nullable=False),
+    _key("assignments", "unit", "record_id"),
+    ForeignKeyConstraint(
+        ["township_id", "record_id"],
+        ["records.township_id", "records.record_id"],
+        name="fk_assignments_records",
+    ),
+    Index("ix_assignments_record", "township_id", "record_id"),
 )
 
 holdings = Table(  # what devices hold of each grid: the count and the sums of the digests of its records

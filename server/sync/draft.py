@@ -17,6 +17,7 @@ from sync_protocol.messages import Verdict
 from sync_protocol.outcome import Merged
 
 _NO_EFFECTS: Final = b"[]"
+APPLIED: Final = "applied"
 _encode: Final = msgspec.json.Encoder().encode
 _decode_verdict: Final = msgspec.json.Decoder(Verdict).decode
 
@@ -41,6 +42,8 @@ class Draft:
     was: tuple[str, bool] | None = None
     """Place of the record before, and whether devices held it; None for a new one."""
     now: tuple[str, bool] | None = None
+    restricted: bool = False
+    """Whether its record is for named people only: then the verdict is a bare code."""
     entered: str | None = None
     """The state of the workflow after it."""
     number: str | None = None
@@ -66,6 +69,8 @@ class Draft:
         if self.refused is not None:
             code, where, reason = self.refused.code, self.refused.field, self.refused.reason
             return Verdict(answered, "quarantined", self.n, code, where, reason)
+        if self.restricted and self.author.grids is not None:
+            return Verdict(answered, APPLIED, self.n)
         differs = tuple(sorted({clash.path for clash in self.merged.clashes}))
         return Verdict(
             answered, self.merged.result, self.n, number=self.number, formerly=self.formerly, differs=differs
@@ -75,6 +80,7 @@ class Draft:
         """The row of the table of changes."""
         change, verdict = self.element.change, self.verdict
         payload = _payload(self.said or change)
+        result = verdict.result if self.refused is not None else self.merged.result
         return Stored(
             change_id=self.stored_id,
             n=self.n,
@@ -88,13 +94,13 @@ class Draft:
             uncertainty_ms=self.corrected.uncertainty_ms,
             stamp_ms=self.corrected.stamp_ms,
             received_ms=self.reading.server_ms,
-            result=verdict.result,
+            result=result,
             code=verdict.code,
             origin=self.element.origin,
             fingerprint=self._fingerprint(payload),
             payload=payload,
             effects=_encode(self.merged.effects) if self.merged.effects else _NO_EFFECTS,
-            verdict=b"" if _is_plain(verdict, self.stored_id) else _encode(verdict),
+            verdict=b"" if _is_plain(verdict, self.stored_id, result) else _encode(verdict),
         )
 
     def _fingerprint(self, payload: bytes) -> bytes:
@@ -111,9 +117,9 @@ def _plain(change: str, result: str, n: int) -> Verdict:
     return Verdict(change, result, n)
 
 
-def _is_plain(verdict: Verdict, change: str) -> bool:
+def _is_plain(verdict: Verdict, change: str, result: str) -> bool:
     """Whether the row says it all: `_plain` gives the same verdict."""
-    return verdict.id == change and not (
+    return (verdict.id, verdict.result) == (change, result) and not (
         verdict.code or verdict.number or verdict.formerly or verdict.differs
     )
 

@@ -25,6 +25,7 @@ PATH: Final = "/v1/sync"
 @post(
     PATH,
     status_code=200,
+    opt={"action": "devices.sync"},
     security=DEVICE,
     responses=problems(),
     summary="Queue up, verdicts and page down",

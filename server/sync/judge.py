@@ -15,7 +15,7 @@ from sync_protocol.ids import is_id, township_of
 from sync_protocol.kinds import InvalidField, Shape, Title
 from sync_protocol.kinds.declaration import OFFICE_ROLES
 from sync_protocol.limits import Limits
-from sync_protocol.state import RecordState, encode_values
+from sync_protocol.state import CREATE, RecordState, encode_values
 
 _ENTRY_ID: Final = Title("条目编号应为小写 UUID", "an entry id is a UUID in lower case")
 INCREMENT_MAX: Final = 2**31
@@ -104,7 +104,12 @@ def _in_scope(change: Change, author: Author, state: RecordState | None) -> bool
         if change.do != "create" or township_of(place) != author.township:
             return False
         return author.grids is None or place in author.grids
-    return author.grids is None or (state.place in author.grids and not state.closed)
+    if author.grids is None:
+        return True
+    if state.place not in author.grids or state.closed:
+        return False
+    # What follows its create in the queue still arrives; the author reads nothing of it.
+    return not state.restricted or state.marks.writers[CREATE].by == author.id
 
 
 def _create(change: Change, author: Author, shape: Shape) -> Accepted | Refusal:

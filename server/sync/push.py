@@ -264,7 +264,10 @@ def _apply(
         batch.before.setdefault(change.record, state.version)
         draft.was = (state.place, state.held)
         merged = merge(state, change, accepted.fields, kind, arrival, history)
+        if state.held and not draft.was[1]:
+            state.placed = arrival.n  # it comes back whole, whyever it had left
     draft.now, draft.entered = (state.place, state.held), state.state
+    draft.restricted = state.restricted
     batch.written.setdefault(change.record, []).append(draft)
     return merged
 

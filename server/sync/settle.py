@@ -69,6 +69,8 @@ def _exit(settled: Settled, draft: Draft, state: RecordState) -> None:
     if not held or len(place) != _GRID_DIGITS or (still_held and new_place == place):
         return
     why = "moved" if new_place != place else "deleted" if state.deleted else "closed"
+    if state.restricted:
+        why = "restricted"
     # A device of the old grid may learn how a matter ended, but nothing of one that is elsewhere now.
     final = (state.state, state.number) if why == "closed" else (None, None)
     settled.exits.append((place, Exit(state.id, draft.n, why, *final)))
@@ -158,6 +160,6 @@ def _tell_sides(settled: Settled, draft: Draft, conflict: Conflict, stands: Any)
 def _receipt(
     settled: Settled, writer: Writer, draft: Draft, path: str, outcome: str, reason: str | None
 ) -> None:
-    if writer.rank == FIELD:
+    if writer.rank == FIELD and not draft.restricted:  # of a restricted one, no device hears more
         record, by, at = draft.element.change.record, draft.author.id, draft.reading.server_ms
         settled.receipts.append((writer.by, Receipt(0, writer.change, outcome, record, path, by, reason, at)))

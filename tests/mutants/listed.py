@@ -254,8 +254,8 @@ MUTANTS: Final = (
         "scope-of-edits-not-checked",
         ("G5", "7", "31"),
         "server/sync/judge.py",
-        "return author.grids is None or (state.place in author.grids and not state.closed)",
-        "return True",
+        "if state.place not in author.grids or state.closed:",
+        "if author.revoked:",
         (
             f"{SCOPE}::test_row_7_an_edit_made_before_the_move_was_known_waits_for_the_office",
             f"{SCOPE}::test_row_31_a_verdict_out_of_scope_is_a_code_and_nothing_else",

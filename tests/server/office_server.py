@@ -21,6 +21,7 @@ from server.settings import Settings
 from server.storage import directory, records, tables, townships
 from server.storage.directory import Place
 from server.storage.engine import open_engine, snapshot, transact
+from server.storage.staff import StaffRow
 from server.storage.stream import receipts_of
 from server.sync.judge import Author
 from server.sync.push import Upload, push
@@ -148,6 +149,27 @@ class OfficeServer:
 
         await transact(self.services.engine, add)
         return Device(self, device, epoch)
+
+    async def device_of(self, worker: StaffRow, *grids: str) -> None:
+        """An enrolled device of a worker who is there already."""
+
+        async def add(connection: AsyncConnection) -> None:
+            await connection.execute(
+                insert(tables.devices).values(
+                    township_id=worker.township,
+                    device_id=self.new_id(),
+                    staff_id=worker.staff_id,
+                    public_key=b"\0" * 32,
+                    grids=list(grids),
+                    enrolled_ms=self.now_ms,
+                    serial=0,
+                    epochs=[],
+                    queued=0,
+                    client="test",
+                )
+            )
+
+        await transact(self.services.engine, add)
 
     async def push(self, device: Device, changes: Sequence[Change]) -> list[Verdict]:
         self.now_ms += 1_000

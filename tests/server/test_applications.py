@@ -49,7 +49,7 @@ async def test_a_token_says_what_it_is_for_and_opens_that(
     prefix, application, named, secret = made.token.split(".")
     assert (prefix, application, named) == ("rbt", made.application.id, "321283104+321283105")
     assert len(secret) == 43
-    found = await authenticate(services.engine, made.token)
+    found = await authenticate(services.engine, made.token, services.clock())
     assert found is not None
     assert (found.id, found.name, found.townships) == (application, "12345热线", townships)
     assert found.scopes == {"records:read", "review"}
@@ -88,7 +88,7 @@ async def test_no_other_text_opens_anything(services: Services, townships: tuple
         "\0",
         "rbt.\ud800.1.2",
     ):
-        assert await authenticate(services.engine, forged) is None, forged
+        assert await authenticate(services.engine, forged, services.clock()) is None, forged
 
 
 async def test_a_token_needs_its_row_in_every_township(
@@ -97,7 +97,7 @@ async def test_a_token_needs_its_row_in_every_township(
     made = await _add(services, townships=townships)
     async with services.engine.begin() as connection:
         await connection.execute(text("DELETE FROM applications WHERE township_id = :t"), {"t": OTHER})
-    assert await authenticate(services.engine, made.token) is None
+    assert await authenticate(services.engine, made.token, services.clock()) is None
 
 
 async def test_a_revoked_token_opens_nothing(services: Services, townships: tuple[str, str]) -> None:
@@ -105,8 +105,8 @@ async def test_a_revoked_token_opens_nothing(services: Services, townships: tupl
     first = await service.revoke(services.engine, made.application.id, now_ms=services.clock())
     again = await service.revoke(services.engine, made.application.id, now_ms=services.clock() + 9)
     assert first.revoked_ms == again.revoked_ms == services.clock()
-    assert await authenticate(services.engine, made.token) is None
-    assert await authenticate(services.engine, kept.token) is not None
+    assert await authenticate(services.engine, made.token, services.clock()) is None
+    assert await authenticate(services.engine, kept.token, services.clock()) is not None
     listed = {one.id: one for one in await service.listed(services.engine)}
     assert listed[made.application.id] == first
     assert listed[kept.application.id].revoked_ms is None
@@ -155,3 +155,19 @@ def test_whatever_comes_is_a_token_or_none(content: str) -> None:
     for candidate in (content, f"rbt.{SOME_ID}.{content}.x", f"rbt.{SOME_ID}.{TOWNSHIP}.{content}"):
         found = tokens.read(candidate)
         assert found is None or found.application == SOME_ID
+
+
+async def test_a_token_opens_nothing_after_its_days(services: Services, township: str) -> None:
+    made = await service.add(
+        services.engine,
+        "短期",
+        ["review"],
+        [township],
+        now_ms=services.clock(),
+        random=services.random,
+        days=30,
+    )
+    end_ms = services.clock() + 30 * 86_400_000
+    assert made.application.expires_ms == end_ms
+    assert await authenticate(services.engine, made.token, end_ms - 1) is not None
+    assert await authenticate(services.engine, made.token, end_ms) is None

@@ -431,3 +431,32 @@ def test_what_programs_read_is_json_and_nothing_else(office: Run) -> None:
         said = office(*command.split(), "--json")
         assert said.json is not None
         assert said.err == ""
+
+
+def test_how_far_somebody_reaches_and_how_long_a_token_lives(office: Run) -> None:
+    add = ("staff", "add", "--township", TOWN)
+    for name, role in (("赵敏", "village_officer"), ("孙律师", "unit_handler")):
+        assert office(*add, "--name", name, "--role", role).code == 0
+    scoped = office("staff", "scope", "赵敏", "--village", GRID[:12], "--restricted", "--json").json
+    assert (scoped["village"], scoped["unit"], scoped["sees_restricted"]) == (GRID[:12], None, True)
+    kept = office("staff", "scope", "赵敏", "--not-restricted", "--json").json
+    assert (kept["village"], kept["sees_restricted"]) == (GRID[:12], False)
+    assert office("staff", "scope", "孙律师", "--unit", " 司法所 ", "--json").json["unit"] == "司法所"
+    for arguments, says in (
+        (("赵敏", "--unit", "司法所"), "has not a unit"),
+        (("孙律师", "--village", GRID[:12]), "has not a village"),
+        (("赵敏", "--village", "321283105203"), "has no village"),
+        (("赵敏", "--village", "12"), "12 digits"),
+        (("无人", "--village", GRID[:12]), "Nobody is called"),
+    ):
+        refused = office("staff", "scope", *arguments)
+        assert (refused.code, says in refused.err) == (1, True), refused
+    link = office("staff", "link", "--name", "赵敏", "--url", "https://office.test/").out
+    assert link.splitlines()[-1].startswith(f"https://office.test/welcome#rbl.{TOWN}.")
+    assert "signed out" in office("staff", "sign-out", "赵敏").out
+
+    token = ("application", "add", "--name", "热线", "--scope", "review", "--township", TOWN)
+    made = office(*token, "--days", "30", "--json").json
+    assert made["expires_at"] is not None
+    assert office(*token, "--days", "0").code == 1
+    assert "works until" in office("application", "list").out

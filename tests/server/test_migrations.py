@@ -86,6 +86,48 @@ async def test_rows_of_every_earlier_revision_survive(fresh_database_url: str, r
         assert await _read(fresh_database_url, partial(rows_of, table=table, columns=list(row))) == [row]
 
 
+async def test_matters_that_were_restricted_before_leave_the_devices(fresh_database_url: str) -> None:
+    await run_sync(upgrade, fresh_database_url, "0001")
+    bodies = {
+        "a": b'{"restricted":true,"title":"x"}',
+        "b": b'{"title":"\\"restricted\\":true"}',
+        "c": b'{"restricted":false}',
+        "d": b'{"parties":{"e":{"restricted":true}}}',
+    }
+
+    def before(connection: Connection) -> None:
+        filled = dict(fill(connection)["records"])
+        connection.execute(text("DELETE FROM records"))
+        connection.execute(text("DELETE FROM holdings"))
+        for at, body in enumerate(bodies.values()):
+            row = filled | {
+                "record_id": f"01890a5d-ac96-774b-bcce-b302099a805{at}",
+                "number": None,
+                "body": body,
+                "deleted": False,
+                "closed": False,
+                "digest_high": at + 5,
+                "digest_low": at + 7,
+            }
+            names = ", ".join(row)
+            values = ", ".join(f":{name}" for name in row)
+            connection.execute(text(f"INSERT INTO records ({names}) VALUES ({values})"), row)
+        connection.execute(
+            text("INSERT INTO holdings VALUES (:t, :g, 4, 100, 200)"),
+            {"t": filled["township_id"], "g": filled["place"]},
+        )
+
+    await _read(fresh_database_url, before)
+    await run_sync(upgrade, fresh_database_url)
+
+    def after(connection: Connection) -> tuple[list[bool | None], list[int]]:
+        marked = connection.execute(text("SELECT restricted FROM records ORDER BY record_id"))
+        sums = connection.execute(text("SELECT held, digest_high, digest_low FROM holdings")).one()
+        return [row.restricted and bool(row.restricted) for row in marked], list(sums)
+
+    assert await _read(fresh_database_url, after) == ([True, None, None, None], [3, 95, 193])
+
+
 async def test_many_processes_may_migrate_at_once(fresh_database_url: str) -> None:
     def all_at_once() -> None:
         with ThreadPoolExecutor(4) as threads:

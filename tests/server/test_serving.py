@@ -8,12 +8,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
+from pyotp import TOTP
 
 from server.backup import back_up, check, restore
 from server.refused import RefusedError
@@ -264,3 +266,49 @@ def test_a_database_is_not_copied_onto_itself(database: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_said_to_be_so(database: Path) -> None:
     with pytest.raises(RefusedError, match="could not be written"):
         back_up(database, Path("/proc/self/copy.db"))
+
+
+@pytest.mark.slow
+def test_the_first_administrator_comes_in_by_a_link_that_is_printed_once(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    villages = CHECKOUT / "server" / "directory" / "data" / "villages_3_counties.csv"
+    assert _run(folder, "directory", "import", str(villages)).returncode == 0
+    assert _run(folder, "township", "open", "321283104").returncode == 0
+    with _serving(folder) as (url, process):
+        link = _printed(process)
+        assert link.startswith(f"{url}/welcome#rbl.321283104.")
+        secret = link.partition("#")[2]
+        with httpx2.Client(base_url=url) as browser:
+            offer = browser.post("/v1/link", json={"link": secret}).json()
+            assert (offer["name"], offer["role"], offer["mandatory"]) == ("管理员", "administrator", True)
+            new = {"link": secret, "password": "灯塔-kvutza-93-mqpl", "code": TOTP(offer["secret"]).now()}
+            codes = browser.post("/v1/link/password", json=new).json()["recovery"]
+            says = {"township": "321283104", "name": "管理员", "password": new["password"], "code": codes[0]}
+            assert browser.post("/v1/sign-in", json=says).status_code == 200
+            assert browser.get("/v1/session").json()["role"] == "administrator"
+        said = _ended(process)
+    with _serving(folder) as (url, process):
+        assert _get(f"{url}/v1/health/ready")[0] == 200
+        time.sleep(2)  # what is looked for would be said by now
+        said += _ended(process)
+    kept = said + "".join(str(p.read_bytes()) for p in folder.rglob("*") if p.is_file())
+    assert [one for one in (secret.rpartition(".")[2], new["password"], *codes) if one in kept] == []
+    assert "/welcome#" not in said
+    other = json.loads(_run(folder, "staff", "link", "--name", "管理员", "--json").stdout)
+    assert "/welcome#rbl.321283104." in other["link"]
+
+
+def _ended(process: subprocess.Popen[str]) -> str:
+    """What else a server says until it has ended."""
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    return process.stdout.read()
+
+
+def _printed(process: subprocess.Popen[str]) -> str:
+    """The link among the lines that a server says when it starts."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "/welcome#" in line:
+            return line.strip()
+    raise AssertionError("the server ended")

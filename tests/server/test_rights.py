@@ -1,0 +1,371 @@
+"""The one table of role, action and scope (server/rights.toml): every route has its rule, and every cell holds.
+
+What a cell must mean is said here once more, by hand (`SEEN`), so that code and table are not compared with
+themselves: which of a few matters a person of each scope meets.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import partial
+
+import httpx2
+import msgspec
+import pytest
+from litestar import Litestar, get
+
+from server.directory.service import open_township
+from server.reach import unit_name
+from server.rights import CONTACT, PEOPLE, Rights, Scope, rights
+from server.storage.directory import Place, put_places
+from server.storage.engine import transact
+from tests.server.office_server import GRID, NEXT_GRID, OTHER_TOWN, TOWN, VILLAGE, OfficeServer, office_server
+from tests.server.people import Somebody, signed_in
+
+OTHER_VILLAGE = f"{TOWN}204"
+UNIT = "司法所"
+UNKNOWN = "01900000-0000-7000-8000-00000000dead"
+OPEN = {
+    ("GET", "/schema"),
+    ("GET", "/schema/openapi.json"),
+    ("GET", "/schema/{path:str}"),
+    ("GET", "/welcome"),
+    ("GET", "/welcome.js"),
+    ("GET", "/v1/health/live"),
+    ("GET", "/v1/health/ready"),
+    ("POST", "/v1/devices/enrol"),
+    ("POST", "/v1/link"),
+    ("POST", "/v1/link/password"),
+    ("POST", "/v1/sign-in"),
+    ("POST", "/v1/sync"),
+}
+"""What needs no token and no session. A route that is added here is a decision."""
+SEEN: dict[Scope | None, set[str]] = {
+    None: set(),
+    "self": set(),
+    "grids": {"own grid"},
+    "village": {"own grid", "own village"},
+    "assigned": {"assigned"},
+    "passed_up": {"passed up"},
+    "township": {"own grid", "own village", "other village", "assigned", "passed up"},
+}
+RESTRICTED: dict[Scope | None, set[str]] = {
+    "assigned": {"restricted assigned"},
+    "township": {"restricted", "restricted assigned"},
+}
+"""What people see besides who are named for restricted matters."""
+
+
+# --- every route has a rule -----------------------------------------------------------------------
+
+
+def routes(app: Litestar) -> dict[tuple[str, str], str | None]:
+    """Every route with the action that it declares."""
+    return {
+        (method, route.path): handler.opt.get("action")
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"})
+    }
+
+
+def without_rule(app: Litestar, table: Rights) -> list[tuple[str, str]]:
+    return sorted(
+        key for key, action in routes(app).items() if action not in table.actions and action not in table.open
+    )
+
+
+@pytest.fixture
+def app(server: OfficeServer) -> Litestar:
+    return server.app
+
+
+@pytest.fixture
+async def server(database_url: str) -> AsyncIterator[OfficeServer]:
+    async with office_server(database_url) as running:
+        yield running
+
+
+async def test_every_route_has_its_rule_and_every_rule_its_route(app: Litestar) -> None:
+    table, declared = rights(), routes(app)
+    assert without_rule(app, table) == []
+    assert {key for key, action in declared.items() if action in table.open} == OPEN
+    assert set(declared.values()) == {*table.open, *table.actions} - set(CONTACT)
+    named = [action for action in declared.values() if action != "schema"]
+    assert len(named) == len(set(named)), "two routes share an action"
+
+
+async def test_without_any_one_rule_its_route_is_found(app: Litestar) -> None:
+    table = rights()
+    for action in {*table.actions, *table.open} - set(CONTACT):
+        less = msgspec.structs.replace(
+            table,
+            actions={name: rule for name, rule in table.actions.items() if name != action},
+            open={name: why for name, why in table.open.items() if name != action},
+        )
+        found = {routes(app)[key] for key in without_rule(app, less)}
+        assert found == {action}
+
+
+async def test_a_route_that_declares_nothing_is_closed(server: OfficeServer) -> None:
+    @get("/v1/forgotten")
+    async def forgotten() -> str:
+        return "secret"
+
+    @get("/v1/misspelt", opt={"action": "records.reed"})
+    async def misspelt() -> str:
+        return "secret"
+
+    server.app.register(forgotten)
+    server.app.register(misspelt)
+    chief = await signed_in(server, "administrator", "钱主任")
+    async with await server.client() as token, server.client_with("") as nobody:
+        for path in ("/v1/forgotten", "/v1/misspelt"):
+            assert [(await one.get(path)).status_code for one in (chief.browser, token, nobody)] == [
+                403,
+                403,
+                401,
+            ]
+
+
+def test_every_scope_of_a_token_opens_something() -> None:
+    table = rights()
+    used = {rule.application for rule in table.actions.values()} - {None}
+    # Figures have no route yet.
+    assert set(table.scopes) - used == {"figures:read"}
+
+
+# --- every cell of it, over HTTP ------------------------------------------------------------------
+
+
+@dataclass
+class World:
+    """Matters in every relation to the person under test, by what they are to them."""
+
+    server: OfficeServer
+    matters: dict[str, str] = field(default_factory=dict)
+
+    async def person(self, role: str, *, named: bool) -> Somebody:
+        scope: dict[str, object] = {"sees_restricted": named}
+        if role == "village_officer":
+            scope["village"] = VILLAGE
+        if role == "unit_handler":
+            scope["unit"] = f"  {UNIT} "
+        made = await signed_in(self.server, role, "某人", **scope)
+        if role == "grid_worker":
+            await self.server.device_of(made.row, GRID)
+        return made
+
+
+PLACES = {
+    "own grid": GRID,
+    "own village": NEXT_GRID,
+    "other village": f"{OTHER_VILLAGE}001",
+    "assigned": f"{OTHER_VILLAGE}002",
+    "passed up": OTHER_VILLAGE,
+    "restricted": GRID,
+    "restricted assigned": GRID,
+    "other township": f"{OTHER_TOWN}203001",
+}
+
+
+@pytest.fixture
+async def world(server: OfficeServer) -> World:
+    engine = server.services.engine
+    village = Place(OTHER_VILLAGE, "village", TOWN, "别村村委会", 2023)
+    await transact(engine, partial(put_places, rows=[village]))
+    await open_township(engine, TOWN, grids=3, now_ms=server.now_ms, random=server.random)
+    made = World(server)
+    async with await server.client(townships=(TOWN, OTHER_TOWN)) as hotline:
+        for name, place in PLACES.items():
+            fields = {"title": name, "nature": "dispute", "restricted": name.startswith("restricted")}
+            new = {"kind": "matter", "key": name, "place": place, "fields": fields}
+            answer = await hotline.post("/v1/records", json=new)
+            assert answer.status_code == 201, answer.text
+            made.matters[name] = answer.json()["id"]
+    clerk = await signed_in(server, "clerk", "布置", sees_restricted=True)
+    for name in ("assigned", "restricted assigned"):
+        path = f"/v1/records/{made.matters[name]}/units"
+        assert (await clerk.browser.put(path, json={"units": [UNIT]})).json() == {"units": [UNIT]}
+    for action in ("accept", "pass_up"):
+        path = f"/v1/records/{made.matters['passed up']}/actions"
+        answer = await clerk.browser.post(path, json={"action": action, "reason": "难"})
+        assert answer.status_code == 200, answer.text
+    return made
+
+
+async def ask(browser: httpx2.AsyncClient, action: str, record: str) -> httpx2.Response:
+    """One request of an action about a record, harmless where it is allowed."""
+    path, any_version = f"/v1/records/{record}", {"if-match": "*"}
+    match action:
+        case "records.read":
+            return await browser.get(path)
+        case "records.history":
+            return await browser.get(f"{path}/history")
+        case "records.steps":
+            return await browser.get(f"{path}/actions")
+        case "records.edit":
+            return await browser.patch(path, json={}, headers=any_version)
+        case "records.act":
+            return await browser.post(f"{path}/actions", json={"action": "no_such_step"})
+        case "assignments.read":
+            return await browser.get(f"{path}/units")
+        case "assignments.set":
+            units = (await browser.get(f"{path}/units")).json().get("units", [])
+            return await browser.put(f"{path}/units", json={"units": units})
+    raise AssertionError(action)
+
+
+ABOUT_ONE = [
+    "records.read",
+    "records.history",
+    "records.steps",
+    "records.edit",
+    "records.act",
+    "assignments.read",
+    "assignments.set",
+]
+PERSONS = [(role, False) for role in PEOPLE] + [
+    (role, True) for role in ("grid_worker", "village_officer", "clerk", "unit_handler", "county_handler")
+]
+
+
+def expected(action: str, role: str, *, named: bool) -> tuple[bool, set[str]]:
+    """Whether a role may do an action at all, and on which matters."""
+    scope = rights().actions[action].scope_of(role)
+    return scope is not None, SEEN[scope] | (RESTRICTED.get(scope, set()) if named else set())
+
+
+@pytest.mark.parametrize(("role", "named"), PERSONS)
+async def test_each_role_meets_what_its_scope_says_and_nothing_else(
+    world: World, role: str, *, named: bool
+) -> None:
+    person = await world.person(role, named=named)
+    for action in ABOUT_ONE:
+        may, seen = expected(action, role, named=named)
+        nothing = await ask(person.browser, action, UNKNOWN)
+        assert nothing.json()["code"] == ("not_found" if may else "forbidden"), action
+        for name, record in world.matters.items():
+            answer = await ask(person.browser, action, record)
+            if not may:
+                assert (answer.status_code, answer.json().get("role")) == (403, role), (action, name)
+            elif name in seen:
+                assert answer.status_code == 200 or answer.json().get("cause") == "not_permitted", name
+            else:
+                assert (answer.status_code, answer.content) == (404, nothing.content), (action, name)
+
+
+@pytest.mark.parametrize(("role", "named"), PERSONS)
+async def test_lists_and_the_feed_hold_the_same(world: World, role: str, *, named: bool) -> None:
+    person = await world.person(role, named=named)
+    names = {record: name for name, record in world.matters.items()}
+    for action, path, key in (
+        ("records.list", "/v1/records", "records"),
+        ("changes.follow", "/v1/changes", "changes"),
+    ):
+        may, seen = expected(action, role, named=named)
+        answer = await person.browser.get(path)
+        assert answer.status_code == (200 if may else 403), action
+        rows = answer.json().get(key, [])
+        assert {names[row["id"] if key == "records" else row["record"]["id"]] for row in rows} == seen, action
+    for place in (OTHER_TOWN, f"{OTHER_TOWN}203001"):
+        elsewhere = await person.browser.get("/v1/records", params={"place": place})
+        assert elsewhere.json().get("records", []) == []
+
+
+@pytest.mark.parametrize("role", PEOPLE)
+async def test_a_record_is_made_and_moved_within_the_own_reach_only(world: World, role: str) -> None:
+    person = await world.person(role, named=False)
+    scope = rights().actions["records.create"].scope_of(role)
+    inside = {"village": {GRID, VILLAGE}, "township": {GRID, VILLAGE, f"{OTHER_VILLAGE}001", TOWN}}
+    for place in (GRID, VILLAGE, f"{OTHER_VILLAGE}001", TOWN, f"{OTHER_TOWN}203001", OTHER_TOWN):
+        fields = {"title": "新", "nature": "service"}
+        new = {"kind": "matter", "key": f"n{place}", "place": place, "fields": fields}
+        answer = await person.browser.post("/v1/records", json=new)
+        if scope is None:
+            assert answer.json()["code"] == "forbidden"
+        elif place in inside[scope]:
+            assert answer.status_code == 201, answer.text
+        else:
+            assert (answer.status_code, answer.json()["cause"]) == (422, "unknown_place")
+    if scope == "village":
+        path = f"/v1/records/{world.matters['own grid']}"
+        moved = await person.browser.patch(
+            path, json={"place": f"{OTHER_VILLAGE}001"}, headers={"if-match": "*"}
+        )
+        assert moved.json()["cause"] == "unknown_place"
+
+
+@pytest.mark.parametrize("role", PEOPLE)
+async def test_what_is_not_about_one_record(world: World, role: str) -> None:
+    """The desk's inbox, the feed, people: open or closed as the table says."""
+    person = await world.person(role, named=False)
+    requests = {
+        "conflicts.list": ("GET", "/v1/conflicts", None),
+        "conflicts.read": ("GET", f"/v1/conflicts/{UNKNOWN}", None),
+        "conflicts.decide": ("POST", f"/v1/conflicts/{UNKNOWN}/resolve", {"value": 1}),
+        "quarantine.list": ("GET", "/v1/quarantine", None),
+        "quarantine.replay": ("POST", f"/v1/quarantine/{UNKNOWN}/replay", {}),
+        "rescue.hand_in": ("POST", "/v1/rescue", None),
+        "staff.sign_out": ("POST", f"/v1/staff/{UNKNOWN}/sign-out", None),
+        "session.read": ("GET", "/v1/session", None),
+        "password.change": ("POST", "/v1/session/password", {"old": "x", "new": "y"}),
+        "session.end": ("DELETE", "/v1/session", None),
+    }
+    table = rights().actions
+    covered = {*requests, *ABOUT_ONE, "records.list", "records.create", "changes.follow"}
+    assert covered == set(table) - set(CONTACT)
+    for action, (method, path, body) in requests.items():
+        answer = await person.browser.request(method, path, json=body)
+        refused = answer.status_code == 403 and answer.json().get("role") == role
+        assert refused == (table[action].scope_of(role) is None), (action, answer.text)
+
+
+async def test_every_id_of_another_township_is_answered_like_one_that_nobody_has(world: World) -> None:
+    admin = await world.person("administrator", named=True)
+    theirs = await signed_in(world.server, "clerk", "那边", township=OTHER_TOWN)
+    ids = {
+        world.matters["other township"],
+        theirs.row.staff_id,
+        (await theirs.browser.get(f"/v1/records/{world.matters['other township']}/history")).json()[
+            "changes"
+        ][0]["change"],
+    }
+    async with await world.server.client() as token:
+        for reader in (admin.browser, token):
+            for other in sorted(ids):
+                for method, path, body in (
+                    ("GET", "/v1/records/{}", None),
+                    ("PATCH", "/v1/records/{}", {}),
+                    ("GET", "/v1/records/{}/history", None),
+                    ("GET", "/v1/records/{}/actions", None),
+                    ("POST", "/v1/records/{}/actions", {"action": "accept"}),
+                    ("GET", "/v1/records/{}/units", None),
+                    ("PUT", "/v1/records/{}/units", {"units": []}),
+                    ("GET", "/v1/conflicts/{}", None),
+                    ("POST", "/v1/conflicts/{}/resolve", {"value": 1}),
+                    ("POST", "/v1/quarantine/{}/replay", {}),
+                    ("POST", "/v1/staff/{}/sign-out", None),
+                ):
+                    headers = {"if-match": "*"}
+                    answers = [
+                        await reader.request(method, path.format(one), json=body, headers=headers)
+                        for one in (other, UNKNOWN)
+                    ]
+                    assert answers[0].status_code in {403, 404}, path
+                    assert answers[0].content == answers[1].content, path
+
+
+async def test_contact_stays_masked_for_every_role(world: World) -> None:
+    clerk = await world.person("clerk", named=False)
+    path = f"/v1/records/{world.matters['own grid']}"
+    append = {"entries": {"parties": {"append": [{"name": "刘大", "contact": "13800138000"}]}}}
+    done = await clerk.browser.patch(path, json=append, headers={"if-match": "*"})
+    assert done.status_code == 200, done.text
+    read = await clerk.browser.get(path)
+    assert "138****8000" in read.text
+    assert "13800138000" not in read.text + (await clerk.browser.get(f"{path}/history")).text
+
+
+def test_a_unit_is_the_same_however_it_was_typed() -> None:
+    assert unit_name("  司法所 ") == unit_name("司法所") == "司法所"
+    assert unit_name("a\x07b") == ""
