@@ -126,13 +126,18 @@ class Witness:
             return "was added, never removed, and is gone"
         return "is there, though nobody added it" if said == {False} and there else ""
 
-    def lost_sentences(self, record: str, accepted: Mapping[str, str], texts: Iterable[str]) -> Iterator[str]:
-        """Sentences in texts that the server took in, by change, which stand in no text that is there or kept."""
-        left = list(texts)
+    def lost_sentences(
+        self, record: str, accepted: Mapping[str, str], texts: Iterable[str], built_on: Iterable[str]
+    ) -> Iterator[str]:
+        """Sentences in texts that the server took in, by change, which stand in no text that is there or kept.
+
+        `built_on` are changes that were not taken in, on whose text one was made that was.
+        """
+        left, replacing = list(texts), {PERHAPS, *accepted, *built_on}
         for sentence in sorted(self.sentences.get(record, ())):
             added = any(sentence in text for text in accepted.values())
             gone = not any(sentence in text for text in left)
-            if added and gone and not self.taken_out.get(sentence, set()) & {PERHAPS, *accepted}:
+            if added and gone and not self.taken_out.get(sentence, set()) & replacing:
                 yield sentence
 
     def returned_sentences(self, record: str, accepted: Iterable[str], story: str) -> Iterator[str]:
