@@ -128,7 +128,8 @@ def plan(seed: int, devices_max: int) -> Plan:
         events.append(Event(random.uniform(0, over), what, device, random.getrandbits(48)))
     events.sort(key=lambda event: event.at_s)
     link_faults = tuple(random.sample(FAULTS, random.choice([1, 2, 4, len(FAULTS)])))
-    habits = Habits(_some(random, TURNS), _some(random, OFFICE_TURNS), random.choice([0.7, 0.7, 3]))
+    focus, tags = random.choice([0.7, 0.7, 3]), random.choice([1, 2, 4])
+    habits = Habits(_some(random, TURNS), _some(random, OFFICE_TURNS), focus, tags)
     processes, begun = random.choice([1, 1, 2, 3]), random.random() < 0.7
     fades, page_bytes = random.choice([0.0, 0.0, 0.1, 0.4]), random.choice(PAGES)
     return Plan(seed, count, processes, chance, tuple(events), link_faults, habits, begun, fades, page_bytes)

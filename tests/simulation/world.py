@@ -13,16 +13,17 @@ from random import Random
 from typing import Any, Final
 
 from client_sdk import AsyncFieldClient, AsyncOfficeClient
-from client_sdk.office_answers import OfficeRecord
+from client_sdk.office_answers import Conflict, OfficeRecord
 from server.devices import service as devices
 from server.refused import RefusedError
 from server.storage.engine import Unavailable
 from sync_protocol.errors import Busy, Offline, Refused, Revoked, RoundbookError, StoreFull
 from tests.simulation import disk
 from tests.simulation.disk import CrashError, Process
+from tests.simulation.fields import is_single
 from tests.simulation.ledger import read, taken_in
 from tests.simulation.network import Link
-from tests.simulation.rounds import Habits, Values, Worker
+from tests.simulation.rounds import Habits, Values, Worker, sentences_of
 from tests.simulation.servers import Servers
 from tests.simulation.template import PASSPHRASE, START_MS, Enrolled, Template
 from tests.simulation.town import store
@@ -305,9 +306,22 @@ class Office:
             among = [conflict.stands, *(side.value for side in conflict.values)]
             told = frozenset(value for value in among if isinstance(value, str | int))
             self.world.decided[conflict.id] = told
+            if is_single(conflict.path) and pick.value is not None and self.random.random() < 0.5:
+                await self.client.resolve(
+                    conflict, value=self._third(conflict, pick.value, told), reason="复查"
+                )
+                return
             if isinstance(pick.value, str | int):
                 self.world.witness.chose(pick.value, told)
             await self.client.resolve(conflict, pick=pick, reason="核实")
+
+    def _third(self, conflict: Conflict, like: Any, told: frozenset[Any]) -> Any:
+        """A value that nobody had written: whoever sees it has seen the decision."""
+        fresh = self.world.values.fresh()
+        value: Any = f"v{fresh}" if isinstance(like, str) else fresh
+        self.world.witness.saw[value] = conflict.stands
+        self.world.witness.chose(value, told)
+        return value
 
     async def _replay(self) -> None:
         waiting = await self.client.quarantine()
@@ -354,6 +368,8 @@ class World:
         self.servers = Servers(self.template.wired, self.folder, self.processes, self.now, self.part())
         self.office = Office(self, self.template.token, self.link(), self.part())
         self.office.link.fades = 0.0
+        for record, story in self.template.told.items():
+            self.witness.sentences[record] = sentences_of(story)
 
     def part(self) -> Random:
         """Randomness of its own for one part, so that a part that is left out changes no other."""
