@@ -5,7 +5,7 @@ under a purpose of its own has it wrapped anew with all others when the master k
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import insert, select, update
@@ -106,8 +106,6 @@ async def retire(connection: AsyncConnection, township: str, below: int, now_ms:
     )
 
 
-def _row(row: tuple[object, ...]) -> KeyRow:
-    township, purpose, number, master_id, wrapped, made_ms, retired_ms = row
-    return KeyRow(  # type: ignore[call-arg]  # the columns above, in order
-        township, purpose, number, Wrapped(master_id, bytes(wrapped)), made_ms, retired_ms
-    )
+def _row(row: Any) -> KeyRow:
+    wrapped = Wrapped(row.master_id, bytes(row.wrapped))
+    return KeyRow(row.township_id, row.purpose, row.number, wrapped, row.made_ms, row.retired_ms)
