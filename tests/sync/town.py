@@ -21,6 +21,7 @@ from server.storage.engine import open_engine, snapshot, transact
 from server.storage.townships import Township, lock, read
 from server.sync.judge import Author
 from server.sync.push import Upload, push
+from server.vault.keeping import vault_of
 from sync_protocol.changes import EMPTY, Act, Change, Op
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable
@@ -159,6 +160,7 @@ class Town:
 
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(insert(tables.townships).values(town))
+            await vault_of(connection).begin(connection, self.code, START_MS)
             for table, rows in ((tables.staff, people), (tables.grids, grids)):
                 await connection.execute(insert(table), [{"township_id": self.code, **row} for row in rows])
 
