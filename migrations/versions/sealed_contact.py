@@ -31,6 +31,17 @@ def upgrade() -> None:
         ForeignKeyConstraint(["township_id"], ["townships.township_id"], name="fk_township_keys_townships"),
     )
 
+    _widen(200)
+
 
 def downgrade() -> None:
     op.drop_table("township_keys")
+
+
+def _widen(length: int) -> None:
+    """Makes room for secrets of the second factor as they are sealed."""
+    for table, optional in (("credentials", True), ("links", False)):
+        with op.batch_alter_table(table) as batch:
+            batch.alter_column(
+                "totp_secret", type_=String(length), existing_type=String(64), existing_nullable=optional
+            )

@@ -201,7 +201,7 @@ credentials = Table(
     _township(),
     Column("staff_id", Id, nullable=False),
     Column("password_hash", String(200), nullable=False),
-    Column("totp_secret", String(64)),  # none: the password alone
+    Column("totp_secret", String(200)),  # sealed; none: the password alone
     Column("totp_step", BigInteger, nullable=False),  # the last step whose code was used
     Column("recovery", Small, nullable=False),  # hashes of the codes that are left
     Column("changed_ms", Millis, nullable=False),
@@ -232,7 +232,9 @@ links = Table(  # one-time links with which people set a password
     _township(),
     Column("link_hash", String(64), nullable=False),
     Column("staff_id", Id, nullable=False),
-    Column("totp_secret", String(64), nullable=False),  # offered; kept when a code of it comes back
+    Column(
+        "totp_secret", String(200), nullable=False
+    ),  # sealed; offered, and kept when a code of it comes back
     Column("expires_ms", Millis, nullable=False),
     _key("links", "link_hash"),
     ForeignKeyConstraint(
