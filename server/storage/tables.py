@@ -301,6 +301,21 @@ assignments = Table(  # to which units a matter was given
     Index("ix_assignments_record", "township_id", "record_id"),
 )
 
+telephones = Table(  # in which records a telephone number stands, by a keyed hash of it
+    "telephones",
+    metadata,
+    _township(),
+    Column("telephone_hash", String(64), nullable=False),
+    Column("record_id", Id, nullable=False),
+    _key("telephones", "telephone_hash", "record_id"),
+    ForeignKeyConstraint(
+        ["township_id", "record_id"],
+        ["records.township_id", "records.record_id"],
+        name="fk_telephones_records",
+    ),
+    Index("ix_telephones_record", "township_id", "record_id"),
+)
+
 holdings = Table(  # what devices hold of each grid: the count and the sums of the digests of its records
     "holdings",
     metadata,
