@@ -179,6 +179,18 @@ async def _opened(
     return plain.decode()
 
 
+async def reseal(connection: AsyncConnection, township: str) -> None:
+    """Seals the secrets of all people and links anew; the caller holds the township's lock."""
+    for table, key in ((credentials, credentials.c.staff_id), (links, links.c.link_hash)):
+        found = select(key.label("key"), table.c.staff_id, table.c.totp_secret)
+        rows = await connection.execute(found.where(table.c.township_id == township))
+        for row in rows.all():
+            secret = await _opened(connection, township, row.staff_id, row.totp_secret)
+            sealed = await _sealed(connection, township, row.staff_id, secret)
+            mine = update(table).where(table.c.township_id == township, key == row.key)
+            await connection.execute(mine.values(totp_secret=sealed))
+
+
 async def attempts_of(connection: AsyncConnection, township: str, account: str) -> Attempts:
     """The failures in a row of an account; the caller holds the township's lock."""
     found = select(attempts.c.failures, attempts.c.last_ms).where(

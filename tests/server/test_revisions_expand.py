@@ -68,7 +68,10 @@ def _longer(before: Any, after: Any) -> bool:
     return all(isinstance(one, String) and one.length for one in types) and types[0].length < types[1].length
 
 
-BASE = "CREATE TABLE a (id INTEGER PRIMARY KEY, told TEXT, n INTEGER NOT NULL); CREATE TABLE b (id INTEGER, word VARCHAR(9))"
+BASE = (
+    "CREATE TABLE a (id INTEGER PRIMARY KEY, told TEXT, n INTEGER NOT NULL); "
+    "CREATE TABLE b (id INTEGER, word VARCHAR(9))"
+)
 
 
 @pytest.mark.parametrize(
