@@ -21,7 +21,6 @@ from tests.e2e.test_at_rest import FIRST, SECRETS, at_rest, differ, found_in, re
 from tests.e2e.test_restore_drill import ROUNDBOOK, command
 from tests.e2e.village import GRID, TOWN, Village
 from tests.processes import open_town, run
-from tests.processes import serving as serving_folder
 from tests.vaults import TEXT, keys_in
 
 SEALED = {"records": ("body", "marks"), "changes": ("payload", "effects"), "conflicts": ("sides",)}
@@ -43,8 +42,6 @@ def test_an_embedded_server_makes_its_master_key_once_and_no_backup_has_it(tmp_p
 
 def test_a_lost_and_a_wrong_master_key_are_one_clear_sentence(tmp_path: Path) -> None:
     folder, copy = tmp_path / "data", tmp_path / "monday.db"
-    with serving_folder(folder):
-        pass
     open_town(folder)
     assert run(folder, "backup", str(copy)).returncode == 0
     key, before = folder / "master.key", (folder / "roundbook.db").read_bytes()
