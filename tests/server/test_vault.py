@@ -1,5 +1,6 @@
 """The master key and the keys of townships: what they seal, and who notices a wrong or a lost one."""
 
+import asyncio
 from dataclasses import replace
 from secrets import token_bytes
 
@@ -116,7 +117,8 @@ async def test_a_township_opened_before_there_were_keys_gets_them_once(
     await transact(engine, lambda c: c.execute(text("DELETE FROM township_keys")))
     with pytest.raises(KeyMissing, match="roundbook keys ensure"):
         await snapshot(engine, lambda c: keys_of(c, township))
-    assert await service.ensure(engine, 1) == [township]
+    made = await asyncio.gather(*(service.ensure(engine, 1) for _ in range(3)))
+    assert [township] in made
     first = await service.listed(engine)
     assert await service.ensure(engine, 2) == []
     assert await service.listed(engine) == first
