@@ -19,6 +19,7 @@ from server.access import require_rule
 from server.admission import Admission, Bounds
 from server.bodies import COMPRESSION, BoundedRequest
 from server.conflicts import http as conflicts
+from server.contact import http as contact
 from server.devices.failures import Failures
 from server.devices.http import enrol_handler
 from server.feed import http as feed
@@ -34,6 +35,7 @@ from server.settings import Settings
 from server.storage.engine import open_engine
 from server.sync.http import sync_handler
 from server.turns import Turns
+from server.vault import keyfile
 
 VERSION: Final = "0.1.0"
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -97,7 +99,8 @@ def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     failures = Failures(settings.failures_per_address, settings.failures_total)
     guesses = Failures(settings.sign_in.sign_in_failures_per_address, sessions.TOTAL)
     office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, rescue)]
-    office += [sessions.route_handlers(guesses)]
+    asked = Failures(settings.contact_asks, contact.TOTAL)
+    office += [sessions.route_handlers(guesses), contact.route_handlers(asked)]
     return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
 
 
@@ -111,12 +114,15 @@ def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Serv
         secrets.token_bytes,
         settings.limits,
         sign_in=settings.sign_in,
+        contact_minutes=settings.contact_minutes,
         turns=Turns(max(1, settings.pool_size // _POOL_SHARES), settings.wait_s),
     )
 
 
 def _engine(settings: Settings) -> AsyncEngine:
-    return open_engine(settings.database, pool_size=settings.pool_size, wait_s=settings.wait_s)
+    return open_engine(
+        settings.database, pool_size=settings.pool_size, wait_s=settings.wait_s, vault=keyfile.vault(settings)
+    )
 
 
 def _system_ms() -> int:

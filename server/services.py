@@ -40,6 +40,8 @@ class Services(msgspec.Struct, frozen=True):
     """So many random bytes, fit for keys."""
     limits: Limits
     sign_in: SignInLimits = SignInLimits()
+    contact_minutes: int = 10
+    """How long contact may be shown after a reason was stated."""
     keys: Memory[bytes] = msgspec.field(default_factory=_keys)
     """Public keys of devices, by township and device."""
     profiles: Memory[Profile] = msgspec.field(default_factory=_profiles)

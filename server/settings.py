@@ -27,8 +27,10 @@ _DRIVERS: Final = {
     "postgresql": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
-_TEXTS: Final = frozenset({"data", "database", "host", "certificate", "certificate_key", "proxies"})
-_FILES: Final = ("certificate", "certificate_key")
+_TEXTS: Final = frozenset(
+    {"data", "database", "host", "certificate", "certificate_key", "proxies", "master_key", "master_key_file"}
+)
+_FILES: Final = ("certificate", "certificate_key", "master_key_file")
 _RANGES: Final = {
     "port": (0, 65_535),
     "workers": (1, 256),
@@ -43,6 +45,8 @@ _RANGES: Final = {
     "code_minutes": (1, 1_440),
     "failures_per_address": (1, 10**6),
     "failures_total": (1, 10**6),
+    "contact_minutes": (1, 1_440),
+    "contact_asks": (1, 10_000),
     "plain_http": (0, 1),
     "session_idle_minutes": (1, 1_440),
     "session_hours": (1, 720),
@@ -69,6 +73,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     """The data folder: the embedded database and what belongs to it."""
     database: str = ""
     """A URL with an asynchronous driver; it may hold a password, so show it with `shown_database` only."""
+    master_key: str = ""
+    """Master keys in base64, parted by spaces, the one in use first: never shown."""
+    master_key_file: str = ""
+    """A file with them. Without either, an embedded server has `master.key` beside its database."""
     host: str = "127.0.0.1"
     port: int = 8000
     certificate: str = ""
@@ -112,6 +120,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     """Wrong one-time codes that one address may send in a minute, to one worker process."""
     failures_total: int = 120
     """The same for all addresses together."""
+    contact_minutes: int = 10
+    """How long contact in full may be shown after a reason was stated."""
+    contact_asks: int = 30
+    """How often a person may ask for contact in a minute, of one worker process."""
     limits: Limits = DEFAULTS
     sign_in: SignInLimits = SignInLimits()
 
