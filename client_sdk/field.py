@@ -15,6 +15,7 @@ from client_sdk.answering import answer_problem
 from client_sdk.by_file import Taken
 from client_sdk.field_edits import Edits
 from client_sdk.field_views import Views
+from client_sdk.invited import place_and_code
 from client_sdk.problem import Answer, Problem, Told, told
 from client_sdk.reading import Reading
 from client_sdk.record import Record
@@ -23,7 +24,7 @@ from client_sdk.store import meta
 from client_sdk.store.store import Store, open_store
 from client_sdk.syncing import OnProgress, Steps
 from client_sdk.transport import HttpTransport, LinkBroken, Response, Transport
-from client_sdk.trust import Address, address, pinned, read_authority, township_time_ms, vouched
+from client_sdk.trust import Address, pinned, read_authority, township_time_ms, vouched
 from sync_protocol.ids import RANDOM_BYTES, uuid7
 from sync_protocol.session import Policy, SyncSession
 from sync_protocol.session_report import SyncReport
@@ -97,8 +98,8 @@ class FieldClient(Edits, Views):
 
     # With the server
 
-    def enrol(self, url: str, *, code: str, ca: str | Path | None = None) -> None:
-        """Makes this store a device of the server at `url`, by a one-time code.
+    def enrol(self, url: str, *, code: str | None = None, ca: str | Path | None = None) -> None:
+        """Makes this store a device of the server at `url`, by a one-time code; or by the text of a QR code alone.
 
         `ca` names a PEM file: from now on this device believes a server of that authority alone, and keeps its
         certificate in the store.
@@ -106,8 +107,8 @@ class FieldClient(Edits, Views):
         Raises Offline, Refused (`server_code` code_invalid), or QueueNotEmpty when another device's changes
         are unsent here. After Offline the same code may be tried again while it is valid.
         """
-        at = address(url, ca)
-        body = self.ask_to_enrol(code)
+        at, given = place_and_code(url, code, ca)
+        body = self.ask_to_enrol(given)
         try:
             response = self._transport(at).exchange(
                 "POST", enrolling.ENROL_PATH, syncing.json_headers(), body

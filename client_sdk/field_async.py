@@ -14,11 +14,12 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from client_sdk import enrolling, syncing
 from client_sdk.field import Clock, FieldClient, Random, system_clock
+from client_sdk.invited import place_and_code
 from client_sdk.problem import Answer, AsyncProblem, Told
 from client_sdk.record import Record
 from client_sdk.syncing import OnProgress, Steps
 from client_sdk.transport import AsyncHttpTransport, AsyncTransport, LinkBroken
-from client_sdk.trust import Address, address
+from client_sdk.trust import Address
 from sync_protocol.session import Policy, SyncSession
 from sync_protocol.session_report import SyncReport
 
@@ -81,10 +82,10 @@ class AsyncFieldClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def enrol(self, url: str, *, code: str, ca: str | Path | None = None) -> None:
+    async def enrol(self, url: str, *, code: str | None = None, ca: str | Path | None = None) -> None:
         """See FieldClient.enrol."""
-        at = await asyncio.to_thread(address, url, ca)
-        body = await asyncio.to_thread(self.blocking.ask_to_enrol, code)
+        at, given = await asyncio.to_thread(place_and_code, url, code, ca)
+        body = await asyncio.to_thread(self.blocking.ask_to_enrol, given)
         transport = await self._transport(at)
         try:
             response = await transport.exchange("POST", enrolling.ENROL_PATH, syncing.json_headers(), body)

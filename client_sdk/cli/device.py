@@ -23,11 +23,17 @@ Authority = Annotated[
 
 @commands.command()
 def enrol(
-    context: typer.Context, url: str, *, code: Annotated[str, typer.Option()], ca: Authority = None
+    context: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="ADDRESS|TEXT", help="服务器地址，或二维码内容")],
+    *,
+    code: Annotated[str | None, typer.Option(help="一次性设备码 The code.", show_default=False)] = None,
+    ca: Authority = None,
 ) -> None:
-    """登记本机 Make this store a device of a server, with a one-time code.
+    """登记本机 Make this store a device of a server, with a one-time code or the text of its QR code.
 
     Example: roundbook-device enrol https://roundbook.example --code ABCD-EFGH --ca township-ca.pem
+
+    Example: roundbook-device enrol "ROUNDBOOK1 https://roundbook.example ABCD-EFGH"
     """
     with opened(context) as device:
         device.enrol(url, code=code, ca=ca)

@@ -1,15 +1,20 @@
 """roundbook device code, list, revoke, grids."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.commands import output
 from server.commands.opening import Data, Database, Json, now_ms, on_database, random, settings_of
-from server.devices import service
+from server.devices import invitation, service
 from server.devices.service import NewCode
+from server.refused import RefusedError
 from server.storage.devices import DeviceRow
+from sync_protocol.invitation import Invitation
 
 device = typer.Typer(no_args_is_help=True)
 _MINUTE_MS = 60_000
@@ -29,6 +34,32 @@ def code(
     *,
     worker: Annotated[str, typer.Option(metavar="NAME|ID", show_default=False)],
     grid: Grids,
+    qr: Annotated[
+        bool, typer.Option("--qr", help="Show it as a QR code as well.", show_default=False)
+    ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--qr-file", metavar="FILE", help="Save the QR code: .svg or .png.", show_default=False),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            metavar="URL",
+            envvar="ROUNDBOOK_URL",
+            help="The server's address, for the QR code.",
+            show_default=False,
+        ),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca",
+            metavar="FILE",
+            help="The authority that devices pin, in PEM, for the QR code.",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
@@ -36,7 +67,10 @@ def code(
     """Make a one-time code that enrols one device of a grid worker. It is shown once.
 
     Example: roundbook device code --worker 王芳 --grid 321283104203001 --grid 321283104203002
+
+    Example: roundbook device code --worker 王芳 --grid 321283104203001 --qr --url https://roundbook.example
     """
+    invite = _inviting(url, ca, picture) if qr or picture is not None else None
     lifetime_ms = settings_of(data, database).code_minutes * _MINUTE_MS
 
     async def work(engine: AsyncEngine) -> NewCode:
@@ -45,25 +79,43 @@ def code(
         )
 
     made = on_database(data, database, work)
+    invited = invite(made.code) if invite is not None else None
     if as_json:
-        output.json(
-            {
-                "code": made.code,
-                "expires_at": output.moment(made.expires_ms),
-                "township": made.township,
-                "worker": made.worker.name,
-                "grids": made.grids,
-            }
+        output.json(_code(made) | ({"invitation": invited.text} if invited is not None else {}))
+    else:
+        output.facts(
+            (
+                ("code", made.code),
+                ("valid until", f"{output.clock_time(made.expires_ms)}, for one device"),
+                ("worker", made.worker.name),
+                ("grids", ", ".join(made.grids)),
+            )
         )
-        return
-    output.facts(
-        (
-            ("code", made.code),
-            ("valid until", f"{output.clock_time(made.expires_ms)}, for one device"),
-            ("worker", made.worker.name),
-            ("grids", ", ".join(made.grids)),
-        )
-    )
+        if invited is not None and qr:
+            output.block(invitation.shown(invited))
+    if invited is not None and picture is not None:
+        invitation.save(invited, picture)
+
+
+def _inviting(url: str | None, ca: Path | None, picture: Path | None) -> Callable[[str], Invitation]:
+    """What makes the QR code's text of a code. What is wrong with it is said before a code is used up."""
+    if url is None:
+        message = "A QR code says where the server is: name its address with --url, or in ROUNDBOOK_URL."
+        raise RefusedError(message)
+    if picture is not None:
+        invitation.require_format(picture)
+    bare = invitation.invitation(url, "", ca)
+    return lambda code: msgspec.structs.replace(bare, code=code)
+
+
+def _code(made: NewCode) -> dict[str, object]:
+    return {
+        "code": made.code,
+        "expires_at": output.moment(made.expires_ms),
+        "township": made.township,
+        "worker": made.worker.name,
+        "grids": made.grids,
+    }
 
 
 @device.command("list")
