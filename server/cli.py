@@ -19,6 +19,7 @@ from server.commands.application import application
 from server.commands.audit import audit
 from server.commands.device import device
 from server.commands.directory import directory, township
+from server.commands.keys import keys
 from server.commands.kinds import kinds
 from server.commands.opening import Json
 from server.commands.staff import staff
@@ -77,6 +78,7 @@ app.add_typer(staff, name="staff")
 app.add_typer(device, name="device")
 app.add_typer(application, name="application")
 app.add_typer(audit, name="audit")
+app.add_typer(keys, name="keys")
 app.command()(rescue.answer)
 app.command()(database.doctor)
 app.command()(database.backup)

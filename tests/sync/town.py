@@ -30,6 +30,7 @@ from sync_protocol.messages import Verdict
 from sync_protocol.outcome import Sides
 from sync_protocol.state import RecordState
 from tests.protocol.kinds_for_tests import NOTE_TOML, SHEET_TOML
+from tests.vaults import vault
 
 T = TypeVar("T")
 START_MS = 1_795_219_200_000
@@ -70,7 +71,7 @@ class Server:
 
     def __init__(self, url: str, *, pool_size: int = 4) -> None:
         self.now = START_MS
-        self.engine = open_engine(url, pool_size=pool_size)
+        self.engine = open_engine(url, pool_size=pool_size, vault=vault())
         self.towns = 0
         self.start()
 
