@@ -20,7 +20,7 @@ from client_sdk.problem import Answer, Problem, Told, told
 from client_sdk.reading import Reading
 from client_sdk.record import Record
 from client_sdk.saving import Saving
-from client_sdk.store import meta
+from client_sdk.store import keys, meta
 from client_sdk.store.store import Store, open_store
 from client_sdk.syncing import OnProgress, Steps
 from client_sdk.transport import HttpTransport, LinkBroken, Response, Transport
@@ -129,6 +129,17 @@ class FieldClient(Edits, Views):
                 raise syncing.not_enrolled()
             at = vouched(url, authority or identity.authority)
             meta.put_identity(tx, msgspec.structs.replace(identity, url=at.url, authority=at.authority))
+
+    def replace_key(self) -> None:
+        """Draws another key to sign with; the next sync offers it to the server. After 90 days this happens by itself.
+
+        May be repeated: while a key is offered, no further one is drawn. Raises NotEnrolled.
+        """
+        with self._store.write() as tx:
+            if meta.identity(tx) is None:
+                raise syncing.not_enrolled()
+            if keys.replacement(tx) is None:
+                keys.put_replacement(tx, self._random(keys.SEED_BYTES))
 
     def sync(self, progress: OnProgress | None = None, *, policy: Policy | None = None) -> SyncReport:
         """Sends the queue and reads what is new.

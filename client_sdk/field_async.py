@@ -111,6 +111,7 @@ class AsyncFieldClient:
         """See Problem.answer."""
         return await asyncio.to_thread(self.blocking.answer, problem, answer, note, fields)
 
+    replace_key = _awaited(FieldClient.replace_key)
     set_server = _awaited(FieldClient.set_server)
     create = _awaited(FieldClient.create)
     submit = _awaited(FieldClient.submit)

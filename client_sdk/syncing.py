@@ -12,7 +12,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from client_sdk.compression import ACCEPTED, Undecodable, packed, unpacked
-from client_sdk.store import meta, queue
+from client_sdk.store import keys, meta, queue
 from client_sdk.store.answers import apply_answer
 from client_sdk.store.store import Store
 from client_sdk.transport import AsyncTransport, LinkBroken, Response, Transport
@@ -40,6 +40,7 @@ from sync_protocol.session_steps import (
 SYNC_PATH: Final = "/v1/sync"
 CLIENT: Final = "roundbook-device/0.1"
 _NONCE_BYTES: Final = 16
+_UNAUTHORISED: Final = 401
 _PLAIN_BYTES_MAX: Final = 64 * 2**20
 OnProgress = Callable[[Progress], object]
 
@@ -60,11 +61,10 @@ class Steps:
         self._through: int | None = None
         self._serial = 0
         with store.read() as tx:
-            identity, seed = meta.identity(tx), meta.private_key(tx)
-        if identity is None or seed is None:
+            identity, self._seed = meta.identity(tx), keys.present(tx) or b""
+        if identity is None or not self._seed:
             raise not_enrolled()
         self._identity = identity
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self._began_ms = clock()
         self.address = Address(identity.url, identity.authority)
 
@@ -79,10 +79,14 @@ class Steps:
             left, left_bytes = queue.waiting(tx, self._through)
             self._serial = meta.integer(tx, meta.SERIAL) + 1
             meta.put(tx, meta.SERIAL, self._serial)
+            self._seed = keys.present(tx) or self._seed
+            if keys.is_due(tx):
+                keys.put_replacement(tx, self._random(keys.SEED_BYTES))
+            identity = self._identity
             profile = meta.profile(tx)
             return Collected(
                 nonce=self._random(_NONCE_BYTES).hex(),
-                server=self._identity.server,
+                server=identity.server,
                 epoch=meta.text(tx, meta.EPOCH) or "",
                 now=self._clock(),
                 lowest=queue.lowest(tx),
@@ -96,12 +100,14 @@ class Steps:
                 changes=batch.changes,
                 client=CLIENT,
                 numbers=batch.numbers,
+                offer=keys.offer(tx, identity.township, identity.device, self._serial),
             )
 
     def dress(self, action: Exchange) -> Outgoing:
         """Compresses and signs a body."""
         body, headers = packed(action.body)
-        signature = self._key.sign(signing.signed_bytes("POST", SYNC_PATH, self._serial, body))
+        key = Ed25519PrivateKey.from_private_bytes(self._seed)
+        signature = key.sign(signing.signed_bytes("POST", SYNC_PATH, self._serial, body))
         identity = self._identity
         signed = signing.headers(identity.township, identity.device, self._serial, signature)
         return Outgoing({**json_headers(), **headers, **signed}, body)
@@ -109,6 +115,8 @@ class Steps:
     def read(self, outgoing: Outgoing, response: Response) -> Event:
         """A response as the session takes it."""
         up, down = len(outgoing.body), len(response.body)
+        if response.status == _UNAUTHORISED and self._former_key():
+            return Broken("former_key", self._chance(), up, down)
         try:
             body = unpacked(response.body, response.headers.get("content-encoding", ""), _PLAIN_BYTES_MAX)
         except Undecodable:
@@ -134,6 +142,11 @@ class Steps:
         if action.failure is None:
             return report
         raise failure(action.failure, action.reason)
+
+    def _former_key(self) -> bool:
+        """Whether there is a key to try that the server may know; it may have been restored from a backup."""
+        with self._store.write() as tx:
+            return keys.fall_back(tx)
 
     def _new_id(self) -> str:
         return uuid7(self._clock(), self._random(RANDOM_BYTES))

@@ -53,6 +53,17 @@ def set_server(context: typer.Context, url: str, *, ca: Authority = None) -> Non
         output.say(f"已改为 {url}，本机内容不变 / the server is at {url} now; the queue is unchanged")
 
 
+@commands.command("replace-key")
+def replace_key(context: typer.Context) -> None:
+    """更换本机密钥 Sign with another key from the next sync on, as happens by itself after 90 days.
+
+    Example: roundbook-device replace-key
+    """
+    with opened(context) as device:
+        device.replace_key()
+        output.say("下次同步时更换密钥 / the next sync replaces the key that this device signs with")
+
+
 @commands.command()
 def me(context: typer.Context, *, json: AsJson = False) -> None:
     """本机是谁的 Whose device this is, and its grids.

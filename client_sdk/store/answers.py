@@ -5,7 +5,7 @@ Verdicts come before the page, because the page is read after them: what it brin
 
 from collections.abc import Callable, Sequence
 
-from client_sdk.store import meta, news, pages, problems, queue
+from client_sdk.store import keys, meta, news, pages, problems, queue
 from client_sdk.store.database import Tx
 from client_sdk.store.meta import Contact
 from client_sdk.store.store import Store
@@ -27,6 +27,8 @@ def apply_answer(
         meta.put_contact(tx, Contact(answer.now, device_ms))
         if answer.serial is not None:
             meta.put(tx, meta.SERIAL, max(answer.serial, meta.integer(tx, meta.SERIAL)))
+        if answer.key is not None:
+            keys.taken(tx, answer.key, answer.now)
         offered = _offer(tx, answer)
         _verdicts(tx, answer, sent)
         if answer.cursor_refused is not None:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from migrations.tables import township_table
 
 revision = "device_keys"
-down_revision = "people"
+down_revision = "sealed_contact"
 
 ID = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 

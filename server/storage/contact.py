@@ -84,7 +84,9 @@ async def every_key(connection: AsyncConnection, township: str, device: str) -> 
     return [bytes(row.public_key) for row in rows]
 
 
-async def replace_key(connection: AsyncConnection, township: str, device: str, key: bytes, now_ms: int) -> None:
+async def replace_key(
+    connection: AsyncConnection, township: str, device: str, key: bytes, now_ms: int
+) -> None:
     """Binds another key to a device, and remembers the one that it had."""
     given = {"t": township, "device": device, "key": key, "now": now_ms}
     await connection.execute(_KEEP_KEY, given)

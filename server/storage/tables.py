@@ -155,12 +155,27 @@ former_keys = Table(
     metadata,
     _township(),
     Column("device_id", Id, nullable=False),
-    Column("public_key", LargeBinary, nullable=False),  # what a copy of its store from before still signs with
+    Column(
+        "public_key", LargeBinary, nullable=False
+    ),  # what a copy of its store from before still signs with
     Column("replaced_ms", Millis, nullable=False),
     _key("former_keys", "device_id", "public_key"),
     ForeignKeyConstraint(
-        ["township_id", "device_id"], ["devices.township_id", "devices.device_id"], name="fk_former_keys_devices"
+        ["township_id", "device_id"],
+        ["devices.township_id", "devices.device_id"],
+        name="fk_former_keys_devices",
     ),
+)
+
+recovery_keys = Table(
+    "recovery_keys",
+    metadata,
+    _township(),
+    Column("public_key", LargeBinary, nullable=False),  # X25519: what devices seal their store's key to
+    Column("made_ms", Millis, nullable=False),
+    Column("offline_ms", Millis),  # since when the private half is not on this server
+    _key("recovery_keys", "public_key"),
+    ForeignKeyConstraint(["township_id"], ["townships.township_id"], name="fk_recovery_keys_townships"),
 )
 
 enrolments = Table(

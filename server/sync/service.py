@@ -28,6 +28,7 @@ from sync_protocol.files import key_of
 from sync_protocol.ids import is_id
 from sync_protocol.messages import Profile, SyncAnswer, SyncRequest
 from sync_protocol.rotation import standing
+from sync_protocol.signing import encode_bytes
 from sync_protocol.versions import CURRENT
 
 _log: Final = structlog.get_logger(__name__)
@@ -177,10 +178,11 @@ async def _take(
         await contact.write(
             connection, caller.township, caller.device, _remembered(caller, request, pushed, upload)
         )
-    bound = shown in {"bind", "told"} and not (old and shown == "bind") and not revoked
-    if bound and shown == "bind" and offered is not None:
-        await rotation.bind(connection, caller.township, caller.device, offered, now_ms)
-    key = request.offer.key if bound and request.offer is not None else None
+    key = None
+    if offered is not None and not revoked and (shown == "told" or (shown == "bind" and not old)):
+        key = encode_bytes(offered)
+        if shown == "bind":
+            await rotation.bind(connection, caller.township, caller.device, offered, now_ms)
     return _Taken(pushed, known, cursor, refused, revoked, key)
 
 
