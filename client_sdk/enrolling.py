@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from client_sdk.compression import Undecodable, unpacked
-from client_sdk.store import keys, meta
+from client_sdk.store import keys, locks, meta
 from client_sdk.store.database import Tx
 from client_sdk.store.meta import Contact, Identity
 from client_sdk.store.store import Store, refuse_with_queue
@@ -38,7 +38,7 @@ def prepare(store: Store, code: str, random: Callable[[int], bytes]) -> bytes:
     if not writable(code):
         wrong = CODES["code_invalid"]
         raise Refused(wrong.name, f"{wrong.zh} / {wrong.en}", wrong.status)
-    with store.write() as tx:
+    with store.inner.write() as tx:
         refuse_with_queue(tx)
         seed = keys.enrolling(tx)
         if seed is None:
@@ -50,7 +50,7 @@ def prepare(store: Store, code: str, random: Callable[[int], bytes]) -> bytes:
 def finish(store: Store, at: Address, response: Response, clock: Callable[[], int], epoch: str) -> None:
     """Takes the answer in. Raises Offline when it is none, Refused or Incompatible when it says no."""
     answer = _answer(response)
-    with store.write() as tx:
+    with store.inner.write() as tx:
         refuse_with_queue(tx)
         if meta.identity(tx) is not None:
             _start_over(tx)
@@ -60,6 +60,8 @@ def finish(store: Store, at: Address, response: Response, clock: Callable[[], in
         meta.put_identity(tx, Identity(at.url, server, profile.device, profile.township, at.authority))
         meta.put_profile(tx, profile)
         meta.put_contact(tx, Contact(answer.now, clock()))
+        locks.met(tx)
+    store.keep_recoverable()
 
 
 def _start_over(tx: Tx) -> None:
@@ -68,6 +70,7 @@ def _start_over(tx: Tx) -> None:
         tx.run(f"DELETE FROM {table}")  # noqa: S608 (constants)
     for name in (meta.CURSOR, meta.SERIAL, meta.RECEIPTS):
         meta.forget(tx, name)
+    locks.start_over(tx)
 
 
 def _refused(response: Response, body: bytes) -> RoundbookError:

@@ -71,16 +71,21 @@ class FieldClient(Edits, Views):
         random: Random = secrets.token_bytes,
         transport: Transport | None = None,
         sleep: Callable[[float], object] = time.sleep,
+        to_sync: bool = False,
     ) -> Self:
         """Opens the device's store, or creates it. `transport` replaces HTTP, `clock` and `random` the system's.
 
-        Raises WrongPassphrase, StoreDamaged, StoreFull, StoreLocked or Incompatible.
+        Raises WrongPassphrase, StoreDamaged, StoreFull, Incompatible; StoreLocked when its lease has ended, Revoked
+        when its device was revoked. With `to_sync` it opens all the same where its passphrase still fits, and shows
+        nothing before a sync has opened it again.
         """
 
         def new_epoch() -> str:
             return uuid7(clock(), random(RANDOM_BYTES))
 
-        store = open_store(Path(path), passphrase, new_epoch, random)
+        store = open_store(Path(path), passphrase, new_epoch, random, clock)
+        if not to_sync:
+            store.require_open()
         return cls(store, clock=clock, random=random, transport=transport, sleep=sleep)
 
     def close(self) -> None:
@@ -123,7 +128,7 @@ class FieldClient(Edits, Views):
         Without `ca`, an authority that was pinned stays. Raises NotEnrolled, or Refused for a `ca` that is none.
         """
         authority = None if ca is None else read_authority(ca)
-        with self._store.write() as tx:
+        with self._store.inner.write() as tx:
             identity = meta.identity(tx)
             if identity is None:
                 raise syncing.not_enrolled()
@@ -164,6 +169,10 @@ class FieldClient(Edits, Views):
     ) -> Record | None:
         """See Problem.answer."""
         return answer_problem(self, self._store, problem, answer, note, dict(fields or {}))
+
+    def set_passphrase(self, passphrase: str) -> None:
+        """From now on this passphrase opens the store, and no other."""
+        self._store.put_passphrase(passphrase, self._random)
 
     def wipe(self) -> None:
         """Removes the store from this device. Raises QueueNotEmpty while anything is unsent."""
@@ -227,7 +236,7 @@ class FieldClient(Edits, Views):
         """How a server at this address proves itself; None leaves it to the system."""
         if at.authority is None:
             return None
-        with self._store.read() as tx:
+        with self._store.inner.read() as tx:
             met = meta.contact(tx)
         contact = None if met is None else (met.server_ms, met.device_ms)
         return pinned(at.authority, lambda begins_ms: township_time_ms(self._clock(), contact, begins_ms))

@@ -58,12 +58,15 @@ class AsyncFieldClient:
         random: Random = secrets.token_bytes,
         transport: AsyncTransport | None = None,
         sleep: Sleep = asyncio.sleep,
+        to_sync: bool = False,
     ) -> "_Opening":
         """See FieldClient.open."""
 
         async def opened() -> AsyncFieldClient:
             blocking = await asyncio.to_thread(
-                partial(FieldClient.open, path, passphrase=passphrase, clock=clock, random=random)
+                partial(
+                    FieldClient.open, path, passphrase=passphrase, clock=clock, random=random, to_sync=to_sync
+                )
             )
             return cls(blocking, transport=transport, sleep=sleep)
 
@@ -134,6 +137,7 @@ class AsyncFieldClient:
     grids = _awaited(FieldClient.grids)
     me = _awaited(FieldClient.me)
     actions = _awaited(FieldClient.actions)
+    set_passphrase = _awaited(FieldClient.set_passphrase)
     wipe = _awaited(FieldClient.wipe)
     rescue = _awaited(FieldClient.rescue)
     take_in = _awaited(FieldClient.take_in)

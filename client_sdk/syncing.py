@@ -6,19 +6,28 @@ loops at the end carry out the rest, one blocking and one under asyncio.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from client_sdk.compression import ACCEPTED, Undecodable, packed, unpacked
-from client_sdk.store import keys, meta, queue
+from client_sdk.store import keys, locks, meta, queue
 from client_sdk.store.answers import apply_answer
 from client_sdk.store.store import Store
 from client_sdk.transport import AsyncTransport, LinkBroken, Response, Transport
 from client_sdk.trust import Address, advice
 from sync_protocol import signing
-from sync_protocol.errors import Incompatible, NotEnrolled, Offline, Refused, Revoked, RoundbookError
+from sync_protocol.errors import (
+    Incompatible,
+    NotEnrolled,
+    Offline,
+    QueueNotEmpty,
+    Refused,
+    Revoked,
+    RoundbookError,
+)
 from sync_protocol.ids import RANDOM_BYTES, uuid7
 from sync_protocol.session import SyncSession
 from sync_protocol.session_report import Progress, SyncReport
@@ -60,7 +69,7 @@ class Steps:
         self._store, self._clock, self._random = store, clock, random
         self._through: int | None = None
         self._serial = 0
-        with store.read() as tx:
+        with store.inner.read() as tx:
             identity, self._seed = meta.identity(tx), keys.present(tx) or b""
         if identity is None or not self._seed:
             raise not_enrolled()
@@ -71,11 +80,13 @@ class Steps:
     def collect(self, action: Collect) -> Collected:
         """Reads the queue and where the device stands; what the request will use up is durable on return."""
         store = self._store
-        with store.write() as tx:
+        with store.inner.write() as tx:
             batch = queue.batch(tx, action.changes_max, action.bytes_max)
             if batch.counter:
                 store.using(tx, batch.counter)
-            self._through = action.through if action.through is not None else queue.last_place(tx)
+            self._through = action.through
+            if self._through is None or locks.is_revoked(tx):  # then everything goes, the drafts as well
+                self._through = queue.last_place(tx)
             left, left_bytes = queue.waiting(tx, self._through)
             self._serial = meta.integer(tx, meta.SERIAL) + 1
             meta.put(tx, meta.SERIAL, self._serial)
@@ -130,9 +141,12 @@ class Steps:
 
     def apply(self, action: Apply) -> Applied:
         """Applies an answer, durably."""
-        return apply_answer(
+        applied = apply_answer(
             self._store, action.answer, action.sent, self._clock(), self._through, self._new_id
         )
+        if action.answer.profile is not None:
+            self._store.keep_recoverable()
+        return applied
 
     def end(self, action: Finish) -> SyncReport:
         """The report, or the error that the failure means."""
@@ -141,11 +155,13 @@ class Steps:
         )
         if action.failure is None:
             return report
+        if action.failure == "revoked_device":
+            wipe_revoked(self._store)
         raise failure(action.failure, action.reason)
 
     def _former_key(self) -> bool:
         """Whether there is a key to try that the server may know; it may have been restored from a backup."""
-        with self._store.write() as tx:
+        with self._store.inner.write() as tx:
             return keys.fall_back(tx)
 
     def _new_id(self) -> str:
@@ -217,6 +233,12 @@ async def run_async(
         if on_progress is not None:
             on_progress(session.progress)
     return steps.end(action)
+
+
+def wipe_revoked(store: Store) -> None:
+    """Removes the store of a revoked device once everything is handed in; its caller holds the sync's lock."""
+    with suppress(QueueNotEmpty):  # the link held not long enough: it stays closed, and the next sync goes on
+        store.wipe_in_sync(failure("revoked_device", "revoked"))
 
 
 def json_headers() -> dict[str, str]:

@@ -172,6 +172,10 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
     duty_phone: str | None = None
     file_key: str | None = None
     """The key of this device's files (files.py), base64url without padding."""
+    recovery_key: str | None = None
+    """The township's recovery key, X25519, to which the store's key is sealed (keyfile.py); base64url as above."""
+    lease_days: int = 0
+    """How long the store stays open without a contact (lease.py); 0: as long as its passphrase is known."""
 
 
 class SyncAnswer(msgspec.Struct, frozen=True, omit_defaults=True):

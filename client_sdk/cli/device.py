@@ -48,9 +48,33 @@ def set_server(context: typer.Context, url: str, *, ca: Authority = None) -> Non
 
     Example: roundbook-device set-server https://roundbook.example --ca township-ca.pem
     """
-    with opened(context) as device:
+    with opened(context, to_sync=True) as device:
         device.set_server(url, ca=ca)
         output.say(f"已改为 {url}，本机内容不变 / the server is at {url} now; the queue is unchanged")
+
+
+@commands.command("set-passphrase")
+def set_passphrase(
+    context: typer.Context,
+    *,
+    new: Annotated[
+        str,
+        typer.Option(
+            prompt="新口令 New passphrase",
+            hide_input=True,
+            confirmation_prompt=True,
+            envvar="ROUNDBOOK_NEW_PASSPHRASE",
+            show_envvar=True,
+        ),
+    ],
+) -> None:
+    """更换口令 Open this store by another passphrase from now on.
+
+    Example: roundbook-device set-passphrase
+    """
+    with opened(context) as device:
+        device.set_passphrase(new)
+        output.say("口令已更换 / the new passphrase opens this store from now on")
 
 
 @commands.command("replace-key")
@@ -155,7 +179,7 @@ def sync(context: typer.Context, *, json: AsJson = False) -> None:
 
     Example: roundbook-device sync
     """
-    with opened(context) as device:
+    with opened(context, to_sync=True) as device:
         if json:
             output.as_json(device.sync())
             return
@@ -206,7 +230,7 @@ def write_request(context: typer.Context, file: Path) -> None:
 
     Example: roundbook-device write-request /media/usb/wang.request
     """
-    with opened(context) as device:
+    with opened(context, to_sync=True) as device:
         count = device.write_request(file)
         output.say(
             f"已写入 {count} 条，请送到镇里，再带回回复文件 / wrote {count} changes to {file}: carry it to the "
@@ -220,7 +244,7 @@ def take_answer(context: typer.Context, file: Path) -> None:
 
     Example: roundbook-device take-answer /media/usb/wang.answer
     """
-    with opened(context) as device:
+    with opened(context, to_sync=True) as device:
         done = device.take_answer(file)
         more = (
             "" if done.complete else "；还有内容，请再写请求文件 / there is more: write another request file"
