@@ -14,10 +14,13 @@ from server.devices import invitation, service
 from server.devices.service import NewCode
 from server.refused import RefusedError
 from server.storage.devices import DeviceRow
+from sync_protocol.clock import LINK_MS
 from sync_protocol.invitation import Invitation
+from sync_protocol.lease import DAY_MS
 
 device = typer.Typer(no_args_is_help=True)
 _MINUTE_MS = 60_000
+_DAY_S = 86_400
 Grids = Annotated[
     list[str], typer.Option("--grid", metavar="CODE", help="15 digits; may be repeated.", show_default=False)
 ]
@@ -132,16 +135,27 @@ def list_all(
 
     Example: roundbook device list --township 321283104
     """
+    lease_days = settings_of(data, database).lease_days
     found = on_database(data, database, lambda engine: service.listed(engine, township))
     if as_json:
-        output.json([_plain(row) for row in found])
+        output.json([_plain(row, lease_days) for row in found])
         return
     rows = [
-        (row.worker, row.grids, _state(row), output.clock_time(row.contact_ms), row.queued, row.device_id)
+        (
+            row.worker,
+            row.grids,
+            _state(row),
+            output.clock_time(row.contact_ms),
+            _clock(row),
+            row.queued,
+            row.client or None,
+            output.day(_lease_ms(row, lease_days)),
+            row.device_id,
+        )
         for row in found
     ]
     unsent, grids, ids = output.number("unsent"), output.whole("grids"), output.whole("id")
-    columns = ("worker", grids, "state", "last heard", unsent, ids)
+    columns = ("worker", grids, "state", "last heard", "clock", unsent, "program", "lease until", ids)
     output.table(columns, rows, empty="No device yet: `roundbook device code` makes a code that enrols one.")
 
 
@@ -153,7 +167,7 @@ def revoke(*, device_id: Id, data: Data = None, database: Database = None, as_js
     """
     done = on_database(data, database, lambda engine: service.revoke(engine, device_id, now_ms=now_ms()))
     if as_json:
-        output.json(_plain(done))
+        output.json(_plain(done, settings_of(data, database).lease_days))
     else:
         output.say(f"The device of {done.worker} was revoked {output.clock_time(done.revoked_ms)}.")
 
@@ -170,7 +184,7 @@ def set_grids(
         data, database, lambda engine: service.set_grids(engine, device_id, grid, now_ms=now_ms())
     )
     if as_json:
-        output.json(_plain(done))
+        output.json(_plain(done, settings_of(data, database).lease_days))
     else:
         output.say(f"The device of {done.worker} works in {', '.join(done.grids)} from its next sync on.")
 
@@ -179,7 +193,25 @@ def _state(row: DeviceRow) -> str:
     return "works" if row.revoked_ms is None else f"revoked {output.day(row.revoked_ms)}"
 
 
-def _plain(row: DeviceRow) -> dict[str, object]:
+def _clock(row: DeviceRow) -> str | None:
+    """How wrong the device's clock was when it was last heard, for people."""
+    if row.offset_ms is None:
+        return None
+    ahead_s = -round(row.offset_ms / 1000)
+    length = f"{abs(ahead_s)} s" if abs(ahead_s) < _DAY_S else f"{abs(ahead_s) // _DAY_S} days"
+    if abs(row.offset_ms) <= LINK_MS:
+        return f"right ±{LINK_MS // 1000} s"
+    return f"{length} {'fast' if ahead_s > 0 else 'slow'} ±{LINK_MS // 1000} s"
+
+
+def _lease_ms(row: DeviceRow, lease_days: int) -> int | None:
+    """Until when the device's store stays open without another contact; None without a lease, or a device."""
+    if not lease_days or row.revoked_ms is not None:
+        return None
+    return (row.contact_ms or row.enrolled_ms) + lease_days * DAY_MS
+
+
+def _plain(row: DeviceRow, lease_days: int) -> dict[str, object]:
     return {
         "id": row.device_id,
         "township": row.township,
@@ -189,6 +221,10 @@ def _plain(row: DeviceRow) -> dict[str, object]:
         "enrolled_at": output.moment(row.enrolled_ms),
         "revoked_at": output.moment(row.revoked_ms),
         "last_heard_at": output.moment(row.contact_ms),
+        "clock_ahead_ms": None if row.offset_ms is None else -row.offset_ms,
+        "clock_uncertainty_ms": None if row.offset_ms is None else LINK_MS,
         "unsent": row.queued,
         "client": row.client,
+        "key_since": output.moment(row.key_ms or row.enrolled_ms),
+        "lease_until": output.moment(_lease_ms(row, lease_days)),
     }

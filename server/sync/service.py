@@ -250,6 +250,6 @@ async def _profile(
     remembered = services.profiles.get(key, services.clock())
     if remembered is not None:
         return remembered
-    found = await profile(connection, caller.township, caller.device, services.registry)
+    found = await profile(connection, caller.township, caller.device, services.registry, services.lease_days)
     services.profiles.put(key, found, services.clock())
     return found

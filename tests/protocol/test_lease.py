@@ -11,7 +11,8 @@ CLOCK = st.integers(-(10**13), 10**13)
 
 
 def after(readings: list[int], days: int) -> tuple[list[str], Watch]:
-    watch, states = Watch(), []
+    watch = Watch()
+    states: list[str] = []
     for ago in readings:
         state, watch = look(watch, ago, days)
         states.append(state)
