@@ -124,7 +124,7 @@ def test_a_key_grows_old_by_the_servers_clock(village: Village) -> None:
     assert replaced(village) == 1
 
 
-def test_a_copy_from_before_hands_in_and_reads_nothing(village: Village, tmp_path: Path) -> None:
+def test_row_12_a_copy_from_before_hands_in_and_reads_nothing(village: Village, tmp_path: Path) -> None:
     device = village.device("王芳")
     device.sync()
     device.close()

@@ -89,7 +89,7 @@ def assert_handed_in(village: Village, ids: set[str]) -> None:
 @pytest.mark.parametrize("at", range(1, 6))
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("lost", [set(), {1}, {2, 3}])
-def test_revoked_around_each_exchange(village: Village, at: int, when: str, lost: set[int]) -> None:
+def test_row_8_revoked_around_each_exchange(village: Village, at: int, when: str, lost: set[int]) -> None:
     link = Link(village)
     device, ids = filled(village, link)
     link.device, link.revoked_at, link.lost = device.me().device, (when, at), lost
@@ -98,7 +98,7 @@ def test_revoked_around_each_exchange(village: Village, at: int, when: str, lost
 
 
 @pytest.mark.parametrize("at", range(1, 15, 2))
-def test_a_program_that_dies_at_a_step_ends_all_the_same(village: Village, at: int) -> None:
+def test_row_8_a_program_that_dies_at_a_step_ends_all_the_same(village: Village, at: int) -> None:
     """Revoked from the start, killed after the step `at`, opened again."""
     link = Link(village)
     device, ids = filled(village, link)
@@ -124,7 +124,7 @@ def test_a_program_that_dies_at_a_step_ends_all_the_same(village: Village, at: i
     assert_handed_in(village, ids)
 
 
-def test_nothing_is_shown_or_saved_between_the_answer_and_the_wipe(village: Village) -> None:
+def test_row_8_nothing_is_shown_or_saved_between_the_answer_and_the_wipe(village: Village) -> None:
     link = Link(village)
     device, ids = filled(village, link)
     other = village.open("王芳", transport=link)  # another program that has the store open
@@ -174,8 +174,8 @@ def test_by_file_too(village: Village, tmp_path: Path) -> None:
     assert_handed_in(village, ids)
 
 
-def test_a_worker_who_hands_over_loses_nothing(village: Village, tmp_path: Path) -> None:
-    """Rows 12 and 20: the owner of a store changes by a new enrolment, and only with an empty queue."""
+def test_row_20_a_worker_who_hands_over_loses_nothing(village: Village, tmp_path: Path) -> None:
+    """The owner of a store changes by a new enrolment, and only with an empty queue."""
     device = village.device("王芳")
     reported(device)
     code = village.code("李强")

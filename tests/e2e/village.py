@@ -79,7 +79,7 @@ class Village:
         self.clerk = self._token = ""
         self._ids = 0
 
-    def _services(self, limits: Limits, lease_days: int) -> Services:
+    def _services(self, limits: Limits, lease_days: int = 0) -> Services:
         engine = open_engine(self.url, pool_size=4, vault=vault())
         registry = Registry(engine, self.clock)
         return Services(engine, registry, self.clock, self.random, limits, lease_days=lease_days)
