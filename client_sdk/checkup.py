@@ -75,7 +75,7 @@ def _files(path: Path) -> list[Look]:
 
 
 _NAME: Final = "用 --store 指定文件，或登记本机 / name the file with --store, or enrol"
-_KEY: Final = "放回密钥文件的副本，它从不改变 / put a copy of the key file back: it never changes"
+_KEY: Final = "放回密钥文件的副本 / put a copy of the key file back"
 _FORKS: Final = (
     "不用处理：下次打开自动换新编号，未上传的照常上传，不会重复 / nothing: the next opening counts anew, and "
     "what is unsent arrives once"
