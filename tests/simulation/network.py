@@ -144,6 +144,11 @@ class Link:
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a request is still to arrive for which nobody waits any more."""
+        return bool(self._later)
+
     async def quiet(self) -> None:
         """Waits until nothing is under way any more; from here on the link is perfect."""
         self.chance = self._dark_until = 0.0
