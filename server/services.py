@@ -42,6 +42,8 @@ class Services(msgspec.Struct, frozen=True):
     sign_in: SignInLimits = SignInLimits()
     lease_days: int = 0
     """How long a device's store stays open without a contact; 0: for ever."""
+    contact_minutes: int = 10
+    """How long contact may be shown after a reason was stated."""
     keys: Memory[bytes] = msgspec.field(default_factory=_keys)
     """Public keys of devices, by township and device."""
     profiles: Memory[Profile] = msgspec.field(default_factory=_profiles)

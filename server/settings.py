@@ -46,6 +46,8 @@ _RANGES: Final = {
     "lease_days": (0, 3_650),
     "failures_per_address": (1, 10**6),
     "failures_total": (1, 10**6),
+    "contact_minutes": (1, 1_440),
+    "contact_asks": (1, 10_000),
     "plain_http": (0, 1),
     "session_idle_minutes": (1, 1_440),
     "session_hours": (1, 720),
@@ -121,6 +123,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     """Wrong one-time codes that one address may send in a minute, to one worker process."""
     failures_total: int = 120
     """The same for all addresses together."""
+    contact_minutes: int = 10
+    """How long contact in full may be shown after a reason was stated."""
+    contact_asks: int = 30
+    """How often a person may ask for contact in a minute, of one worker process."""
     limits: Limits = DEFAULTS
     sign_in: SignInLimits = SignInLimits()
 

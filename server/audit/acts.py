@@ -1,7 +1,8 @@
 """What the audit knows: who may act, and the closed list of acts. Whoever adds an act adds its line here.
 
 An entry names people, devices, records and changes by their ids, and never what a record says: no contact, no
-narrative, no reason in words (that stands in the change which the entry names), no code, no token.
+narrative, no code, no token. A reason in words stands in the change which the entry names; only who looked at
+contact has made no change, so the entry itself says why (docs/audit.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,9 @@ Name = Literal[
     "application_added",
     "application_revoked",
     "conflict_decided",
+    "contact_looked_up",
+    "contact_shown",
+    "data_key_made",
     "detail_erased",
     "device_code_given",
     "device_enrolled",
@@ -24,6 +28,7 @@ Name = Literal[
     "directory_imported",
     "exits_forgotten",
     "kind_installed",
+    "master_key_replaced",
     "quarantine_discarded",
     "quarantine_replayed",
     "recovery_key_exported",
@@ -38,6 +43,9 @@ TITLES: Final[Mapping[str, str]] = {
     "application_added": "发放应用令牌",
     "application_revoked": "吊销应用令牌",
     "conflict_decided": "核对分歧",
+    "contact_looked_up": "按联系方式查号",
+    "contact_shown": "查看联系方式",
+    "data_key_made": "更换数据密钥",
     "detail_erased": "抹去审计明细",
     "device_code_given": "发放设备码",
     "device_enrolled": "设备登记",
@@ -48,6 +56,7 @@ TITLES: Final[Mapping[str, str]] = {
     "directory_imported": "导入区划",
     "exits_forgotten": "清理移出通知",
     "kind_installed": "安装表单",
+    "master_key_replaced": "更换主密钥",
     "quarantine_discarded": "隔离区不采用",
     "quarantine_replayed": "隔离区重新处理",
     "recovery_key_exported": "导出恢复密钥",

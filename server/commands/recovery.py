@@ -30,7 +30,7 @@ from sync_protocol.signing import encode_bytes
 
 recovery = typer.Typer(no_args_is_help=True)
 Township = Annotated[str, typer.Option("--township", metavar="CODE", show_default=False)]
-_NEW: Final = "ROUNDBOOK_NEW_NEW"
+_NEW: Final = "ROUNDBOOK_NEW_PASSPHRASE"
 
 
 @recovery.callback()

@@ -10,12 +10,14 @@ the records (its history, its open conflicts, the conflicts written).
     settle.py   what follows from it: registration numbers, exits, conflicts, receipts
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage import changes, conflicts, records, stream, townships
+from server.storage import changes, conflicts, records, stream, telephones, townships
 from server.storage.changes import Stored
 from server.storage.townships import Township
 from server.sync.draft import Draft, first_verdict
@@ -24,10 +26,13 @@ from server.sync.order import Item, Ordered, is_resend, item, order, under_other
 from server.sync.pasts import histories
 from server.sync.settle import Settled, settle
 from server.sync.timeline import Proof, restored
+from server.vault.sealing import WHOLE, Contact, contact_of
+from server.vault.telephones import of_record
 from sync_protocol.changes import Change, fields_of
 from sync_protocol.clock import Corrected, Reading, correct
 from sync_protocol.codec import Unreadable
 from sync_protocol.history import STATE, History, Past
+from sync_protocol.kinds import Kind
 from sync_protocol.limits import Limits
 from sync_protocol.merge import merge
 from sync_protocol.messages import Unanswered, Verdict
@@ -110,8 +115,36 @@ class _Batch:
         return self.head
 
 
+def _telephones(batch: _Batch, contact: Mapping[str, Contact]) -> tuple[dict[str, frozenset[str]], list[str]]:
+    """The telephone numbers of the records whose contact was written, and which of those are not new."""
+    touched = [
+        r for r, drafts in batch.written.items() if _touches(drafts, contact[r]) or not batch.before[r]
+    ]
+    found = {r: of_record(batch.records[r].stored()[0], contact[r]) for r in touched if not contact[r].none}
+    return found, [record for record in found if batch.before[record]]
+
+
+def _touches(drafts: list[Draft], contact: Contact) -> bool:
+    """Whether any of these changes did something to a field with contact."""
+    names = {effect.path.partition("/")[0] for draft in drafts for effect in draft.merged.effects}
+    return not names.isdisjoint((*contact.fields, *contact.subs))
+
+
+class Declared(Kinds, Protocol):
+    """The kinds, with the newest declaration of each, which has every field."""
+
+    def latest(self, name: str) -> Kind | None:
+        """The newest version of a kind; None when there is none."""
+
+
+def _contact(name: str, kinds: Declared) -> Contact:
+    """What is sealed of a kind; all of one that is not installed any more."""
+    kind = kinds.latest(name)
+    return contact_of(kind) if kind is not None else WHOLE
+
+
 async def push(
-    connection: AsyncConnection, township: Township, upload: Upload, kinds: Kinds, limits: Limits
+    connection: AsyncConnection, township: Township, upload: Upload, kinds: Declared, limits: Limits
 ) -> Pushed:
     """Takes a queue in, inside the caller's transaction, which holds the lock of `township`."""
     batch, offer_above = await _open(connection, township, upload)
@@ -120,7 +153,7 @@ async def push(
     now_ms = upload.reading.server_ms
     settled = await settle(connection, batch.township.id, batch.drafts, batch.records, now_ms, _claims(batch))
     own = _number_records(batch)
-    await _write(connection, batch, settled)
+    await _write(connection, batch, settled, kinds)
     pushed = Pushed(batch.township, batch.ordered, offer_above=offer_above, own=own)
     for element, draft in zip((e for e, _ in batch.ordered.take), batch.drafts, strict=True):
         _tell(pushed, element, draft.verdict)
@@ -283,11 +316,15 @@ def _number_records(batch: _Batch) -> dict[str, Own]:
     return own
 
 
-async def _write(connection: AsyncConnection, batch: _Batch, settled: Settled) -> None:
+async def _write(connection: AsyncConnection, batch: _Batch, settled: Settled, kinds: Declared) -> None:
     township, now_ms = batch.township.id, batch.upload.reading.server_ms
-    await records.write(connection, township, [batch.records[record] for record in batch.written], now_ms)
-    await changes.append(connection, township, [draft.stored() for draft in batch.drafts])
-    await conflicts.write(connection, township, settled.conflicts)
+    contact = {record: _contact(state.kind, kinds) for record, state in batch.records.items()}
+    written = [batch.records[record] for record in batch.written]
+    await records.write(connection, township, written, now_ms, contact)
+    await telephones.put(connection, township, *_telephones(batch, contact))
+    of_changes = [_contact(draft.kind.name, kinds) if draft.kind else WHOLE for draft in batch.drafts]
+    await changes.append(connection, township, [draft.stored() for draft in batch.drafts], of_changes)
+    await conflicts.write(connection, township, settled.conflicts, contact)
     await stream.write_exits(connection, township, settled.exits)
     receipts = [(device, msgspec.structs.replace(r, n=batch.number())) for device, r in settled.receipts]
     await stream.write_receipts(connection, township, receipts)

@@ -48,13 +48,21 @@ class Vault:
 
     async def keys(self, connection: AsyncConnection, township: str, *, fresh: bool = False) -> TownshipKeys:
         """The keys of a township; raises KeyMissing where it has none, or the master key does not fit."""
-        now_ms = time.monotonic_ns() // 1_000_000
+        now_ms = _now_ms()
         known = None if fresh else self._townships.get(township, now_ms)
         if known is None:
             rows = await stored.of_township(connection, township)
             known = self._unwrapped(township, rows)
             self._townships.put(township, known, now_ms)
         return known
+
+    def forget(self, township: str) -> None:
+        """Reads the keys of a township anew when they are needed next: another one has just been made."""
+        self._townships.forget(township)
+
+    def remembered(self, township: str) -> TownshipKeys:
+        """The keys of a township as this process knows them; none, which open nothing, where it does not."""
+        return self._townships.get(township, _now_ms()) or keys_from(township, {}, b"", self._random)
 
     def _unwrapped(self, township: str, rows: list[KeyRow]) -> TownshipKeys:
         data = {row.number: self.unwrap(row) for row in rows if row.purpose == DATA}
@@ -98,6 +106,10 @@ class Vault:
         return [self.unwrap(row) for row in reversed(rows)]
 
 
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
 def vault_of(connection: AsyncConnection) -> Vault:
     """The vault that the engine of this connection was opened with; one without a master key otherwise."""
     found = (
@@ -112,10 +124,13 @@ async def keys_of(connection: AsyncConnection, township: str) -> TownshipKeys:
 
 
 async def opening(connection: AsyncConnection, township: str, work: Callable[[TownshipKeys], T]) -> T:
-    """Runs `work`, which opens what was read, once more with fresh keys where it meets a data key just made."""
+    """Runs `work`, which opens what was read, once more with fresh keys where it meets a data key that is not known.
+
+    So what is not sealed can be read without any master key, and costs no statement.
+    """
     vault = vault_of(connection)
     try:
-        return work(await vault.keys(connection, township))
+        return work(vault.remembered(township))
     except UnknownKey:
         return work(await vault.keys(connection, township, fresh=True))
 

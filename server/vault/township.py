@@ -72,6 +72,11 @@ class TownshipKeys:
             key = self._derived[purpose] = derived.derive(self._hash_key)
         return hmac.digest(key, value.encode(), hashlib.sha256).hex()
 
+    def pad(self, record: str, version: int) -> tuple[int, int]:
+        """Two numbers of 32 bits that hide the digest of a record, by which guesses of its values could be tested."""
+        both = int(self.hash("digest", f"{record}/{version}")[:16], 16)
+        return divmod(both, 2**32)
+
     def _bound(self, context: str) -> bytes:
         return f"{self.township}/{context}".encode()
 
@@ -84,4 +89,4 @@ def keys_from(
 ) -> TownshipKeys:
     """The keys of a township from its unwrapped ones; of the data keys the one with the highest number seals."""
     ciphers = {number: AESGCM(key) for number, key in data.items()}
-    return TownshipKeys(township, max(data), ciphers, hash_key, _random=random)
+    return TownshipKeys(township, max(data, default=0), ciphers, hash_key, _random=random)

@@ -86,9 +86,9 @@ def assert_handed_in(village: Village, ids: set[str]) -> None:
     assert left == []
 
 
-@pytest.mark.parametrize("at", range(1, 6))
+@pytest.mark.parametrize("at", range(1, 5))
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("lost", [set(), {1}, {2, 3}])
+@pytest.mark.parametrize("lost", [set(), {1, 3}])
 def test_row_8_revoked_around_each_exchange(village: Village, at: int, when: str, lost: set[int]) -> None:
     link = Link(village)
     device, ids = filled(village, link)
@@ -97,7 +97,7 @@ def test_row_8_revoked_around_each_exchange(village: Village, at: int, when: str
     assert_handed_in(village, ids)
 
 
-@pytest.mark.parametrize("at", range(1, 15, 2))
+@pytest.mark.parametrize("at", range(1, 15, 3))
 def test_row_8_a_program_that_dies_at_a_step_ends_all_the_same(village: Village, at: int) -> None:
     """Revoked from the start, killed after the step `at`, opened again."""
     link = Link(village)

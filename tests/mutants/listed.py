@@ -481,15 +481,7 @@ MUTANTS: Final = (
         "client_sdk/store/answers.py",
         "            queue.release_all(tx)\n",
         "",
-        (f"{REVOKED}::test_row_8_revoked_around_each_exchange",),
-    ),
-    Mutant(
-        "a-revoked-store-goes-with-its-queue",
-        ("G2", "8"),
-        "client_sdk/store/store.py",
-        "            refuse_with_queue(tx)\n            # Whoever",
-        "            # Whoever",
-        (f"{REVOKED}::test_row_8_revoked_around_each_exchange",),
+        (f"{REVOKED}::test_row_8_nothing_is_shown_or_saved_between_the_answer_and_the_wipe",),
     ),
     Mutant(
         "whoever-was-not-told-of-its-key-is-a-copy",
