@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from client_sdk.store import keyfile, meta, queue, records, sidecar
+from client_sdk.store import keyfile, locks, meta, queue, records, sidecar
 from client_sdk.store.database import Database, Tx
 from client_sdk.store.epoch import EpochFile
 from client_sdk.store.schema import MIGRATIONS, version
@@ -100,7 +100,22 @@ def _content(tx: Tx, epoch_file: EpochFile) -> list[Look]:
                 "schema", "note", says, "不用处理：打开时自动更新 / nothing: opening it brings it up to date"
             ),
         ]
-    return [*looks, _epoch(tx, epoch_file), _queue(tx), _base(tx), _waiting(tx)]
+    return [*looks, *_closed(tx), _epoch(tx, epoch_file), _queue(tx), _base(tx), _waiting(tx)]
+
+
+def _closed(tx: Tx) -> list[Look]:
+    """Whether the store is closed to its worker."""
+    found = locks.reason(tx)
+    if found is None:
+        return []
+    return [
+        Look(
+            found.code,
+            "bad",
+            str(found),
+            "有信号时同步 / sync when there is a network: roundbook-device sync",
+        )
+    ]
 
 
 def _epoch(tx: Tx, file: EpochFile) -> Look:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete
 
 from client_sdk import FieldClient, StoreLocked, WrongPassphrase
+from client_sdk.checkup import look
 from client_sdk.store import keys as device_keys
 from client_sdk.store import meta
 from server.recovery import handing, opening, service, stored
@@ -165,6 +166,8 @@ def test_a_lease_that_ended_locks_until_the_next_contact(leased: Village) -> Non
     clock.at_ms += 120_000
     with pytest.raises(StoreLocked, match=r"同步一次.*roundbook-device sync"):
         leased.open("王芳", clock=clock)
+    (closed,) = [one for one in look(leased.folder / "王芳.rbk", PASSPHRASE) if one.state == "bad"]
+    assert (closed.name, "roundbook-device sync" in closed.do) == ("store_locked", True)
     clock.at_ms -= 10 * DAY_MS  # turned back: nothing opens
     with pytest.raises(StoreLocked):
         leased.open("王芳", clock=clock)
