@@ -4,6 +4,7 @@ An office may take the private half off the server and keep it in a file of its 
 server opens a device's store, and a recovery waits for that file.
 """
 
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -46,14 +47,21 @@ async def begin(connection: AsyncConnection, township: str, now_ms: int) -> byte
 async def ensure(engine: AsyncEngine, now_ms: int) -> list[str]:
     """Makes the key of townships that were opened before there were any; their codes."""
 
-    async def work(connection: AsyncConnection) -> list[str]:
+    async def find(connection: AsyncConnection) -> list[str]:
         there = {row.township for row in await recovery.everywhere(connection)}
-        bare = [one.township for one in await directory.opened(connection) if one.township not in there]
-        for township in bare:
-            await begin(connection, township, now_ms)
-        return bare
+        return [one.township for one in await directory.opened(connection) if one.township not in there]
 
-    return await transact(engine, work)
+    bare = await snapshot(engine, find)
+    for township in bare:
+        await transact(engine, partial(_first, township=township, now_ms=now_ms))
+    return bare
+
+
+async def _first(connection: AsyncConnection, township: str, now_ms: int) -> None:
+    """The first key of a township, unless another process that starts at the same time has just made it."""
+    await locked(connection, township)
+    if not await recovery.of_township(connection, township):
+        await begin(connection, township, now_ms)
 
 
 async def listed(engine: AsyncEngine) -> list[RecoveryKey]:

@@ -8,7 +8,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.reach import Reach
-from server.storage.dialect import ID, among, insert_rows, many
+from server.storage.dialect import ID, among, insert_rows, many, prepared
 from server.storage.tables import conflicts
 from server.storage.within import of_record
 from server.vault import sealing
@@ -42,7 +42,9 @@ _COLUMNS: Final = (
     "opened_ms, decided_ms, CAST(decision AS text) AS decision"
 )
 _decode: Final = msgspec.json.Decoder(Sides).decode
-_ONE: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id")
+_ONE: Final = prepared(
+    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id", _COLUMNS
+)
 _AFTER: Final = (
     "status = :status AND n >= :above AND (n > :above OR CAST(conflict_id AS text) > :id) "
     "ORDER BY n, CAST(conflict_id AS text) LIMIT :most"
@@ -75,7 +77,9 @@ async def undecided_of(connection: AsyncConnection, township: str, records: Sequ
         f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND "
         f"{among(connection, 'record_id', 'ids', ID)} AND status <> 'decided'"
     )
-    found = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})
+    found = await connection.execute(
+        prepared(statement, _COLUMNS), {"t": township, "ids": many(connection, records)}
+    )
     return await _opened(connection, township, found.all())
 
 
@@ -89,7 +93,9 @@ async def reached(connection: AsyncConnection, township: str, conflict: str, rea
     """One conflict of a record within a reach, or None."""
     inside, parameters = of_record(reach, "conflicts.record_id")
     statement = f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id AND {inside}"
-    found = await connection.execute(text(statement), {**parameters, "t": township, "id": conflict})
+    found = await connection.execute(
+        prepared(statement, _COLUMNS), {**parameters, "t": township, "id": conflict}
+    )
     return next(iter(await _opened(connection, township, found.all())), None)
 
 
@@ -116,7 +122,7 @@ async def listed(
         one = "record_id = :record AND "
         parameters["record"] = record
     statement = f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND {one}{inside} AND {_AFTER}"
-    found = await connection.execute(text(statement), parameters)
+    found = await connection.execute(prepared(statement, _COLUMNS), parameters)
     return await _opened(connection, township, found.all())
 
 

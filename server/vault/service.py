@@ -35,15 +35,22 @@ async def _check(connection: AsyncConnection) -> None:
 async def ensure(engine: AsyncEngine, now_ms: int) -> list[str]:
     """Makes the keys of townships that were opened before there were any; their codes. Raises KeyMissing."""
 
-    async def work(connection: AsyncConnection) -> list[str]:
+    async def find(connection: AsyncConnection) -> list[str]:
         await _check(connection)
         there = {row.township for row in await keys.everywhere(connection) if row.purpose == DATA}
-        bare = [one.township for one in await directory.opened(connection) if one.township not in there]
-        for township in bare:
-            await vault_of(connection).begin(connection, township, now_ms)
-        return bare
+        return [one.township for one in await directory.opened(connection) if one.township not in there]
 
-    return await transact(engine, work)
+    bare = await snapshot(engine, find)
+    for township in bare:
+        await transact(engine, partial(_begin, township=township, now_ms=now_ms))
+    return bare
+
+
+async def _begin(connection: AsyncConnection, township: str, now_ms: int) -> None:
+    """The first keys of a township, unless another process that starts at the same time has just made them."""
+    await townships.lock(connection, township)
+    if not await keys.of_township(connection, township):
+        await vault_of(connection).begin(connection, township, now_ms)
 
 
 async def listed(engine: AsyncEngine) -> list[KeyRow]:

@@ -33,13 +33,14 @@ from server.storage.engine import open_engine, snapshot, transact
 from server.storage.tables import metadata
 from server.sync.judge import Author
 from server.sync.push import Upload, push
+from server.vault.sealing import opened
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.ids import uuid7
 from sync_protocol.limits import DEFAULTS, Limits
 from sync_protocol.messages import Verdict
 from sync_protocol.state import RecordState
-from tests.vaults import vault
+from tests.vaults import keys_in, vault
 
 T = TypeVar("T")
 TOWN: Final = "321283104"
@@ -249,12 +250,17 @@ class Village:
         return self.run(snapshot(self.services.engine, read))
 
     def changes(self) -> dict[str, dict[str, Any]]:
-        """The table of changes by id."""
+        """The table of changes by id, what they say opened."""
         table = metadata.tables["changes"]
 
         async def read(connection: AsyncConnection) -> dict[str, dict[str, Any]]:
-            rows = await connection.execute(select(table))
-            return {str(row._mapping["change_id"]): dict(row._mapping) for row in rows}
+            rows = [dict(row._mapping) for row in await connection.execute(select(table))]
+            kept = await connection.execute(select(metadata.tables["township_keys"]))
+            keys = keys_in(dict(row._mapping) for row in kept)
+            for row in rows:
+                plain = opened(bytes(row["payload"]), keys[row["township_id"]], row["record_id"])
+                row["payload"] = plain
+            return {str(row["change_id"]): row for row in rows}
 
         return self.run(snapshot(self.services.engine, read))
 
