@@ -5,7 +5,7 @@ import json
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -240,6 +240,9 @@ class Device:
     def turn(self) -> None:
         """The worker saves something."""
         assert self.worker is not None
+        if self.world.jumps and self.random.random() < self.world.jumps:
+            self.clock.set()
+            self.clock_changed()
         try:
             self.worker.turn()
         except StoreFull:
@@ -268,9 +271,16 @@ class Office:
 
     async def turn(self) -> None:
         """One thing that an office does."""
+        turns = [self._edit, self._move, self._decide, self._replay, self._act]
+        await self._tried(self.random.choices(turns, self.world.habits.office)[0])
+
+    async def decide(self) -> None:
+        """Somebody opens the inbox and decides what differs."""
+        await self._tried(self._decide)
+
+    async def _tried(self, turn: Callable[[], Awaitable[None]]) -> None:
         try:
-            turns = [self._edit, self._move, self._decide, self._replay, self._act]
-            await self.random.choices(turns, self.world.habits.office)[0]()
+            await turn()
         except RoundbookError:
             return  # refused, or the link broke: the table of changes says what became of it
 
@@ -333,6 +343,8 @@ class World:
     processes: int
     link_faults: Sequence[str]
     habits: Habits
+    fades: float = 0.0
+    jumps: float = 0.0
     seen: Counter[str] = field(default_factory=Counter)
     values: Values = field(default_factory=Values)
     witness: Witness = field(default_factory=Witness)
@@ -357,6 +369,7 @@ class World:
         disk.copy(self.template.folder / "town.sqlite", self.folder / "town.sqlite")
         self.servers = Servers(self.template.wired, self.folder, self.processes, self.now, self.part())
         self.office = Office(self, self.template.token, self.link(), self.part())
+        self.office.link.fades = 0.0
 
     def part(self) -> Random:
         """Randomness of its own for one part, so that a part that is left out changes no other."""
@@ -368,7 +381,7 @@ class World:
 
     def link(self) -> Link:
         """A way to the servers."""
-        return Link(self.servers.serve, self.part(), self.seen, self.chance, self.link_faults)
+        return Link(self.servers.serve, self.part(), self.seen, self.chance, self.link_faults, self.fades)
 
     def say(self, what: str) -> None:
         """A line of the trace."""
