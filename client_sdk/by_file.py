@@ -18,7 +18,7 @@ from client_sdk.store import meta
 from client_sdk.store.answers import apply_answer
 from client_sdk.store.meta import Asked
 from client_sdk.store.store import Store
-from client_sdk.syncing import Steps, not_enrolled
+from client_sdk.syncing import Steps, not_enrolled, wipe_revoked
 from sync_protocol.codec import Malformed, read_answer
 from sync_protocol.errors import Refused, StoreDamaged, StoreFull
 from sync_protocol.files import (
@@ -61,7 +61,7 @@ def write_request(store: Store, steps: Steps, path: Path, random: Callable[[int]
 
     Nothing leaves the queue: only an answer ends an entry.
     """
-    with store.read() as tx:
+    with store.inner.read() as tx:
         identity, key = meta.identity(tx), _key(meta.profile(tx))
         reread = meta.reread(tx)
     if identity is None:
@@ -77,7 +77,7 @@ def write_request(store: Store, steps: Steps, path: Path, random: Callable[[int]
     bare = Envelope("request", identity.township, identity.device, random(NONCE_BYTES), b"")
     plain = pack_carried(Carried(outgoing.headers, outgoing.body))
     sealed = AESGCM(key).encrypt(bare.nonce, plain, bare.bound)
-    with store.write() as tx:
+    with store.inner.write() as tx:
         asked = Asked(collected.nonce, collected.ids, collected.cursor)
         meta.put_asked(tx, (*meta.asked(tx), asked)[-ASKED_MAX:])
     _write(path, pack(msgspec.structs.replace(bare, sealed=sealed)))
@@ -91,9 +91,12 @@ def take_answer(store: Store, path: Path, now_ms: int, new_epoch: Callable[[], s
     """
     answer, asked = _read(store, path)
     applied = apply_answer(store, answer, asked.ids, now_ms, None, new_epoch)
-    with store.write() as tx:
+    with store.inner.write() as tx:
         meta.put_asked(tx, tuple(one for one in meta.asked(tx) if one.nonce != asked.nonce))
         meta.put_reread(tx, applied.reread)
+    store.keep_recoverable()
+    if answer.revoked:
+        wipe_revoked(store)
     return _taken(answer, applied)
 
 
@@ -104,7 +107,7 @@ def _taken(answer: SyncAnswer, applied: Applied) -> Taken:
 
 def _read(store: Store, path: Path) -> tuple[SyncAnswer, Asked]:
     """The answer in a file, and the request that it answers."""
-    with store.read() as tx:
+    with store.inner.read() as tx:
         identity, key = meta.identity(tx), _key(meta.profile(tx))
         cursor, open_ones = meta.text(tx, meta.CURSOR), meta.asked(tx)
     try:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from client_sdk.store import keyfile, meta, queue, records, sidecar
+from client_sdk.store import keyfile, locks, meta, queue, records, sidecar
 from client_sdk.store.database import Database, Tx
 from client_sdk.store.epoch import EpochFile
 from client_sdk.store.schema import MIGRATIONS, version
@@ -75,7 +75,7 @@ def _files(path: Path) -> list[Look]:
 
 
 _NAME: Final = "用 --store 指定文件，或登记本机 / name the file with --store, or enrol"
-_KEY: Final = "放回密钥文件的副本，它从不改变 / put a copy of the key file back: it never changes"
+_KEY: Final = "放回密钥文件的副本 / put a copy of the key file back"
 _FORKS: Final = (
     "不用处理：下次打开自动换新编号，未上传的照常上传，不会重复 / nothing: the next opening counts anew, and "
     "what is unsent arrives once"
@@ -100,7 +100,22 @@ def _content(tx: Tx, epoch_file: EpochFile) -> list[Look]:
                 "schema", "note", says, "不用处理：打开时自动更新 / nothing: opening it brings it up to date"
             ),
         ]
-    return [*looks, _epoch(tx, epoch_file), _queue(tx), _base(tx), _waiting(tx)]
+    return [*looks, *_closed(tx), _epoch(tx, epoch_file), _queue(tx), _base(tx), _waiting(tx)]
+
+
+def _closed(tx: Tx) -> list[Look]:
+    """Whether the store is closed to its worker."""
+    found = locks.reason(tx)
+    if found is None:
+        return []
+    return [
+        Look(
+            found.code,
+            "bad",
+            str(found),
+            "有信号时同步 / sync when there is a network: roundbook-device sync",
+        )
+    ]
 
 
 def _epoch(tx: Tx, file: EpochFile) -> Look:

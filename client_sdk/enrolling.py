@@ -7,11 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from client_sdk.compression import Undecodable, unpacked
-from client_sdk.store import meta
+from client_sdk.store import keys, locks, meta
 from client_sdk.store.database import Tx
 from client_sdk.store.meta import Contact, Identity
 from client_sdk.store.store import Store, refuse_with_queue
@@ -23,12 +21,10 @@ from sync_protocol.codec import Malformed, encode, read_enrol_answer
 from sync_protocol.codes import CODES
 from sync_protocol.errors import Incompatible, Refused, RoundbookError
 from sync_protocol.messages import EnrolAnswer, EnrolRequest
-from sync_protocol.signing import encode_bytes
 from sync_protocol.versions import CURRENT
 
 ENROL_PATH: Final = "/v1/devices/enrol"
 _ANSWER_BYTES_MAX: Final = 16 * 2**20
-_SEED_BYTES: Final = 32
 _OK: Final = 200
 _SERVER_ERROR: Final = 500
 
@@ -42,30 +38,30 @@ def prepare(store: Store, code: str, random: Callable[[int], bytes]) -> bytes:
     if not writable(code):
         wrong = CODES["code_invalid"]
         raise Refused(wrong.name, f"{wrong.zh} / {wrong.en}", wrong.status)
-    with store.write() as tx:
+    with store.inner.write() as tx:
         refuse_with_queue(tx)
-        seed = meta.offered_key(tx)
+        seed = keys.enrolling(tx)
         if seed is None:
-            seed = random(_SEED_BYTES)
-            meta.put_offered_key(tx, seed)
-    public = Ed25519PrivateKey.from_private_bytes(seed).public_key()
-    raw = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    return encode(EnrolRequest(CURRENT, code, encode_bytes(raw), CLIENT))
+            seed = random(keys.SEED_BYTES)
+            keys.put_enrolling(tx, seed)
+    return encode(EnrolRequest(CURRENT, code, keys.public_text(seed), CLIENT))
 
 
 def finish(store: Store, at: Address, response: Response, clock: Callable[[], int], epoch: str) -> None:
     """Takes the answer in. Raises Offline when it is none, Refused or Incompatible when it says no."""
     answer = _answer(response)
-    with store.write() as tx:
+    with store.inner.write() as tx:
         refuse_with_queue(tx)
         if meta.identity(tx) is not None:
             _start_over(tx)
             store.fork(tx, epoch)
-        meta.bind_offered_key(tx)
+        keys.enrolled(tx, answer.now)
         profile, server = answer.profile, answer.server.rpartition(":")[0]
         meta.put_identity(tx, Identity(at.url, server, profile.device, profile.township, at.authority))
         meta.put_profile(tx, profile)
         meta.put_contact(tx, Contact(answer.now, clock()))
+        locks.met(tx)
+    store.keep_recoverable()
 
 
 def _start_over(tx: Tx) -> None:
@@ -74,6 +70,7 @@ def _start_over(tx: Tx) -> None:
         tx.run(f"DELETE FROM {table}")  # noqa: S608 (constants)
     for name in (meta.CURSOR, meta.SERIAL, meta.RECEIPTS):
         meta.forget(tx, name)
+    locks.start_over(tx)
 
 
 def _refused(response: Response, body: bytes) -> RoundbookError:

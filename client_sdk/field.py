@@ -15,15 +15,16 @@ from client_sdk.answering import answer_problem
 from client_sdk.by_file import Taken
 from client_sdk.field_edits import Edits
 from client_sdk.field_views import Views
+from client_sdk.invited import place_and_code
 from client_sdk.problem import Answer, Problem, Told, told
 from client_sdk.reading import Reading
 from client_sdk.record import Record
 from client_sdk.saving import Saving
-from client_sdk.store import meta
+from client_sdk.store import keys, meta
 from client_sdk.store.store import Store, open_store
 from client_sdk.syncing import OnProgress, Steps
 from client_sdk.transport import HttpTransport, LinkBroken, Response, Transport
-from client_sdk.trust import Address, address, pinned, read_authority, township_time_ms, vouched
+from client_sdk.trust import Address, pinned, read_authority, township_time_ms, vouched
 from sync_protocol.ids import RANDOM_BYTES, uuid7
 from sync_protocol.session import Policy, SyncSession
 from sync_protocol.session_report import SyncReport
@@ -70,16 +71,21 @@ class FieldClient(Edits, Views):
         random: Random = secrets.token_bytes,
         transport: Transport | None = None,
         sleep: Callable[[float], object] = time.sleep,
+        to_sync: bool = False,
     ) -> Self:
         """Opens the device's store, or creates it. `transport` replaces HTTP, `clock` and `random` the system's.
 
-        Raises WrongPassphrase, StoreDamaged, StoreFull, StoreLocked or Incompatible.
+        Raises WrongPassphrase, StoreDamaged, StoreFull, Incompatible; StoreLocked when its lease has ended, Revoked
+        when its device was revoked. With `to_sync` it opens all the same where its passphrase still fits, and shows
+        nothing before a sync has opened it again.
         """
 
         def new_epoch() -> str:
             return uuid7(clock(), random(RANDOM_BYTES))
 
-        store = open_store(Path(path), passphrase, new_epoch, random)
+        store = open_store(Path(path), passphrase, new_epoch, random, clock)
+        if not to_sync:
+            store.require_open()
         return cls(store, clock=clock, random=random, transport=transport, sleep=sleep)
 
     def close(self) -> None:
@@ -97,8 +103,8 @@ class FieldClient(Edits, Views):
 
     # With the server
 
-    def enrol(self, url: str, *, code: str, ca: str | Path | None = None) -> None:
-        """Makes this store a device of the server at `url`, by a one-time code.
+    def enrol(self, url: str, *, code: str | None = None, ca: str | Path | None = None) -> None:
+        """Makes this store a device of the server at `url`, by a one-time code; or by the text of a QR code alone.
 
         `ca` names a PEM file: from now on this device believes a server of that authority alone, and keeps its
         certificate in the store.
@@ -106,8 +112,8 @@ class FieldClient(Edits, Views):
         Raises Offline, Refused (`server_code` code_invalid), or QueueNotEmpty when another device's changes
         are unsent here. After Offline the same code may be tried again while it is valid.
         """
-        at = address(url, ca)
-        body = self.ask_to_enrol(code)
+        at, given = place_and_code(url, code, ca)
+        body = self.ask_to_enrol(given)
         try:
             response = self._transport(at).exchange(
                 "POST", enrolling.ENROL_PATH, syncing.json_headers(), body
@@ -122,12 +128,23 @@ class FieldClient(Edits, Views):
         Without `ca`, an authority that was pinned stays. Raises NotEnrolled, or Refused for a `ca` that is none.
         """
         authority = None if ca is None else read_authority(ca)
-        with self._store.write() as tx:
+        with self._store.inner.write() as tx:
             identity = meta.identity(tx)
             if identity is None:
                 raise syncing.not_enrolled()
             at = vouched(url, authority or identity.authority)
             meta.put_identity(tx, msgspec.structs.replace(identity, url=at.url, authority=at.authority))
+
+    def replace_key(self) -> None:
+        """Draws another key to sign with; the next sync offers it to the server. After 90 days this happens by itself.
+
+        May be repeated: while a key is offered, no further one is drawn. Raises NotEnrolled.
+        """
+        with self._store.write() as tx:
+            if meta.identity(tx) is None:
+                raise syncing.not_enrolled()
+            if keys.replacement(tx) is None:
+                keys.put_replacement(tx, self._random(keys.SEED_BYTES))
 
     def sync(self, progress: OnProgress | None = None, *, policy: Policy | None = None) -> SyncReport:
         """Sends the queue and reads what is new.
@@ -152,6 +169,10 @@ class FieldClient(Edits, Views):
     ) -> Record | None:
         """See Problem.answer."""
         return answer_problem(self, self._store, problem, answer, note, dict(fields or {}))
+
+    def set_passphrase(self, passphrase: str) -> None:
+        """From now on this passphrase opens the store, and no other."""
+        self._store.put_passphrase(passphrase, self._random)
 
     def wipe(self) -> None:
         """Removes the store from this device. Raises QueueNotEmpty while anything is unsent."""
@@ -215,7 +236,7 @@ class FieldClient(Edits, Views):
         """How a server at this address proves itself; None leaves it to the system."""
         if at.authority is None:
             return None
-        with self._store.read() as tx:
+        with self._store.inner.read() as tx:
             met = meta.contact(tx)
         contact = None if met is None else (met.server_ms, met.device_ms)
         return pinned(at.authority, lambda begins_ms: township_time_ms(self._clock(), contact, begins_ms))

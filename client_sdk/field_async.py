@@ -14,11 +14,12 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from client_sdk import enrolling, syncing
 from client_sdk.field import Clock, FieldClient, Random, system_clock
+from client_sdk.invited import place_and_code
 from client_sdk.problem import Answer, AsyncProblem, Told
 from client_sdk.record import Record
 from client_sdk.syncing import OnProgress, Steps
 from client_sdk.transport import AsyncHttpTransport, AsyncTransport, LinkBroken
-from client_sdk.trust import Address, address
+from client_sdk.trust import Address
 from sync_protocol.session import Policy, SyncSession
 from sync_protocol.session_report import SyncReport
 
@@ -57,12 +58,15 @@ class AsyncFieldClient:
         random: Random = secrets.token_bytes,
         transport: AsyncTransport | None = None,
         sleep: Sleep = asyncio.sleep,
+        to_sync: bool = False,
     ) -> "_Opening":
         """See FieldClient.open."""
 
         async def opened() -> AsyncFieldClient:
             blocking = await asyncio.to_thread(
-                partial(FieldClient.open, path, passphrase=passphrase, clock=clock, random=random)
+                partial(
+                    FieldClient.open, path, passphrase=passphrase, clock=clock, random=random, to_sync=to_sync
+                )
             )
             return cls(blocking, transport=transport, sleep=sleep)
 
@@ -81,10 +85,10 @@ class AsyncFieldClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def enrol(self, url: str, *, code: str, ca: str | Path | None = None) -> None:
+    async def enrol(self, url: str, *, code: str | None = None, ca: str | Path | None = None) -> None:
         """See FieldClient.enrol."""
-        at = await asyncio.to_thread(address, url, ca)
-        body = await asyncio.to_thread(self.blocking.ask_to_enrol, code)
+        at, given = await asyncio.to_thread(place_and_code, url, code, ca)
+        body = await asyncio.to_thread(self.blocking.ask_to_enrol, given)
         transport = await self._transport(at)
         try:
             response = await transport.exchange("POST", enrolling.ENROL_PATH, syncing.json_headers(), body)
@@ -110,6 +114,7 @@ class AsyncFieldClient:
         """See Problem.answer."""
         return await asyncio.to_thread(self.blocking.answer, problem, answer, note, fields)
 
+    replace_key = _awaited(FieldClient.replace_key)
     set_server = _awaited(FieldClient.set_server)
     create = _awaited(FieldClient.create)
     submit = _awaited(FieldClient.submit)
@@ -132,6 +137,7 @@ class AsyncFieldClient:
     grids = _awaited(FieldClient.grids)
     me = _awaited(FieldClient.me)
     actions = _awaited(FieldClient.actions)
+    set_passphrase = _awaited(FieldClient.set_passphrase)
     wipe = _awaited(FieldClient.wipe)
     rescue = _awaited(FieldClient.rescue)
     take_in = _awaited(FieldClient.take_in)

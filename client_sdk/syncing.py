@@ -6,19 +6,28 @@ loops at the end carry out the rest, one blocking and one under asyncio.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from client_sdk.compression import ACCEPTED, Undecodable, packed, unpacked
-from client_sdk.store import meta, queue
+from client_sdk.store import keys, locks, meta, queue
 from client_sdk.store.answers import apply_answer
 from client_sdk.store.store import Store
 from client_sdk.transport import AsyncTransport, LinkBroken, Response, Transport
 from client_sdk.trust import Address, advice
 from sync_protocol import signing
-from sync_protocol.errors import Incompatible, NotEnrolled, Offline, Refused, Revoked, RoundbookError
+from sync_protocol.errors import (
+    Incompatible,
+    NotEnrolled,
+    Offline,
+    QueueNotEmpty,
+    Refused,
+    Revoked,
+    RoundbookError,
+)
 from sync_protocol.ids import RANDOM_BYTES, uuid7
 from sync_protocol.session import SyncSession
 from sync_protocol.session_report import Progress, SyncReport
@@ -40,6 +49,7 @@ from sync_protocol.session_steps import (
 SYNC_PATH: Final = "/v1/sync"
 CLIENT: Final = "roundbook-device/0.1"
 _NONCE_BYTES: Final = 16
+_UNAUTHORISED: Final = 401
 _PLAIN_BYTES_MAX: Final = 64 * 2**20
 OnProgress = Callable[[Progress], object]
 
@@ -59,30 +69,35 @@ class Steps:
         self._store, self._clock, self._random = store, clock, random
         self._through: int | None = None
         self._serial = 0
-        with store.read() as tx:
-            identity, seed = meta.identity(tx), meta.private_key(tx)
-        if identity is None or seed is None:
+        with store.inner.read() as tx:
+            identity, self._seed = meta.identity(tx), keys.present(tx) or b""
+        if identity is None or not self._seed:
             raise not_enrolled()
         self._identity = identity
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self._began_ms = clock()
         self.address = Address(identity.url, identity.authority)
 
     def collect(self, action: Collect) -> Collected:
         """Reads the queue and where the device stands; what the request will use up is durable on return."""
         store = self._store
-        with store.write() as tx:
+        with store.inner.write() as tx:
             batch = queue.batch(tx, action.changes_max, action.bytes_max)
             if batch.counter:
                 store.using(tx, batch.counter)
-            self._through = action.through if action.through is not None else queue.last_place(tx)
+            self._through = action.through
+            if self._through is None or locks.is_revoked(tx):  # then everything goes, the drafts as well
+                self._through = queue.last_place(tx)
             left, left_bytes = queue.waiting(tx, self._through)
             self._serial = meta.integer(tx, meta.SERIAL) + 1
             meta.put(tx, meta.SERIAL, self._serial)
+            self._seed = keys.present(tx) or self._seed
+            if keys.is_due(tx):
+                keys.put_replacement(tx, self._random(keys.SEED_BYTES))
+            identity = self._identity
             profile = meta.profile(tx)
             return Collected(
                 nonce=self._random(_NONCE_BYTES).hex(),
-                server=self._identity.server,
+                server=identity.server,
                 epoch=meta.text(tx, meta.EPOCH) or "",
                 now=self._clock(),
                 lowest=queue.lowest(tx),
@@ -96,12 +111,14 @@ class Steps:
                 changes=batch.changes,
                 client=CLIENT,
                 numbers=batch.numbers,
+                offer=keys.offer(tx, identity.township, identity.device, self._serial),
             )
 
     def dress(self, action: Exchange) -> Outgoing:
         """Compresses and signs a body."""
         body, headers = packed(action.body)
-        signature = self._key.sign(signing.signed_bytes("POST", SYNC_PATH, self._serial, body))
+        key = Ed25519PrivateKey.from_private_bytes(self._seed)
+        signature = key.sign(signing.signed_bytes("POST", SYNC_PATH, self._serial, body))
         identity = self._identity
         signed = signing.headers(identity.township, identity.device, self._serial, signature)
         return Outgoing({**json_headers(), **headers, **signed}, body)
@@ -109,6 +126,8 @@ class Steps:
     def read(self, outgoing: Outgoing, response: Response) -> Event:
         """A response as the session takes it."""
         up, down = len(outgoing.body), len(response.body)
+        if response.status == _UNAUTHORISED and self._former_key():
+            return Broken("former_key", self._chance(), up, down)
         try:
             body = unpacked(response.body, response.headers.get("content-encoding", ""), _PLAIN_BYTES_MAX)
         except Undecodable:
@@ -122,9 +141,12 @@ class Steps:
 
     def apply(self, action: Apply) -> Applied:
         """Applies an answer, durably."""
-        return apply_answer(
+        applied = apply_answer(
             self._store, action.answer, action.sent, self._clock(), self._through, self._new_id
         )
+        if action.answer.profile is not None:
+            self._store.keep_recoverable()
+        return applied
 
     def end(self, action: Finish) -> SyncReport:
         """The report, or the error that the failure means."""
@@ -133,7 +155,14 @@ class Steps:
         )
         if action.failure is None:
             return report
+        if action.failure == "revoked_device":
+            wipe_revoked(self._store)
         raise failure(action.failure, action.reason)
+
+    def _former_key(self) -> bool:
+        """Whether there is a key to try that the server may know; it may have been restored from a backup."""
+        with self._store.inner.write() as tx:
+            return keys.fall_back(tx)
 
     def _new_id(self) -> str:
         return uuid7(self._clock(), self._random(RANDOM_BYTES))
@@ -204,6 +233,12 @@ async def run_async(
         if on_progress is not None:
             on_progress(session.progress)
     return steps.end(action)
+
+
+def wipe_revoked(store: Store) -> None:
+    """Removes the store of a revoked device once everything is handed in; its caller holds the sync's lock."""
+    with suppress(QueueNotEmpty):  # the link held not long enough: it stays closed, and the next sync goes on
+        store.wipe_in_sync(failure("revoked_device", "revoked"))
 
 
 def json_headers() -> dict[str, str]:

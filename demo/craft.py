@@ -51,7 +51,9 @@ def _put(
     place: str | None = None,
 ) -> None:
     """Appends one change to the queue; durable on return."""
-    store = open_store(device.path, device.passphrase, lambda: _id(device), device.draw.randbytes)
+    store = open_store(
+        device.path, device.passphrase, lambda: _id(device), device.draw.randbytes, device.clock
+    )
     with store, store.write() as tx:
         contact, at_ms = meta.contact(tx), device.clock()
         change = Change(

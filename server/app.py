@@ -114,6 +114,7 @@ def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Serv
         secrets.token_bytes,
         settings.limits,
         sign_in=settings.sign_in,
+        lease_days=settings.lease_days,
         contact_minutes=settings.contact_minutes,
         turns=Turns(max(1, settings.pool_size // _POOL_SHARES), settings.wait_s),
     )

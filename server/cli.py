@@ -22,6 +22,7 @@ from server.commands.directory import directory, township
 from server.commands.keys import keys
 from server.commands.kinds import kinds
 from server.commands.opening import Json
+from server.commands.recovery import recover, recovery
 from server.commands.staff import staff
 from server.files import SQLITE
 from server.refused import RefusedError
@@ -79,6 +80,8 @@ app.add_typer(device, name="device")
 app.add_typer(application, name="application")
 app.add_typer(audit, name="audit")
 app.add_typer(keys, name="keys")
+device.command()(recover)
+app.add_typer(recovery, name="recovery")
 app.command()(rescue.answer)
 app.command()(database.doctor)
 app.command()(database.backup)

@@ -40,6 +40,8 @@ class Services(msgspec.Struct, frozen=True):
     """So many random bytes, fit for keys."""
     limits: Limits
     sign_in: SignInLimits = SignInLimits()
+    lease_days: int = 0
+    """How long a device's store stays open without a contact; 0: for ever."""
     contact_minutes: int = 10
     """How long contact may be shown after a reason was stated."""
     keys: Memory[bytes] = msgspec.field(default_factory=_keys)

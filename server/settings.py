@@ -43,6 +43,7 @@ _RANGES: Final = {
     "unread_s": (1, 3_600),
     "body_patience_s": (1, 3_600),
     "code_minutes": (1, 1_440),
+    "lease_days": (0, 3_650),
     "failures_per_address": (1, 10**6),
     "failures_total": (1, 10**6),
     "contact_minutes": (1, 1_440),
@@ -116,6 +117,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     """The slowest link that is waited for: an eighth of what a bad 2G link carries."""
     code_minutes: int = 10
     """How long a one-time code for a device is valid."""
+    lease_days: int = 30
+    """How long the store of a device stays open without a contact with the server; 0: for ever."""
     failures_per_address: int = 20
     """Wrong one-time codes that one address may send in a minute, to one worker process."""
     failures_total: int = 120

@@ -68,11 +68,11 @@ def read_request(body: bytes, limits: Limits = DEFAULTS) -> SyncRequest:
         message = f"a request takes at most {limits.changes_max} changes, this one has {len(request.changes)}"
         raise Malformed(message)
     texts = (request.nonce, request.client, request.protocol, request.profile or "", *request.reread)
+    if request.offer is not None:
+        texts += (request.offer.key, request.offer.proof)
     texts += tuple(text for one in request.numbers.values() for text in (one.number, one.proof))
     if not request.nonce or not is_id(request.epoch) or not all(map(_is_short_text, texts)):
-        message = (
-            f"nonce, client and numbers are texts of 1 to {_TEXT_MAX} printable characters, the epoch a UUID"
-        )
+        message = f"nonce, client, numbers, offer are texts of 1 to {_TEXT_MAX} printable characters, the epoch a UUID"
         raise Malformed(message)
     if max(abs(request.now), abs(request.lowest), abs(request.queued), abs(request.page_bytes)) > INTEGER_MAX:
         message = f"numbers of the frame lie within {INTEGER_MAX}"

@@ -10,7 +10,7 @@
     +-- Refused            the server refused a request; `code` says why
     |   +-- VersionConflict    a field was changed meanwhile; read it again
     |   +-- Forbidden          the token's scopes do not cover this
-    +-- StoreLocked        another process has the store open for writing
+    +-- StoreLocked        another process has the store open for writing, or its lease has ended
     +-- WrongPassphrase    the passphrase does not open the store
     +-- StoreDamaged       the store's file is damaged; the next step is in the message
     +-- StoreFull          the disk is full; what was being saved is not saved, everything before is
@@ -97,7 +97,7 @@ class Forbidden(Refused):
 
 
 class StoreLocked(RoundbookError):
-    """Another process is writing to the store."""
+    """Another process is writing to the store, or its lease has ended: the message says the next step."""
 
     code = "store_locked"
 

@@ -10,6 +10,7 @@ import msgspec
 
 from sync_protocol.canonical import Digest
 from sync_protocol.registration import Claim
+from sync_protocol.rotation import KeyOffer
 
 
 class SyncRequest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -37,6 +38,8 @@ class SyncRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     client: str = ""
     numbers: dict[str, Claim] = {}
     """Record to the registration number that it had, of changes that are offered again."""
+    offer: KeyOffer | None = None
+    """Another key that the device wants to sign with from now on; see rotation.py."""
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -169,6 +172,10 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
     duty_phone: str | None = None
     file_key: str | None = None
     """The key of this device's files (files.py), base64url without padding."""
+    recovery_key: str | None = None
+    """The township's recovery key, X25519, to which the store's key is sealed (keyfile.py); base64url as above."""
+    lease_days: int = 0
+    """How long the store stays open without a contact (lease.py); 0: as long as its passphrase is known."""
 
 
 class SyncAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -191,6 +198,9 @@ class SyncAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     serial: int | None = None
     """The request's serial was old: the last one seen. Verdicts count, but there is no page; sign above it."""
     revoked: bool = False
+    """The device, or this copy of it, reads nothing any more: it hands in what it has not sent."""
+    key: str | None = None
+    """The key that the request offered is the one that the device signs with."""
     cursor_refused: str | None = None
     """Why the cursor could not be used (a code): the page reads from the beginning."""
     page: Page | None = None

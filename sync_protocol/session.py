@@ -167,6 +167,7 @@ class SyncSession:
             page_bytes=self._page_bytes,
             client=event.client,
             numbers=event.numbers,
+            offer=event.offer,
         )
         self.state = State.EXCHANGE
         return Exchange(encode(request))

@@ -4,6 +4,7 @@ import msgspec
 
 from sync_protocol.messages import SyncAnswer
 from sync_protocol.registration import Claim
+from sync_protocol.rotation import KeyOffer
 from sync_protocol.session_report import SyncReport
 
 # Actions: what the driver does next, and by which event it reports.
@@ -83,6 +84,8 @@ class Collected(msgspec.Struct, frozen=True):
     client: str = ""
     numbers: dict[str, Claim] = {}
     """Record to the registration number that a change of the batch brought it before, with its proof."""
+    offer: KeyOffer | None = None
+    """A key that the server has not yet said it has taken."""
 
 
 class Received(msgspec.Struct, frozen=True):

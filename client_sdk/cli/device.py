@@ -23,11 +23,17 @@ Authority = Annotated[
 
 @commands.command()
 def enrol(
-    context: typer.Context, url: str, *, code: Annotated[str, typer.Option()], ca: Authority = None
+    context: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="ADDRESS|TEXT", help="服务器地址，或二维码内容")],
+    *,
+    code: Annotated[str | None, typer.Option(help="一次性设备码 The code.", show_default=False)] = None,
+    ca: Authority = None,
 ) -> None:
-    """登记本机 Make this store a device of a server, with a one-time code.
+    """登记本机 Make this store a device of a server, with a one-time code or the text of its QR code.
 
     Example: roundbook-device enrol https://roundbook.example --code ABCD-EFGH --ca township-ca.pem
+
+    Example: roundbook-device enrol "ROUNDBOOK1 https://roundbook.example ABCD-EFGH"
     """
     with opened(context) as device:
         device.enrol(url, code=code, ca=ca)
@@ -42,9 +48,44 @@ def set_server(context: typer.Context, url: str, *, ca: Authority = None) -> Non
 
     Example: roundbook-device set-server https://roundbook.example --ca township-ca.pem
     """
-    with opened(context) as device:
+    with opened(context, to_sync=True) as device:
         device.set_server(url, ca=ca)
         output.say(f"已改为 {url}，本机内容不变 / the server is at {url} now; the queue is unchanged")
+
+
+@commands.command("set-passphrase")
+def set_passphrase(
+    context: typer.Context,
+    *,
+    new: Annotated[
+        str,
+        typer.Option(
+            prompt="新口令 New passphrase",
+            hide_input=True,
+            confirmation_prompt=True,
+            envvar="ROUNDBOOK_NEW_PASSPHRASE",
+            show_envvar=True,
+        ),
+    ],
+) -> None:
+    """更换口令 Open this store by another passphrase from now on.
+
+    Example: roundbook-device set-passphrase
+    """
+    with opened(context) as device:
+        device.set_passphrase(new)
+        output.say("口令已更换 / the new passphrase opens this store from now on")
+
+
+@commands.command("replace-key")
+def replace_key(context: typer.Context) -> None:
+    """更换本机密钥 Sign with another key from the next sync on, as happens by itself after 90 days.
+
+    Example: roundbook-device replace-key
+    """
+    with opened(context) as device:
+        device.replace_key()
+        output.say("下次同步时更换密钥 / the next sync replaces the key that this device signs with")
 
 
 @commands.command()
@@ -138,7 +179,7 @@ def sync(context: typer.Context, *, json: AsJson = False) -> None:
 
     Example: roundbook-device sync
     """
-    with opened(context) as device:
+    with opened(context, to_sync=True) as device:
         if json:
             output.as_json(device.sync())
             return
@@ -189,7 +230,7 @@ def write_request(context: typer.Context, file: Path) -> None:
 
     Example: roundbook-device write-request /media/usb/wang.request
     """
-    with opened(context) as device:
+    with opened(context, to_sync=True) as device:
         count = device.write_request(file)
         output.say(
             f"已写入 {count} 条，请送到镇里，再带回回复文件 / wrote {count} changes to {file}: carry it to the "
@@ -203,7 +244,7 @@ def take_answer(context: typer.Context, file: Path) -> None:
 
     Example: roundbook-device take-answer /media/usb/wang.answer
     """
-    with opened(context) as device:
+    with opened(context, to_sync=True) as device:
         done = device.take_answer(file)
         more = (
             "" if done.complete else "；还有内容，请再写请求文件 / there is more: write another request file"

@@ -20,9 +20,9 @@ Named = Annotated[str, typer.Argument(metavar="RECORD", help="编号、短码或
 
 
 @contextmanager
-def opened(context: typer.Context) -> Iterator[FieldClient]:
-    """The device of `--store`; its passphrase from the environment, else asked for."""
-    with FieldClient.open(context.obj, passphrase=passphrase()) as device:
+def opened(context: typer.Context, *, to_sync: bool = False) -> Iterator[FieldClient]:
+    """The device of `--store`; its passphrase from the environment, else asked for. `to_sync`: see FieldClient.open."""
+    with FieldClient.open(context.obj, passphrase=passphrase(), to_sync=to_sync) as device:
         yield device
 
 

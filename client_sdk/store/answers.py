@@ -5,7 +5,7 @@ Verdicts come before the page, because the page is read after them: what it brin
 
 from collections.abc import Callable, Sequence
 
-from client_sdk.store import meta, news, pages, problems, queue
+from client_sdk.store import keys, locks, meta, news, pages, problems, queue
 from client_sdk.store.database import Tx
 from client_sdk.store.meta import Contact
 from client_sdk.store.store import Store
@@ -23,10 +23,13 @@ def apply_answer(
     new_epoch: Callable[[], str],
 ) -> Applied:
     """Applies an answer to the request that carried the changes `sent`; durable on return, or nothing happened."""
-    with store.write() as tx:
+    with store.inner.write() as tx:
         meta.put_contact(tx, Contact(answer.now, device_ms))
+        locks.met(tx)
         if answer.serial is not None:
             meta.put(tx, meta.SERIAL, max(answer.serial, meta.integer(tx, meta.SERIAL)))
+        if answer.key is not None:
+            keys.taken(tx, answer.key, answer.now)
         offered = _offer(tx, answer)
         _verdicts(tx, answer, sent)
         if answer.cursor_refused is not None:
@@ -41,6 +44,11 @@ def apply_answer(
         elif answer.send_from is not None:
             queue.again_from(tx, answer.send_from)
         queue.expire(tx, answer.now)
+        if answer.revoked:
+            # Its worker gets nothing to see any more, and nobody comes back to a draft: all of it is handed in.
+            locks.revoke(tx)
+            queue.release_all(tx)
+            through = None
         left, _ = queue.waiting(tx, through)
     return Applied(left, turned.received, turned.removed, tuple(turned.changed), turned.reread)
 

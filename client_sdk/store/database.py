@@ -54,6 +54,7 @@ class Database:
     def __init__(self, path: Path, key: bytes) -> None:
         """Opens or creates the file. Raises StoreDamaged when the key does not fit or a page is damaged."""
         self._path = path
+        self._closed: RoundbookError | None = None
         self._turn = threading.RLock()
         with self._in_words():
             self._connection: Any = sqlcipher3.connect(
@@ -90,14 +91,17 @@ class Database:
         with self._turn, self._in_words():
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def close(self) -> None:
-        """Ends the connection; the last one moves the log into the file."""
+    def close(self, because: RoundbookError | None = None) -> None:
+        """Ends the connection; the last one moves the log into the file. `because` is raised at whoever comes later."""
         with self._turn:
+            self._closed = because or self._closed
             self._connection.close()
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Tx]:
         with self._turn, self._in_words():
+            if self._closed is not None:
+                raise self._closed
             self._connection.execute(begin)
             try:
                 yield Tx(self._connection)

@@ -40,11 +40,6 @@ class EpochFile:
         if counter > self.counter or epoch != self.epoch:
             self._write(epoch, counter)
 
-    def remove(self) -> None:
-        """Forgets the copy, when the store is wiped."""
-        self._path.unlink(missing_ok=True)
-        self.epoch, self.counter = None, 0
-
     def _read(self) -> None:
         try:
             content = sidecar.read(self._path) or {}

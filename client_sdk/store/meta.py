@@ -55,37 +55,37 @@ class Asked(msgspec.Struct, frozen=True):
 
 def asked(tx: Tx) -> tuple[Asked, ...]:
     """The requests in files whose answers have not come, the oldest first."""
-    return _get(tx, "asked", tuple[Asked, ...]) or ()
+    return get(tx, "asked", tuple[Asked, ...]) or ()
 
 
 def put_asked(tx: Tx, value: tuple[Asked, ...]) -> None:
     """Replaces them."""
-    _put(tx, "asked", value)
+    put_value(tx, "asked", value)
 
 
 def reread(tx: Tx) -> tuple[str, ...]:
     """Grids that an answer in a file showed to differ: the next request file asks for them."""
-    return _get(tx, "reread", tuple[str, ...]) or ()
+    return get(tx, "reread", tuple[str, ...]) or ()
 
 
 def put_reread(tx: Tx, value: tuple[str, ...]) -> None:
     """Replaces them."""
-    _put(tx, "reread", value)
+    put_value(tx, "reread", value)
 
 
 def integer(tx: Tx, name: str) -> int:
     """A number, 0 when it was never set."""
-    return _get(tx, name, int) or 0
+    return get(tx, name, int) or 0
 
 
 def text(tx: Tx, name: str) -> str | None:
     """A text, None when it was never set."""
-    return _get(tx, name, str)
+    return get(tx, name, str)
 
 
 def put(tx: Tx, name: str, value: int | str) -> None:
     """Sets a number or a text."""
-    _put(tx, name, value)
+    put_value(tx, name, value)
 
 
 def forget(tx: Tx, name: str) -> None:
@@ -95,53 +95,32 @@ def forget(tx: Tx, name: str) -> None:
 
 def identity(tx: Tx) -> Identity | None:
     """Which device this is; None before it was enrolled."""
-    return _get(tx, "identity", Identity)
+    return get(tx, "identity", Identity)
 
 
 def put_identity(tx: Tx, value: Identity) -> None:
     """Binds the store to a device."""
-    _put(tx, "identity", value)
-
-
-def private_key(tx: Tx) -> bytes | None:
-    """The Ed25519 seed of the device, 32 bytes."""
-    return _get(tx, "private_key", bytes)
-
-
-def offered_key(tx: Tx) -> bytes | None:
-    """The seed that was drawn to enrol, and is kept until the server has bound it."""
-    return _get(tx, "offered_key", bytes)
-
-
-def put_offered_key(tx: Tx, seed: bytes) -> None:
-    """Keeps the seed before it is shown."""
-    _put(tx, "offered_key", seed)
-
-
-def bind_offered_key(tx: Tx) -> None:
-    """The server has bound the offered key: it is the device's now."""
-    tx.run("INSERT OR REPLACE INTO meta SELECT 'private_key', value FROM meta WHERE key = 'offered_key'")
-    forget(tx, "offered_key")
+    put_value(tx, "identity", value)
 
 
 def contact(tx: Tx) -> Contact | None:
     """The last contact."""
-    return _get(tx, "contact", Contact)
+    return get(tx, "contact", Contact)
 
 
 def put_contact(tx: Tx, value: Contact) -> None:
     """Keeps the last contact."""
-    _put(tx, "contact", value)
+    put_value(tx, "contact", value)
 
 
 def profile(tx: Tx) -> Profile | None:
     """Who the device is and its grids; its kinds are in a table of their own."""
-    return _get(tx, "profile", Profile)
+    return get(tx, "profile", Profile)
 
 
 def put_profile(tx: Tx, value: Profile) -> None:
     """Replaces the profile. Kinds of earlier profiles stay readable."""
-    _put(tx, "profile", msgspec.structs.replace(value, kinds=()))
+    put_value(tx, "profile", msgspec.structs.replace(value, kinds=()))
     for raw in value.kinds:
         try:
             kind = from_json(bytes(raw))
@@ -161,10 +140,12 @@ def kinds(tx: Tx) -> dict[str, Kind]:
     return {kind.name: kind for kind in map(from_json, (row[0] for row in rows))}
 
 
-def _get(tx: Tx, name: str, type_: type[Value]) -> Value | None:
+def get(tx: Tx, name: str, type_: type[Value]) -> Value | None:
+    """What stands under a name, None when nothing does."""
     row = tx.row("SELECT value FROM meta WHERE key = ?", name)
     return msgspec.json.decode(row[0], type=type_) if row is not None else None
 
 
-def _put(tx: Tx, name: str, value: object) -> None:
+def put_value(tx: Tx, name: str, value: object) -> None:
+    """Sets what stands under a name."""
     tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", name, msgspec.json.encode(value))

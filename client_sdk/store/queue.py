@@ -82,6 +82,14 @@ def release(tx: Tx, record: str) -> None:
         )
 
 
+def release_all(tx: Tx) -> None:
+    """Sends every draft on its way: of a device that was revoked, nobody will come back to them."""
+    for (record,) in tx.rows(
+        "SELECT record FROM changes WHERE status = 'draft' GROUP BY record ORDER BY min(place)"
+    ):
+        release(tx, record)
+
+
 def tear_up(tx: Tx, record: str) -> None:
     """Forgets a draft that was never sent."""
     tx.run("DELETE FROM changes WHERE record = ? AND status = 'draft'", record)

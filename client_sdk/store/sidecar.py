@@ -1,11 +1,10 @@
 """Small files beside the store: JSON with a check sum, replaced as a whole or not at all."""
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from sync_protocol import keyfile
 
 
 class SidecarDamaged(ValueError):  # noqa: N818 (it is the file that is damaged)
@@ -19,18 +18,14 @@ def read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     try:
-        content: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, Any])
-        check = content.pop("check")
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+        return keyfile.read(raw)
+    except keyfile.NotWritten as error:
         raise SidecarDamaged(path.name) from error
-    if check != _check(content):
-        raise SidecarDamaged(path.name)
-    return content
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
     """Replaces the file; returns when it is durable. OSError when the disk does not take it."""
-    raw = msgspec.json.encode({**content, "check": _check(content)}, order="sorted")
+    raw = keyfile.written(content)
     fresh = path.with_name(f"{path.name}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -39,10 +34,6 @@ def write(path: Path, content: dict[str, Any]) -> None:
         os.fsync(file.fileno())
     fresh.replace(path)
     _sync_folder(path.parent)
-
-
-def _check(content: dict[str, Any]) -> str:
-    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

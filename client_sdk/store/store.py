@@ -1,16 +1,16 @@
 """The open store: files, transactions, and which copy of the store this is."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
-from client_sdk.store import keyfile, meta, queue
+from client_sdk.store import keyfile, locks, meta, queue
 from client_sdk.store.database import Database, Tx
 from client_sdk.store.epoch import EpochFile
 from client_sdk.store.lock import sync_lock
 from client_sdk.store.schema import migrate
-from sync_protocol.errors import QueueNotEmpty, StoreDamaged, StoreFull
+from sync_protocol.errors import QueueNotEmpty, Revoked, RoundbookError, StoreDamaged, StoreFull, StoreLocked
 from sync_protocol.kinds import Kind
 
 _SUFFIXES = ("-wal", "-shm", "-journal")
@@ -23,17 +23,27 @@ class Store:
         """Use `open_store`."""
         self.path = path
         self.key = key
-        self._database = database
+        self.inner: Final = database
+        """The database, for an exchange with the server: that goes on while the store is closed to its worker."""
         self._epoch_file = epoch_file
         self._kinds: tuple[str, dict[str, Kind]] = ("", {})
 
-    def write(self) -> AbstractContextManager[Tx]:
-        """A transaction that is durable when the block ends, and never was when it raises."""
-        return self._database.write()
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """A transaction that is durable when the block ends, and never was when it raises.
 
-    def read(self) -> AbstractContextManager[Tx]:
-        """A transaction whose queries all see the same state."""
-        return self._database.read()
+        Raises StoreLocked or Revoked while the store is closed to its worker (locks.py).
+        """
+        with self.inner.write() as tx:
+            locks.require_open(tx)
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A transaction whose queries all see the same state; raises as `write` does."""
+        with self.inner.read() as tx:
+            locks.require_open(tx)
+            yield tx
 
     def sync_lock(self) -> AbstractContextManager[None]:
         """Held while a sync runs; raises Busy when another holds it."""
@@ -67,23 +77,54 @@ class Store:
         with _disk_in_words():
             self._epoch_file.reach(meta.text(tx, meta.EPOCH) or "", counter)
 
+    def require_open(self) -> None:
+        """Raises StoreLocked or Revoked, and closes the files, while the store is closed to its worker."""
+        try:
+            with self.read():
+                pass
+        except (StoreLocked, Revoked):
+            self.close()
+            raise
+
+    def keep_recoverable(self) -> None:
+        """Seals the store's key to the recovery key of the township, where that is known and was not done yet.
+
+        A disk that does not take it is no reason to stop working: each opening tries again.
+        """
+        with suppress(StoreFull), _disk_in_words(), self.inner.write() as tx:
+            of, profile = meta.identity(tx), meta.profile(tx)
+            if of is not None and profile is not None and profile.recovery_key is not None:
+                keyfile.seal(self.key_path, self.key, profile.recovery_key, of.township, of.device)
+
+    def put_passphrase(self, passphrase: str, random: Callable[[int], bytes]) -> None:
+        """From now on this passphrase opens the store, and no other."""
+        with _disk_in_words(), self.write():
+            keyfile.put_passphrase(self.key_path, self.key, passphrase, random)
+
     def wipe(self) -> None:
         """Removes the store from the disk. Raises QueueNotEmpty while anything would be lost (failures, row 20)."""
-        with self.sync_lock(), self.write() as tx:
+        with self.sync_lock():
+            self.wipe_in_sync(
+                StoreDamaged("本机数据已清除 / the store was wiped: open it again to begin anew")
+            )
+
+    def wipe_in_sync(self, because: RoundbookError) -> None:
+        """The same for whoever holds the sync's lock already; `because` is raised at whoever still uses this store.
+
+        The key goes first, in one step that says why; should the rest be interrupted, the next opening does it.
+        """
+        with self.inner.write() as tx:
             refuse_with_queue(tx)
             # Whoever else has the file open is refused, and saves nothing into the void.
             tx.run("DROP TABLE changes")
-        self.close()
-        for suffix in _SUFFIXES:
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
-        self._epoch_file.remove()
-        for kind in ("key", "lock"):
-            _beside(self.path, kind).unlink(missing_ok=True)
+        with _disk_in_words():
+            keyfile.destroy(self.key_path)
+        self.inner.close(because)
+        _remove(self.path)
 
     def close(self) -> None:
         """Closes the file."""
-        self._database.close()
+        self.inner.close()
 
     def __enter__(self) -> Self:
         return self
@@ -93,13 +134,21 @@ class Store:
 
 
 def open_store(
-    path: Path, passphrase: str, new_epoch: Callable[[], str], random: Callable[[int], bytes]
+    path: Path,
+    passphrase: str,
+    new_epoch: Callable[[], str],
+    random: Callable[[int], bytes],
+    clock: Callable[[], int],
 ) -> Store:
-    """Opens the store at `path`, or creates it.
+    """Opens the store at `path`, or creates it. It may be closed to its worker then: `Store.read` says so.
 
-    Raises WrongPassphrase, StoreDamaged, StoreFull, StoreLocked, or Incompatible for a newer store.
+    Raises WrongPassphrase, StoreDamaged, StoreFull, StoreLocked where no passphrase opens it any more, Revoked
+    where all was handed in and nothing is left, or Incompatible for a newer store.
     """
-    key_path, epoch_file = _beside(path, "key"), EpochFile(_beside(path, "epoch"))
+    key_path = _beside(path, "key")
+    if keyfile.is_destroyed(key_path):
+        _remove(path)
+    epoch_file = EpochFile(_beside(path, "epoch"))
     is_new = not path.exists() or path.stat().st_size == 0
     if is_new and epoch_file.exists:
         message = (
@@ -123,15 +172,43 @@ def open_store(
     try:
         migrate(database)
         store = Store(path, key, database, epoch_file)
-        with _disk_in_words(), store.write() as tx:
-            if not epoch_file.fits(meta.text(tx, meta.EPOCH), meta.integer(tx, meta.COUNTER)):
-                store.fork(tx, new_epoch())
+        _settle(store, epoch_file, new_epoch, clock())
         if is_new:
             database.settle()
     except BaseException:
         database.close()
         raise
     return store
+
+
+def _settle(store: Store, epoch_file: EpochFile, new_epoch: Callable[[], str], now_ms: int) -> None:
+    """What an opening finds out: another copy, a lease that has ended, a wipe that was interrupted."""
+    with _disk_in_words(), store.inner.write() as tx:
+        if not epoch_file.fits(meta.text(tx, meta.EPOCH), meta.integer(tx, meta.COUNTER)):
+            store.fork(tx, new_epoch())
+        over = locks.look_at_lease(tx, now_ms) == "over"
+        done = locks.is_revoked(tx) and not queue.unsent(tx)
+    if done:
+        with store.sync_lock():
+            store.wipe_in_sync(locks.revoked())
+        raise locks.revoked()
+    store.keep_recoverable()
+    if over:
+        with _disk_in_words(), store.inner.write():
+            gone = keyfile.forget_passphrase(store.key_path)
+        if gone:
+            raise StoreLocked(locks.OVER)
+
+
+def _remove(path: Path) -> None:
+    """Removes the files of a store, the key file last: it says that this is meant."""
+    for suffix in _SUFFIXES:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    _beside(path, "epoch").unlink(missing_ok=True)
+    with suppress(PermissionError):  # somebody holds it, on a system where that keeps it there
+        _beside(path, "lock").unlink(missing_ok=True)
+    _beside(path, "key").unlink(missing_ok=True)
 
 
 def refuse_with_queue(tx: Tx) -> None:

@@ -17,6 +17,7 @@ from server.commands.sealing import seal_stored
 from server.files import require_database
 from server.health.service import state_of
 from server.kinds.service import install_shipped
+from server.recovery import service as recovery_service
 from server.refused import RefusedError
 from server.settings import Settings, read, shown_database
 from server.storage import keys
@@ -150,6 +151,7 @@ def _begin_sealing(settings: Settings) -> None:
 def ensure_keys(settings: Settings) -> None:
     """Sees that the master key fits the database and every township has keys; raises KeyMissing."""
     with_engine(settings, lambda engine: vault_service.ensure(engine, now_ms()))
+    with_engine(settings, lambda engine: recovery_service.ensure(engine, now_ms()))
 
 
 def add_shipped_kinds(settings: Settings) -> None:

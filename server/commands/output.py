@@ -88,6 +88,11 @@ def say(text: str) -> None:
     _sentence(text, error=False)
 
 
+def block(text: str) -> None:
+    """Prints lines as they are: a picture made of characters."""
+    sys.stdout.write(text)
+
+
 def hint(text: str) -> None:
     """Prints a sentence that is not part of the result, such as the next step."""
     _sentence(text, error=True, style="dim")

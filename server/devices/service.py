@@ -120,7 +120,9 @@ async def enrol(services: Services, request: EnrolRequest) -> EnrolAnswer:
             await append(connection, Act(township, "device_enrolled", Actor("device", device), now_ms, told))
         elif not _same(key, await devices.public_key(connection, township, code.device_id)):
             raise CodeInvalid
-        own = await profile(connection, township, code.device_id or device, services.registry)
+        own = await profile(
+            connection, township, code.device_id or device, services.registry, services.lease_days
+        )
         return EnrolAnswer(CURRENT, found.server, now_ms, own)
 
     return await services.write(township, work)

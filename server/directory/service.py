@@ -12,6 +12,7 @@ from server.audit.chain import INSTALLATION
 from server.audit.log import append
 from server.directory.reading import Division, Listed, Row, RowRefusal
 from server.directory.working import required
+from server.recovery import service as recovery
 from server.refused import RefusedError
 from server.storage import directory, townships
 from server.storage.directory import GridRow, Opened, Place
@@ -160,6 +161,7 @@ async def open_township(
         await townships.lock(connection, township)
         if new:
             await vault_of(connection).begin(connection, township, now_ms)
+            await recovery.begin(connection, township, now_ms)
         there = await directory.grids_of(connection, township)
         wanted = _grids(villages, grids, there)
         known = {row.grid: row for row in there}

@@ -35,6 +35,10 @@ class DeviceRow(msgspec.Struct, frozen=True):
     contact_ms: int | None
     queued: int
     client: str
+    offset_ms: int | None
+    """How far the server's clock was ahead of the device's at the last contact."""
+    key_ms: int | None
+    """Since when the device signs with its present key; None: since it was enrolled."""
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -212,6 +216,8 @@ _LISTED: Final = _with_staff(
         devices.c.contact_ms,
         devices.c.queued,
         devices.c.client,
+        devices.c.offset_ms,
+        devices.c.key_ms,
     )
 )
 

@@ -143,10 +143,39 @@ devices = Table(
     Column("offset_ms", BigInteger),
     Column("queued", BigInteger, nullable=False),  # as last reported
     Column("client", String(200), nullable=False),
+    Column("key_ms", Millis),  # since when it signs with public_key; none: since it was enrolled
     _key("devices", "device_id"),
     ForeignKeyConstraint(
         ["township_id", "staff_id"], ["staff.township_id", "staff.staff_id"], name="fk_devices_staff"
     ),
+)
+
+former_keys = Table(
+    "former_keys",
+    metadata,
+    _township(),
+    Column("device_id", Id, nullable=False),
+    Column(
+        "public_key", LargeBinary, nullable=False
+    ),  # what a copy of its store from before still signs with
+    Column("replaced_ms", Millis, nullable=False),
+    _key("former_keys", "device_id", "public_key"),
+    ForeignKeyConstraint(
+        ["township_id", "device_id"],
+        ["devices.township_id", "devices.device_id"],
+        name="fk_former_keys_devices",
+    ),
+)
+
+recovery_keys = Table(
+    "recovery_keys",
+    metadata,
+    _township(),
+    Column("public_key", LargeBinary, nullable=False),  # X25519: what devices seal their store's key to
+    Column("made_ms", Millis, nullable=False),
+    Column("offline_ms", Millis),  # since when the private half is not on this server
+    _key("recovery_keys", "public_key"),
+    ForeignKeyConstraint(["township_id"], ["townships.township_id"], name="fk_recovery_keys_townships"),
 )
 
 enrolments = Table(

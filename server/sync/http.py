@@ -1,6 +1,6 @@
 """POST /v1/sync: who signed it, what it says, what is answered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
@@ -14,7 +14,7 @@ from server.bodies import JSON_TYPE, decompress, read_body
 from server.problems import Problem
 from server.security import DEVICE
 from server.services import Services
-from server.sync.service import Caller, UnknownDevice, public_key, sync
+from server.sync.service import Caller, UnknownDevice, every_key, public_key, sync
 from sync_protocol import codec, signing
 from sync_protocol.ids import is_id, place_level
 from sync_protocol.versions import spoken
@@ -67,12 +67,26 @@ async def authenticate(services: Services, path: str, headers: Mapping[str, str]
         or place_level(credentials.township) != "township"
     ):
         raise Problem("unauthorised", "the request is not signed by a device")
-    key = await public_key(services, credentials.township, credentials.device)
-    if key is None:
+    known = await public_key(services, credentials.township, credentials.device)
+    if known is None:
         raise Problem("signature_invalid")
     signed = signing.signed_bytes("POST", path, credentials.serial, body)
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(credentials.signature, signed)
-    except InvalidSignature as error:
-        raise Problem("signature_invalid") from error
-    return Caller(credentials.township, credentials.device, credentials.serial)
+    key = _signer([known], credentials.signature, signed)
+    if key is None:
+        # The key was replaced, maybe by another process, or somebody makes signatures up.
+        every = await every_key(services, credentials.township, credentials.device)
+        key = _signer(every, credentials.signature, signed)
+    if key is None:
+        raise Problem("signature_invalid")
+    return Caller(credentials.township, credentials.device, credentials.serial, key)
+
+
+def _signer(keys: Sequence[bytes], signature: bytes, signed: bytes) -> bytes | None:
+    """The key that a signature was made with; None when it is none of these."""
+    for key in keys:
+        try:
+            Ed25519PublicKey.from_public_bytes(key).verify(signature, signed)
+        except InvalidSignature:
+            continue
+        return key
+    return None

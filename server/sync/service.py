@@ -9,6 +9,7 @@ import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.devices import rotation
 from server.devices.profile import profile
 from server.services import Services
 from server.storage import contact, townships
@@ -26,6 +27,8 @@ from sync_protocol.cursor import Cursor, CursorInvalid, from_the_beginning, unse
 from sync_protocol.files import key_of
 from sync_protocol.ids import is_id
 from sync_protocol.messages import Profile, SyncAnswer, SyncRequest
+from sync_protocol.rotation import standing
+from sync_protocol.signing import encode_bytes
 from sync_protocol.versions import CURRENT
 
 _log: Final = structlog.get_logger(__name__)
@@ -41,6 +44,8 @@ class Caller(msgspec.Struct, frozen=True):
     township: str
     device: str
     serial: int
+    key: bytes
+    """The key that the signature fits: the device's, or one that it had before."""
 
 
 class _Taken(msgspec.Struct, frozen=True):
@@ -50,10 +55,14 @@ class _Taken(msgspec.Struct, frozen=True):
     contact: Contact
     cursor: Cursor | None
     cursor_refused: str | None
+    revoked: bool
+    """The device, or the copy of it that asks, reads nothing."""
+    key: str | None
+    """The key that was offered and is the device's."""
 
 
 async def public_key(services: Services, township: str, device: str) -> bytes | None:
-    """The key that a device signs with; None for one that does not exist. A device's key never changes."""
+    """The key that a device signs with, as far as this process knows; None for one that does not exist."""
     known = services.keys.get((township, device))
     if known is not None:
         return known
@@ -65,6 +74,18 @@ async def public_key(services: Services, township: str, device: str) -> bytes | 
     if key is not None:
         services.keys.put((township, device), key)
     return key
+
+
+async def every_key(services: Services, township: str, device: str) -> list[bytes]:
+    """The key that a device signs with now, then its former ones: read anew, since another process may bind one."""
+
+    async def read(connection: AsyncConnection) -> list[bytes]:
+        return await contact.every_key(connection, township, device)
+
+    keys = await snapshot(services.engine, read)
+    if keys:
+        services.keys.put((township, device), keys[0])
+    return keys
 
 
 async def file_key(services: Services, township: str, device: str) -> bytes | None:
@@ -113,10 +134,11 @@ async def _answered(
         fork=pushed.ordered.fork,
         offer_above=pushed.offer_above,
         serial=known.serial if old else None,
-        revoked=known.revoked,
+        revoked=taken.revoked,
+        key=taken.key,
         cursor_refused=taken.cursor_refused,
     )
-    return answer if old or known.revoked else await _with_page(services, caller, request, taken, answer)
+    return answer if old or taken.revoked else await _with_page(services, caller, request, taken, answer)
 
 
 async def _take(
@@ -133,9 +155,13 @@ async def _take(
     if township is None or known is None:
         raise UnknownDevice
     cursor, refused = _cursor(request, township.cursor_key, caller.device)
-    reading = Reading(request.now, now_ms)
+    reading, old = Reading(request.now, now_ms), caller.serial <= known.serial
+    offered = rotation.offered(caller.township, caller.device, caller.serial, request.offer)
+    shown = standing(caller.key, known.public_key, offered)
+    # An old request may have been signed before the key was replaced, and be carried here in a file since.
+    revoked = known.revoked or (shown == "copy" and not old)
     upload = Upload(
-        Author(caller.device, caller.township, known.role, frozenset(known.grids), known.revoked),
+        Author(caller.device, caller.township, known.role, frozenset(known.grids), revoked),
         changes,
         reading,
         request.epoch,
@@ -143,7 +169,7 @@ async def _take(
         request.lowest,
         _proof(cursor, known),
         request.numbers,
-        known_only=caller.serial <= known.serial,
+        known_only=old,
     )
     pushed = await push(connection, township, upload, services.registry, services.limits)
     if pushed.offer_above is not None and cursor is not None:
@@ -152,7 +178,12 @@ async def _take(
         await contact.write(
             connection, caller.township, caller.device, _remembered(caller, request, pushed, upload)
         )
-    return _Taken(pushed, known, cursor, refused)
+    key = None
+    if offered is not None and not revoked and (shown == "told" or (shown == "bind" and not old)):
+        key = encode_bytes(offered)
+        if shown == "bind":
+            await rotation.bind(connection, caller.township, caller.device, offered, now_ms)
+    return _Taken(pushed, known, cursor, refused, revoked, key)
 
 
 def _proof(cursor: Cursor | None, known: Contact) -> Proof:
@@ -219,6 +250,6 @@ async def _profile(
     remembered = services.profiles.get(key, services.clock())
     if remembered is not None:
         return remembered
-    found = await profile(connection, caller.township, caller.device, services.registry)
+    found = await profile(connection, caller.township, caller.device, services.registry, services.lease_days)
     services.profiles.put(key, found, services.clock())
     return found

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from client_sdk import FieldClient, NotEnrolled, Refused, Response, StoreDamaged
+from client_sdk import FieldClient, NotEnrolled, Refused, Response, Revoked, StoreDamaged
 from tests.e2e.links import Link, dead
 from tests.e2e.test_restore_drill import ROUNDBOOK, command, roundbook
 from tests.e2e.village import GRID, NEXT_GRID, OTHER_TOWN, TOWN, Village, assert_converged
@@ -148,7 +148,9 @@ def test_a_revoked_device_hands_in_by_file_and_reads_nothing(village: Village) -
     device.write_request(request)
     device.take_answer(carried(village, request))
     assert [one["code"] for one in village.quarantine().values()] == ["revoked_device"]
-    assert [entry.status for entry in device.queue()] == ["quarantined"]
+    with pytest.raises(Revoked):
+        device.queue()
+    assert not list(village.folder.glob("王芳*"))
 
 
 @pytest.mark.slow

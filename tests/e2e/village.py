@@ -69,19 +69,21 @@ class Clock:
 class Village:
     """The server, its township, and what a test does to them. `now_ms` is the server's clock."""
 
-    def __init__(self, url: str, folder: Path, stack: ExitStack, limits: Limits = DEFAULTS) -> None:
+    def __init__(
+        self, url: str, folder: Path, stack: ExitStack, limits: Limits = DEFAULTS, lease_days: int = 0
+    ) -> None:
         self.url, self.folder, self._stack = url, folder, stack
         self.now_ms = START_MS
         self.random = Random(20261121).randbytes
-        self.services = self._services(limits)
+        self.services = self._services(limits, lease_days)
         self.link = stack.enter_context(LoopbackTransport(create_app(Settings(database=url), self.services)))
         self.clerk = self._token = ""
         self._ids = 0
 
-    def _services(self, limits: Limits) -> Services:
+    def _services(self, limits: Limits, lease_days: int = 0) -> Services:
         engine = open_engine(self.url, pool_size=4, vault=vault())
         registry = Registry(engine, self.clock)
-        return Services(engine, registry, self.clock, self.random, limits)
+        return Services(engine, registry, self.clock, self.random, limits, lease_days=lease_days)
 
     def clock(self) -> int:
         self.now_ms += 1_000
@@ -312,10 +314,10 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def a_village(url: str, folder: Path, limits: Limits = DEFAULTS) -> Iterator[Village]:
+def a_village(url: str, folder: Path, limits: Limits = DEFAULTS, lease_days: int = 0) -> Iterator[Village]:
     """A prepared village on a migrated, empty database."""
     with ExitStack() as stack:
-        village = Village(url, folder, stack, limits)
+        village = Village(url, folder, stack, limits, lease_days)
         village.prepare()
         yield village
 

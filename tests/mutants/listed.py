@@ -18,6 +18,7 @@ CHAINS, RULES, REPLAY = (f"tests/protocol/test_merge_{name}.py" for name in ("ch
 SESSION, CLOCK = "tests/protocol/test_session.py", "tests/protocol/test_clock.py"
 LANES: Final = "tests/lanes/test_lanes_model.py::test_a_device_holds_its_scope_whatever_moves_under_its_pages"
 DEVICE, STORE, EDITS = (f"tests/client/test_{name}.py" for name in ("sync", "store", "edits"))
+REVOKED, LEASE = "tests/e2e/test_revoked.py", "tests/protocol/test_lease.py"
 CONFLICTS, QUARANTINE = "tests/server/test_conflicts_api.py", "tests/server/test_quarantine_api.py"
 
 _COMMIT: Final = (
@@ -472,5 +473,54 @@ MUTANTS: Final = (
             f"{REPLAY}::test_row_32_a_replayed_older_value_does_not_beat_the_own_newer_one",
             f"{QUARANTINE}::test_a_replayed_change_never_overrides_a_later_one_of_its_own_chain",
         ),
+    ),
+    # A device that is revoked, replaces its key, or stays away.
+    Mutant(
+        "drafts-of-a-revoked-device-stay-behind",
+        ("G2", "8"),
+        "client_sdk/store/answers.py",
+        "            queue.release_all(tx)\n",
+        "",
+        (f"{REVOKED}::test_row_8_nothing_is_shown_or_saved_between_the_answer_and_the_wipe",),
+    ),
+    Mutant(
+        "whoever-was-not-told-of-its-key-is-a-copy",
+        ("G3",),
+        "sync_protocol/rotation.py",
+        'return "told" if offered == present else "copy"',
+        'return "copy"',
+        ("tests/e2e/test_replaced_keys.py::test_a_key_is_replaced_once_whatever_is_lost",),
+    ),
+    Mutant(
+        "a-former-key-reads-on",
+        ("G5", "12"),
+        "sync_protocol/rotation.py",
+        'return "told" if offered == present else "copy"',
+        'return "told"',
+        ("tests/e2e/test_replaced_keys.py::test_row_12_a_copy_from_before_hands_in_and_reads_nothing",),
+    ),
+    Mutant(
+        "one-jump-of-a-clock-destroys",
+        ("G8",),
+        "sync_protocol/lease.py",
+        'return "locked", Watch(longest, ago_ms)',
+        'return "over", Watch(longest, ago_ms)',
+        (f"{LEASE}::test_one_jump_never_destroys", f"{LEASE}::test_two_days_that_fit_together_are_needed"),
+    ),
+    Mutant(
+        "a-clock-turned-back-unlocks",
+        ("G8",),
+        "sync_protocol/lease.py",
+        "longest = max(watch.longest_ms, ago_ms)",
+        "longest = ago_ms",
+        (f"{LEASE}::test_a_clock_turned_back_unlocks_nothing",),
+    ),
+    Mutant(
+        "an-office-believes-any-store",
+        ("G3",),
+        "server/recovery/handing.py",
+        "if known is None or unsent.public_key not in keys:",
+        "if known is None:",
+        ("tests/e2e/test_recovery.py::test_a_store_that_only_says_it_is_a_device_is_refused",),
     ),
 )

@@ -108,6 +108,22 @@ def office(run: Run, villages: Path) -> Run:
 # --- one story -----------------------------------------------------------------------------------------
 
 
+def test_a_one_time_code_is_shown_and_saved_as_a_qr_code(office: Run, tmp_path: Path) -> None:
+    named = ("device", "code", "--worker", "王芳", "--grid", GRID, "--url", "https://roundbook.example")
+    shown = office(*named, "--qr")
+    code = re.search(r"[2-9A-Z]{4}-[2-9A-Z]{4}", shown.out)
+    assert code is not None
+    rows = [line for line in shown.out.splitlines() if set(line) & set("█▀▄")]
+    assert len(rows) > 10
+    for name, begins in (("code.svg", b"<?xml"), ("code.PNG", b"\x89PNG")):
+        saved = office(*named, "--qr-file", tmp_path / name, "--json")
+        assert saved.json["invitation"] == f"ROUNDBOOK1 https://roundbook.example {saved.json['code']}"
+        assert (tmp_path / name).read_bytes().startswith(begins)
+    lost = office(*named, "--qr-file", tmp_path / "no folder" / "code.svg")
+    assert "could not be written" in lost.err
+    assert re.search(r"[2-9A-Z]{4}-[2-9A-Z]{4}", lost.out)
+
+
 def test_the_contracts_commands_follow_each_other(run: Run, villages: Path) -> None:
     imported = run("directory", "import", villages, "--json").json
     assert imported == {"list_year": 2023, "new": 863, "changed": 0, "unchanged": 0, "refused": []}
@@ -248,6 +264,10 @@ REFUSALS = {
     "staff disable 张三": "Nobody is called '张三': see `roundbook staff list`.",
     "device code --worker 王芳 --grid 32": "A grid is named by 15 digits",
     f"device code --worker 李强 --grid {GRID}": "Devices are for grid workers",
+    f"device code --worker 王芳 --grid {GRID} --qr": "name its address with --url",
+    f"device code --worker 王芳 --grid {GRID} --qr --url https://x/?code=1": "carries a server's address",
+    f"device code --worker 王芳 --grid {GRID} --qr-file code.pdf --url https://x": "saved as .svg or .png",
+    f"device code --worker 王芳 --grid {GRID} --qr --url https://x --ca nowhere.pem": "There is no file",
     "device revoke x": "There is no device 'x': see `roundbook device list`.",
     f"application add --name x --scope all --township {TOWN}": "There is no scope 'all'",
     "directory import none.csv": "There is no file none.csv.",

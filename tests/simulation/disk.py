@@ -278,6 +278,7 @@ class _Dying:
     def close(self) -> None:
         if not self._process.dead:
             self._raw.close()
+            self._process.on_death.remove(self._lose)  # what it had is on the disk, or is meant to be no more
 
 
 Content = tuple[bytes, bytes]

@@ -209,6 +209,9 @@ async def _simulated(template: Template, home: Path, drawn: Plan, *, wire: bool)
     )  # fmt: skip
 
 
+_BRINGS_BACK: Final = {"device's store is put back"}
+
+
 async def _supervised(world: World) -> None:
     """Servers that died are started again within the minute."""
     while True:
@@ -231,10 +234,12 @@ async def _happens(world: World, event: Event) -> None:
     world.say(f"{event.what} ({device.name})" if event.what in _OF_DEVICE else event.what)
     try:
         if event.what in _OF_DEVICE:
-            if device.client is None or device.process.dead:
+            if (device.client is None or device.process.dead) and not device.gone:
                 device.off()
                 await device.open()
-            await _OF_DEVICE[event.what](device, random)
+            if not device.gone or event.what in _BRINGS_BACK:
+                await _OF_DEVICE[event.what](device, random)
+            device.leave()
         else:
             await _OF_TOWN[event.what](world, random)
     except CrashError:
@@ -438,10 +443,11 @@ async def _heal(world: World) -> None:
     for device in world.devices:
         device.process.dies_at, device.process.torn = None, False
         await device.link.quiet()
-        if device.client is None or device.process.dead:
+        if (device.client is None or device.process.dead) and not device.gone:
             device.off()
             await device.open()
-        device.empty()
+        if not device.gone:
+            device.empty()
     await world.office.link.quiet()
     if any(device.damaged for device in world.devices):
         await asyncio.sleep(30 * HOURS)  # records are weighed once a day
@@ -456,7 +462,8 @@ async def _heal(world: World) -> None:
 
 async def _until_complete(device: Device) -> None:
     for _ in range(12):
-        if await device.sync() or device.revoked:
+        if device.gone or await device.sync() or device.revoked:
+            device.leave()
             return
     device.world.wrong.append(f"G6: {device.name} comes to no end")
 

@@ -82,6 +82,8 @@ class Device:
     uncertain: set[str] = field(default_factory=set)
     """Changes whose only copy may have been on a disk that was replaced."""
     revoked: bool = False
+    gone: bool = False
+    """It was revoked, has handed in what it had, and its store is no more."""
     replaced: bool = False
     """A copy took the place of its store."""
     copied: list[str] | None = None
@@ -105,13 +107,19 @@ class Device:
         self.told_by_this_clock = False
         self.process = Process(self.name)
         disk.belongs_to(self.path, self.process)
-        self.client = await AsyncFieldClient.open(
-            self.path,
-            passphrase=PASSPHRASE,
-            clock=self.clock,
-            random=self.random.randbytes,
-            transport=self.link,
-        )
+        try:
+            self.client = await AsyncFieldClient.open(
+                self.path,
+                passphrase=PASSPHRASE,
+                clock=self.clock,
+                random=self.random.randbytes,
+                transport=self.link,
+                to_sync=True,
+            )
+        except Revoked:  # all was handed in before it died
+            self.revoked = self.gone = True
+            return
+        self.gone = False
         world = self.world
         self.worker = Worker(
             self.client.blocking, self.random, world.values, world.witness, world.habits, self._came_back
@@ -128,6 +136,12 @@ class Device:
             witness.saved_ms[change] = self.world.now()
             disturbances = (self.world.chance > 0, self.clock.drift != 0, not self.told_by_this_clock)
             witness.disturb([change], sum(disturbances))
+
+    def leave(self) -> None:
+        """Whether it is still there after it was revoked."""
+        if self.revoked and not self.path.exists():
+            self.off()
+            self.gone = True
 
     def off(self) -> None:
         """Whatever it was doing, it does no more."""
@@ -199,14 +213,14 @@ class Device:
     def fill(self, pages: int) -> None:
         """Leaves so many pages of free space on its disk."""
         assert self.client is not None
-        with self.client.blocking._store.write() as tx:
+        with self.client.blocking._store.inner.write() as tx:
             ((count,),) = tx.rows("PRAGMA page_count")
             tx.rows(f"PRAGMA max_page_count = {count + pages}")
 
     def empty(self) -> None:
         """There is space again."""
         assert self.client is not None
-        with self.client.blocking._store.write() as tx:
+        with self.client.blocking._store.inner.write() as tx:
             tx.rows("PRAGMA max_page_count = 1000000")
 
     @property
@@ -216,7 +230,7 @@ class Device:
     def damage(self) -> None:
         """Writes over a value of a record, past everything that keeps its digest."""
         assert self.client is not None
-        with self.client.blocking._store.write() as tx:
+        with self.client.blocking._store.inner.write() as tx:
             rows = tx.rows("SELECT id, body FROM records ORDER BY id")
             if rows:
                 record, body = self.random.choice(rows)
@@ -234,6 +248,8 @@ class Device:
             self.worker.turn()
         except StoreFull:
             self.world.seen["save refused by a full disk"] += 1
+        except Revoked:
+            self.revoked = True
 
 
 @dataclass(frozen=True)

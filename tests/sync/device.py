@@ -113,7 +113,7 @@ class Device:
             },
         } | more
         body = encode_message(SyncRequest(**request))
-        caller = Caller(self.town.code, self.id, self.serial if serial is None else serial)
+        caller = Caller(self.town.code, self.id, self.serial if serial is None else serial, b"p" * 32)
         return read_answer(encode_message(await sync(self.town.server.services, caller, read_request(body))))
 
     async def sync_all(self, **more: Any) -> SyncAnswer:

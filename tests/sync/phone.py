@@ -58,7 +58,7 @@ class Phone:
             profile=self.profile,
         )
         request = msgspec.structs.replace(request, **more)
-        answer = await sync(server.services, Caller(TOWN, self.device.id, self.serial), request)
+        answer = await sync(server.services, Caller(TOWN, self.device.id, self.serial, b"\0" * 32), request)
         self.profile = answer.profile.tag if answer.profile is not None else self.profile
         self.cursor = answer.page.cursor if answer.page is not None else self.cursor
         return answer

@@ -1,6 +1,7 @@
 """TLS by settings: what is spoken, what a device believes, and what it says when it does not."""
 
 import asyncio
+import json
 import socket
 import ssl
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 from client_sdk import AsyncFieldClient, FieldClient, OfficeClient, Offline, Refused
 from client_sdk.trust import township_time_ms
 from tests.certificates import TODAY, Authority, Pair
-from tests.processes import GRID, Served, application_token, device_code, open_town, serving
+from tests.processes import GRID, Served, application_token, device_code, open_town, run, serving
 
 DAY_MS = 86_400_000
 NOW_MS = int(TODAY.timestamp()) * 1000
@@ -138,6 +139,41 @@ def test_a_device_refuses_a_server_that_its_authority_does_not_vouch_for(
         assert len(worker.queue()) == 1
         worker.set_server(town.url, ca=authority.file)
         assert worker.sync().sent == 1
+
+
+@pytest.mark.slow
+def test_a_qr_code_is_enough_to_enrol_and_to_pin(authority: Authority, tmp_path: Path) -> None:
+    """The server shows its authority, whose fingerprint is in the code; nobody else is told the code."""
+    pair = authority.issue("shows-all")
+    with pair.certificate.open("ab") as chain:
+        chain.write(authority.file.read_bytes())
+    with (
+        encrypted(tmp_path / "data", pair) as served,
+        encrypted(tmp_path / "else", authority.issue()) as short,
+    ):
+        open_town(served.folder, WORKER)
+        named = ("--url", served.url, "--ca", str(authority.file), "--qr-file", str(tmp_path / "code.svg"))
+        said = run(served.folder, "device", "code", "--worker", WORKER, "--grid", GRID, "--json", *named)
+        text = json.loads(said.stdout)["invitation"]
+        other = "sha256:" + "A" * 43
+        for wrong in (
+            text.replace("https", "http"),
+            text.replace(served.url, short.url),  # it does not show its authority
+            " ".join([*text.split()[:3], other]),
+        ):
+            with device(tmp_path) as worker, pytest.raises(Refused, match=r"https://|--ca"):
+                worker.enrol(wrong)
+        with device(tmp_path) as worker:
+            with pytest.raises(Refused, match="QR"):
+                worker.enrol("ROUNDBOOK1 nonsense")
+            with pytest.raises(Refused, match="QR"):
+                worker.enrol(text, ca=Authority(tmp_path, "other").file)
+            with pytest.raises(Offline):
+                worker.enrol(text.replace(str(served.port), "1"))
+            worker.enrol(text)
+            assert worker.me().name == WORKER
+            assert worker.sync().complete
+        assert (tmp_path / "code.svg").read_text().startswith("<?xml")
 
 
 @pytest.mark.slow
