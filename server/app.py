@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Final
 
 from litestar import Litestar, Router
@@ -24,6 +25,7 @@ from server.devices.http import enrol_handler
 from server.feed import http as feed
 from server.health.http import live_handler, ready_handler
 from server.kinds.registry import Registry
+from server.privacy import http as privacy
 from server.quarantine import http as quarantine
 from server.records import http as records
 from server.rescue import http as rescue
@@ -96,7 +98,7 @@ def _bounds(settings: Settings, services: Services) -> Bounds:
 def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     failures = Failures(settings.failures_per_address, settings.failures_total)
     guesses = Failures(settings.sign_in.sign_in_failures_per_address, sessions.TOTAL)
-    office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, rescue)]
+    office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, rescue, privacy)]
     office += [sessions.route_handlers(guesses)]
     return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
 
@@ -111,6 +113,7 @@ def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Serv
         secrets.token_bytes,
         settings.limits,
         sign_in=settings.sign_in,
+        erasures=Path(settings.erasures) if settings.erasures else None,
         turns=Turns(max(1, settings.pool_size // _POOL_SHARES), settings.wait_s),
     )
 

@@ -19,8 +19,11 @@ from server.commands.application import application
 from server.commands.audit import audit
 from server.commands.device import device
 from server.commands.directory import directory, township
+from server.commands.erasures import erasures
 from server.commands.kinds import kinds
+from server.commands.matter import matter
 from server.commands.opening import Json
+from server.commands.retention import retention
 from server.commands.staff import staff
 from server.files import SQLITE
 from server.refused import RefusedError
@@ -77,6 +80,9 @@ app.add_typer(staff, name="staff")
 app.add_typer(device, name="device")
 app.add_typer(application, name="application")
 app.add_typer(audit, name="audit")
+app.add_typer(matter, name="matter")
+app.add_typer(retention, name="retention")
+app.add_typer(erasures, name="erasures")
 app.command()(rescue.answer)
 app.command()(database.doctor)
 app.command()(database.backup)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
@@ -40,6 +41,8 @@ class Services(msgspec.Struct, frozen=True):
     """So many random bytes, fit for keys."""
     limits: Limits
     sign_in: SignInLimits = SignInLimits()
+    erasures: Path | None = None
+    """The list of erasures outside the database; None keeps none, which only tests want."""
     keys: Memory[bytes] = msgspec.field(default_factory=_keys)
     """Public keys of devices, by township and device."""
     profiles: Memory[Profile] = msgspec.field(default_factory=_profiles)

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-ActorSort = Literal["operator", "application", "device", "person"]
+ActorSort = Literal["operator", "service", "application", "device", "person"]
 Name = Literal[
     "application_added",
     "application_revoked",
@@ -20,11 +20,20 @@ Name = Literal[
     "device_grids_changed",
     "device_revoked",
     "directory_imported",
+    "erased_again",
     "exits_forgotten",
+    "hold_lifted",
+    "hold_set",
     "kind_installed",
+    "matter_shown",
+    "narratives_searched",
     "quarantine_discarded",
     "quarantine_replayed",
+    "record_erased",
     "restored",
+    "retention_changed",
+    "retention_done",
+    "retention_told",
     "staff_added",
     "staff_disabled",
     "staff_enabled",
@@ -40,11 +49,20 @@ TITLES: Final[Mapping[str, str]] = {
     "device_grids_changed": "调整设备网格",
     "device_revoked": "注销设备",
     "directory_imported": "导入区划",
+    "erased_again": "恢复后再次抹去",
     "exits_forgotten": "清理移出通知",
+    "hold_lifted": "解除留存",
+    "hold_set": "依法留存",
     "kind_installed": "安装表单",
+    "matter_shown": "出具留存情况",
+    "narratives_searched": "检索叙述",
     "quarantine_discarded": "隔离区不采用",
     "quarantine_replayed": "隔离区重新处理",
+    "record_erased": "抹去记录",
     "restored": "恢复备份",
+    "retention_changed": "调整保存期限",
+    "retention_done": "到期清理",
+    "retention_told": "出具清理报告",
     "staff_added": "添加人员",
     "staff_disabled": "停用人员",
     "staff_enabled": "恢复人员",
@@ -64,6 +82,8 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 OPERATOR: Final = Actor("operator")
+SERVICE: Final = Actor("service")
+"""The server itself, by what was declared."""
 
 
 class Act(msgspec.Struct, frozen=True):

@@ -12,10 +12,12 @@ from migrations.run import current, head
 from server import backup as copies
 from server import doctor as looks
 from server.audit import service as audits
+from server.audit.acts import OPERATOR
 from server.backup import Copied
 from server.certificates import look_at_certificate
 from server.commands import output
 from server.commands.directory import in_words
+from server.commands.erasures import show as show_applied
 from server.commands.opening import (
     Data,
     Database,
@@ -29,6 +31,9 @@ from server.commands.opening import (
 )
 from server.commands.opening import migrate as bring_up_to_date
 from server.doctor import Check
+from server.privacy.applying import Applied, apply_lines
+from server.privacy.listing import lines_in
+from server.privacy.replaced import erased_in
 from server.refused import RefusedError
 from server.restoring import given_in, lost, note_restore
 from server.settings import Settings, shown_database
@@ -156,13 +161,22 @@ def restore(
     make_ready(settings)
     given = given_in(Path(done.kept) if done.kept else None)
     with_engine(settings, lambda engine: note_restore(engine, given, now_ms()))
+    again = _erase_again(settings, Path(done.kept) if done.kept else None)
     heads = with_engine(settings, audits.heads)
     _show(msgspec.structs.replace(done, audit=tuple(heads)), "is restored", as_json=as_json)
     if as_json:
         return
+    if again != Applied():
+        show_applied(again)
     if done.kept:
         output.hint(f"What stood there before is kept as {done.kept}.")
     output.hint(_NEXT)
+
+
+def _erase_again(settings: Settings, kept: Path | None) -> Applied:
+    """Erases again what the backup has brought back: by the list, and by the database that was replaced."""
+    lines = [*lines_in(Path(settings.erasures)), *erased_in(kept)]
+    return with_engine(settings, lambda engine: apply_lines(engine, lines, OPERATOR, now_ms()))
 
 
 def _embedded(settings: Settings, instead: str) -> Settings:

@@ -16,6 +16,8 @@ from sync_protocol.outcome import Sides
 OPEN: Final = "open"
 BY_RULE: Final = "by_rule"
 DECIDED: Final = "decided"
+ERASED: Final = "erased"
+"""Its values are gone with those of its record."""
 
 
 class Conflict(msgspec.Struct, frozen=True):
@@ -39,6 +41,9 @@ _COLUMNS: Final = (
 )
 _decode: Final = msgspec.json.Decoder(Sides).decode
 _ONE: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id")
+_OF_RECORD: Final = text(
+    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND record_id = :record ORDER BY n, conflict_id"
+)
 _AFTER: Final = (
     "status = :status AND n >= :above AND (n > :above OR CAST(conflict_id AS text) > :id) "
     "ORDER BY n, CAST(conflict_id AS text) LIMIT :most"
@@ -67,6 +72,12 @@ async def undecided_of(connection: AsyncConnection, township: str, records: Sequ
         f"{among(connection, 'record_id', 'ids', ID)} AND status <> 'decided'"
     )
     rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})
+    return [_conflict(row) for row in rows]
+
+
+async def all_of(connection: AsyncConnection, township: str, record: str) -> list[Conflict]:
+    """Every conflict of a record, whatever its status, oldest first."""
+    rows = await connection.execute(_OF_RECORD, {"t": township, "record": record})
     return [_conflict(row) for row in rows]
 
 

@@ -42,7 +42,7 @@ _READ_ONLY: Final = "25006"
 _DISK_FULL: Final = "53100"
 _PATIENCE_S: Final = 15.0
 """No attempt begins after so long: a device waits 60 s for its answer, and one attempt may take 30."""
-_BUSY_S: Final = 15
+BUSY_S: Final = 15
 _COMMAND_S: Final = 30
 _WRITE: Final = "roundbook_write"
 _FULL: Final = "roundbook_full"
@@ -52,13 +52,13 @@ class Unavailable(Exception):  # noqa: N818 (the state, not the error, is what c
     """The database cannot take this now; the same request may be sent again later, unchanged."""
 
 
-def open_engine(url: str, *, pool_size: int = 8, wait_s: float = _BUSY_S) -> AsyncEngine:
+def open_engine(url: str, *, pool_size: int = 8, wait_s: float = BUSY_S) -> AsyncEngine:
     """An engine for `sqlite+aiosqlite:///file` or `postgresql+asyncpg://...`.
 
     Who gets none of its `pool_size` connections within `wait_s` seconds is refused with Unavailable.
     """
     embedded = url.startswith("sqlite")
-    arguments = {"timeout": _BUSY_S} if embedded else {"timeout": _BUSY_S, "command_timeout": _COMMAND_S}
+    arguments = {"timeout": BUSY_S} if embedded else {"timeout": BUSY_S, "command_timeout": _COMMAND_S}
     engine = create_async_engine(
         url,
         pool_size=pool_size,

@@ -17,7 +17,7 @@ from sync_protocol.state import RecordState
 
 _COLUMNS: Final = (
     "CAST(record_id AS text) AS record_id, version, placed, kind, place, state, number, deleted, closed, "
-    "body, marks, restricted, digest_high, digest_low"
+    "body, marks, restricted, erased, digest_high, digest_low"
 )
 _REPLACED: Final = (
     "version",
@@ -30,6 +30,7 @@ _REPLACED: Final = (
     "body",
     "marks",
     "restricted",
+    "erased",
     "digest_high",
     "digest_low",
 )
@@ -77,6 +78,7 @@ def state_of(row: Row[Any]) -> RecordState:
         (row.place, row.digest_high, row.digest_low)
         if not (row.deleted or row.closed or row.restricted)
         else None,
+        erased=bool(row.erased),
     )
 
 
@@ -136,6 +138,7 @@ def _row(state: RecordState, received_ms: int) -> tuple[Any, ...]:
         body,
         marks,
         state.restricted,
+        state.erased,
         *halves(form),
     )
 

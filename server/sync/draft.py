@@ -12,6 +12,7 @@ from server.sync.order import Item
 from sync_protocol.changes import Change, encode
 from sync_protocol.clock import Corrected, Reading
 from sync_protocol.codec import Unreadable
+from sync_protocol.erasing import ERASED, keyed
 from sync_protocol.kinds import Kind
 from sync_protocol.messages import Verdict
 from sync_protocol.outcome import Merged
@@ -68,6 +69,8 @@ class Draft:
         answered = self.element.answers_to or self.stored_id
         if self.refused is not None:
             code, where, reason = self.refused.code, self.refused.field, self.refused.reason
+            if code == ERASED:
+                return Verdict(answered, ERASED, self.n)
             return Verdict(answered, "quarantined", self.n, code, where, reason)
         if self.restricted and self.author.grids is not None:
             return Verdict(answered, APPLIED, self.n)
@@ -76,10 +79,11 @@ class Draft:
             answered, self.merged.result, self.n, number=self.number, formerly=self.formerly, differs=differs
         )
 
-    def stored(self) -> Stored:
-        """The row of the table of changes."""
+    def stored(self, key: bytes) -> Stored:
+        """The row of the table of changes. `key` is the township's, for the fingerprint of what is not kept."""
         change, verdict = self.element.change, self.verdict
-        payload = _payload(self.said or change)
+        erased = verdict.result == ERASED
+        payload = b"" if erased else _payload(self.said or change)
         result = verdict.result if self.refused is not None else self.merged.result
         return Stored(
             change_id=self.stored_id,
@@ -97,10 +101,10 @@ class Draft:
             result=result,
             code=verdict.code,
             origin=self.element.origin,
-            fingerprint=self._fingerprint(payload),
+            fingerprint=keyed(key, self.element.fingerprint) if erased else self._fingerprint(payload),
             payload=payload,
             effects=_encode(self.merged.effects) if self.merged.effects else _NO_EFFECTS,
-            verdict=b"" if _is_plain(verdict, self.stored_id, result) else _encode(verdict),
+            verdict=b"" if erased or _is_plain(verdict, self.stored_id, result) else _encode(verdict),
         )
 
     def _fingerprint(self, payload: bytes) -> bytes:
@@ -125,7 +129,9 @@ def _is_plain(verdict: Verdict, change: str, result: str) -> bool:
 
 
 def first_verdict(row: Stored) -> Verdict:
-    """The verdict that a stored change got."""
+    """The verdict that a stored change got; `erased` once what it said was erased: then it shall go everywhere."""
+    if row.erased:
+        return Verdict(row.change_id, ERASED, row.n)
     return _decode_verdict(row.verdict) if row.verdict else _plain(row.change_id, row.result, row.n)
 
 

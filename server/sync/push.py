@@ -28,6 +28,7 @@ from sync_protocol.changes import Change, fields_of
 from sync_protocol.clock import Corrected, Reading, correct
 from sync_protocol.codec import Unreadable
 from sync_protocol.history import STATE, History, Past
+from sync_protocol.ids import is_id
 from sync_protocol.limits import Limits
 from sync_protocol.merge import merge
 from sync_protocol.messages import Unanswered, Verdict
@@ -127,7 +128,8 @@ async def push(
     drafted = {draft.stored_id: draft.verdict for draft in batch.drafts}
     for element, key in batch.ordered.again:
         first = drafted.get(key) or first_verdict(batch.seen[key])
-        _tell(pushed, element, msgspec.structs.replace(first, duplicate=True))
+        answers_to = element.answers_to or first.id  # an erased one is stored without what it answers to
+        _tell(pushed, element, msgspec.structs.replace(first, id=answers_to, duplicate=True))
     return pushed
 
 
@@ -172,7 +174,8 @@ async def _open(connection: AsyncConnection, township: Township, upload: Upload)
     if upload.known_only:
         ordered = Ordered(again=ordered.again, counter=counter)
     taken = _surviving(township, ordered)
-    states = await records.by_ids(connection, township.id, sorted({c.record for c in taken}))
+    wanted = {element.change.record for element, _ in ordered.take if is_id(element.change.record)}
+    states = await records.by_ids(connection, township.id, sorted(wanted))
     known, orphans = await histories(connection, township.id, taken, states, seen, upload.author.id)
     return _Batch(upload, township, seen, ordered, states, known, orphans, township.counter), offer_above
 
@@ -286,7 +289,8 @@ def _number_records(batch: _Batch) -> dict[str, Own]:
 async def _write(connection: AsyncConnection, batch: _Batch, settled: Settled) -> None:
     township, now_ms = batch.township.id, batch.upload.reading.server_ms
     await records.write(connection, township, [batch.records[record] for record in batch.written], now_ms)
-    await changes.append(connection, township, [draft.stored() for draft in batch.drafts])
+    key = batch.township.cursor_key
+    await changes.append(connection, township, [draft.stored(key) for draft in batch.drafts])
     await conflicts.write(connection, township, settled.conflicts)
     await stream.write_exits(connection, township, settled.exits)
     receipts = [(device, msgspec.structs.replace(r, n=batch.number())) for device, r in settled.receipts]

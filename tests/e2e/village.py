@@ -79,7 +79,8 @@ class Village:
     def _services(self, limits: Limits) -> Services:
         engine = open_engine(self.url, pool_size=4)
         registry = Registry(engine, self.clock)
-        return Services(engine, registry, self.clock, self.random, limits)
+        listed = self.folder / "erasures.jsonl"
+        return Services(engine, registry, self.clock, self.random, limits, erasures=listed)
 
     def clock(self) -> int:
         self.now_ms += 1_000
