@@ -36,6 +36,7 @@ from server.settings import Settings
 from server.storage.engine import open_engine
 from server.sync.http import sync_handler
 from server.turns import Turns
+from server.vault import keyfile
 
 VERSION: Final = "0.1.0"
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -119,7 +120,9 @@ def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Serv
 
 
 def _engine(settings: Settings) -> AsyncEngine:
-    return open_engine(settings.database, pool_size=settings.pool_size, wait_s=settings.wait_s)
+    return open_engine(
+        settings.database, pool_size=settings.pool_size, wait_s=settings.wait_s, vault=keyfile.vault(settings)
+    )
 
 
 def _system_ms() -> int:

@@ -154,6 +154,16 @@ def heads_in(connection: sqlite3.Connection) -> list[Head]:
     return [Head(*row) for row in rows]
 
 
+def master_ids_in(file: Path) -> list[str]:
+    """The master keys without which a database file cannot be read whole; none where it cannot say."""
+    try:
+        with contextlib.closing(read_only(file)) as connection:
+            rows = connection.execute("SELECT DISTINCT master_id FROM township_keys ORDER BY master_id")
+            return [master_id for (master_id,) in rows]
+    except sqlite3.Error:  # from before there were keys, or damaged: whoever restores it is told
+        return []
+
+
 def _copied(file: Path, content: Content, kept: str | None = None) -> Copied:
     counts = (content.townships, content.records, content.changes)
     return Copied(str(file), file.stat().st_size, content.revision, *counts, content.audit, kept)

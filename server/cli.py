@@ -20,6 +20,7 @@ from server.commands.audit import audit
 from server.commands.device import device
 from server.commands.directory import directory, township
 from server.commands.erasures import erasures
+from server.commands.keys import keys
 from server.commands.kinds import kinds
 from server.commands.matter import matter
 from server.commands.opening import Json
@@ -83,6 +84,7 @@ app.add_typer(audit, name="audit")
 app.add_typer(matter, name="matter")
 app.add_typer(retention, name="retention")
 app.add_typer(erasures, name="erasures")
+app.add_typer(keys, name="keys")
 app.command()(rescue.answer)
 app.command()(database.doctor)
 app.command()(database.backup)

@@ -16,8 +16,10 @@ from server.health.service import Readiness, readiness
 from server.refused import RefusedError
 from server.settings import Settings, shown_database
 from server.soundness import findings
-from server.storage import audit, directory, kinds
+from server.storage import audit, directory, keys, kinds
 from server.storage.engine import is_sqlite, snapshot
+from server.vault.keeping import vault_of
+from server.vault.service import require_fitting
 from sync_protocol.kinds import shipped
 
 State = Literal["well", "note", "bad"]
@@ -76,7 +78,7 @@ async def look_at_database(engine: AsyncEngine, now_ms: int) -> list[Check]:
     checks = [_schema(found)]
     if found.ready:
         checks += await snapshot(engine, _role)
-        looks = (_kinds, _work, partial(_clock, now_ms=now_ms), _audit)
+        looks = (_kinds, _work, partial(_clock, now_ms=now_ms), _keys, _audit)
         checks += [await snapshot(engine, look) for look in looks]
         checks += await snapshot(engine, _sound)
     return checks
@@ -160,6 +162,24 @@ async def _work(connection: AsyncConnection) -> Check:
     return Check(
         "directory", *(("well", says) if open_ones else ("note", says, "roundbook township open CODE"))
     )
+
+
+async def _keys(connection: AsyncConnection) -> Check:
+    """Whether the master key is there and fits, and every township has keys of its own."""
+    rows = await keys.everywhere(connection)
+    try:
+        require_fitting(vault_of(connection), sorted({row.wrapped.master_id for row in rows}))
+        for row in rows:
+            vault_of(connection).unwrap(row)
+    except RefusedError as error:
+        what, _, do = str(error).partition(": ")
+        return Check("keys", "bad", what, do.rstrip("."))
+    there = {row.township for row in rows if row.purpose == keys.DATA}
+    bare = [one.township for one in await directory.opened(connection) if one.township not in there]
+    if bare:
+        return Check("keys", "bad", f"{', '.join(bare)} have none", "roundbook keys ensure")
+    says = f"master key {vault_of(connection).master.ids[0]}, data keys of {len(there):,} townships"
+    return Check("keys", "well", f"{says}; have you a copy of it elsewhere?")
 
 
 async def _audit(connection: AsyncConnection) -> Check:

@@ -28,9 +28,12 @@ _DRIVERS: Final = {
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
 _TEXTS: Final = frozenset(
-    {"data", "database", "host", "certificate", "certificate_key", "proxies", "erasures"}
+    {
+        *("data", "database", "host", "certificate", "certificate_key", "proxies", "erasures"),
+        *("master_key", "master_key_file"),
+    }
 )
-_FILES: Final = ("certificate", "certificate_key")
+_FILES: Final = ("certificate", "certificate_key", "master_key_file")
 _RANGES: Final = {
     "port": (0, 65_535),
     "workers": (1, 256),
@@ -72,6 +75,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     """The data folder: the embedded database and what belongs to it."""
     database: str = ""
     """A URL with an asynchronous driver; it may hold a password, so show it with `shown_database` only."""
+    master_key: str = ""
+    """Master keys in base64, parted by spaces, the one in use first: never shown."""
+    master_key_file: str = ""
+    """A file with them. Without either, an embedded server has `master.key` beside its database."""
     host: str = "127.0.0.1"
     port: int = 8000
     certificate: str = ""

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql
 from migrations.tables import township_table
 
 revision = "privacy"
-down_revision = "people"
+down_revision = "sealed_contact"
 
 ID = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 

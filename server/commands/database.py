@@ -31,12 +31,13 @@ from server.commands.opening import (
 )
 from server.commands.opening import migrate as bring_up_to_date
 from server.doctor import Check
-from server.privacy.applying import Applied, apply_lines
-from server.privacy.listing import lines_in
+from server.privacy.applying import Applied, apply, apply_erasures, total
 from server.privacy.replaced import erased_in
 from server.refused import RefusedError
 from server.restoring import given_in, lost, note_restore
 from server.settings import Settings, shown_database
+from server.vault import keyfile
+from server.vault.service import require_fitting
 
 Force = Annotated[bool, typer.Option("--force", show_default=False)]
 Replace = Annotated[bool, typer.Option("--replace", show_default=False)]
@@ -49,6 +50,10 @@ _NEXT: Final = (
     "Start the server now. At its next sync each device sends again what the township had received from it after "
     "the backup. What was decided only in the office since then is on no device: `roundbook township list` says "
     "which time is missing."
+)
+_KEY_APART: Final = (
+    "The master key is not in it, and without the key nobody can read contact from it: keep a copy of the key too, "
+    "in another place. 备份不含主密钥，请另处保存。"
 )
 _MARKS = {"well": "ok", "note": "note", "bad": "BAD"}
 _MIB = 2**20
@@ -123,8 +128,8 @@ def backup(
 ) -> None:
     """Copy an embedded database to a file, and check the copy.
 
-    The server may run meanwhile. --force writes over a file that exists. A PostgreSQL is copied by its own tool:
-    pg_dump --format=custom --file=FILE URL
+    The server may run meanwhile. The master key is never in the copy. --force writes over a file that exists. A
+    PostgreSQL is copied by its own tool: pg_dump --format=custom --file=FILE URL
 
     Example: roundbook backup /media/usb/roundbook-monday.db
     """
@@ -135,6 +140,8 @@ def backup(
             settings.file, file, force=force, progress=lambda n, total: step(n / (total or 1))
         )
     _show(done, "is written", as_json=as_json)
+    if not as_json:
+        output.hint(_KEY_APART)
 
 
 def restore(
@@ -147,15 +154,17 @@ def restore(
 ) -> None:
     """Put a backup in the place of an embedded database.
 
-    The server must not run. --replace puts the database that is there aside, beside it. Devices send again
-    what the backup lacks, by themselves. A PostgreSQL is restored by its own tools, into a new database, which
-    the server is then pointed to: createdb NEW; pg_restore --exit-on-error --no-owner --dbname=URL-OF-NEW FILE;
-    roundbook migrate --database URL-OF-NEW
+    The server must not run, and the master key has to be there. --replace puts the database that is there
+    aside, beside it. Devices send again what the backup lacks, by themselves. A PostgreSQL is restored by its own
+    tools, into a new database, which the server is then pointed to: createdb NEW; pg_restore --exit-on-error
+    --no-owner --dbname=URL-OF-NEW FILE; roundbook migrate --database URL-OF-NEW
 
     Example: roundbook restore /media/usb/roundbook-monday.db --replace
     """
     settings = _embedded(settings_of(data, database), _LOAD)
     write_for_own_user()
+    if needed := copies.master_ids_in(file):
+        require_fitting(keyfile.vault(settings), needed)
     stamp = datetime.fromtimestamp(now_ms() // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     done = copies.restore(file, settings.file, replace=replace, stamp=stamp)
     make_ready(settings)
@@ -175,8 +184,12 @@ def restore(
 
 def _erase_again(settings: Settings, kept: Path | None) -> Applied:
     """Erases again what the backup has brought back: by the list, and by the database that was replaced."""
-    lines = [*lines_in(Path(settings.erasures)), *erased_in(kept)]
-    return with_engine(settings, lambda engine: apply_lines(engine, lines, OPERATOR, now_ms()))
+    file = Path(settings.erasures)
+    listed = with_engine(settings, lambda engine: apply(engine, file, OPERATOR, now_ms()))
+    known = erased_in(kept)
+    return total(
+        listed, with_engine(settings, lambda engine: apply_erasures(engine, known, OPERATOR, now_ms()))
+    )
 
 
 def _embedded(settings: Settings, instead: str) -> Settings:

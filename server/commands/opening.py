@@ -12,12 +12,16 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from migrations.run import current, upgrade
+from server.commands import output
 from server.files import require_database
 from server.health.service import state_of
 from server.kinds.service import install_shipped
 from server.refused import RefusedError
 from server.settings import Settings, read, shown_database
-from server.storage.engine import open_engine
+from server.storage import keys
+from server.storage.engine import open_engine, snapshot
+from server.vault import keyfile
+from server.vault import service as vault_service
 
 T = TypeVar("T")
 PRIVATE: Final = 0o077
@@ -63,7 +67,7 @@ def with_engine(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]])
     """Runs `work` with an engine of its own, whatever the schema is."""
 
     async def run() -> T:
-        engine = open_engine(settings.database, pool_size=1)
+        engine = open_engine(settings.database, pool_size=1, vault=keyfile.vault(settings))
         try:
             return await work(engine)
         finally:
@@ -73,15 +77,33 @@ def with_engine(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]])
 
 
 def make_ready(settings: Settings) -> None:
-    """Migrates an embedded database; raises RefusedError for a PostgreSQL whose schema is too old."""
+    """Migrates an embedded database and makes its master key.
+
+    Raises RefusedError for a PostgreSQL whose schema is too old, and for a master key that was there and is gone.
+    """
     prepare_file(settings)
     state = state_of(current(settings.database))
     if state in {"current", "newer"}:
+        prepare_key(settings)
         return
     if not settings.embedded:
         message = f"The schema of {shown_database(settings)} is {state}: bring it up to date with `roundbook migrate`."
         raise RefusedError(message)
     migrate(settings)
+
+
+def prepare_key(settings: Settings) -> None:
+    """Makes the master key of an embedded database that never had one, and says once to keep a copy."""
+    file = keyfile.place(settings)
+    if not settings.embedded or settings.master_key_file or file is None or file.exists():
+        return
+    if with_engine(settings, lambda engine: snapshot(engine, keys.master_ids)):
+        keyfile.master(settings)  # it was there and is gone: this says so
+    keyfile.make(file)
+    output.hint(
+        f"The master key {file} is made: contact is encrypted under it. Keep a copy of it in another place than the "
+        "backups, which never contain it. 主密钥已生成，请另处保存一份，不要与备份放在一起。"
+    )
 
 
 def write_for_own_user() -> None:
@@ -102,9 +124,20 @@ def prepare_file(settings: Settings) -> None:
 
 
 def migrate(settings: Settings) -> None:
-    """Brings the schema to the newest revision, and installs the kinds that ship."""
+    """Brings the schema to the newest revision, and installs the kinds that ship.
+
+    Townships that were opened before there were keys get theirs here, or when the server starts.
+    """
     upgrade(settings.database)
     add_shipped_kinds(settings)
+    prepare_key(settings)
+    if settings.embedded:
+        ensure_keys(settings)
+
+
+def ensure_keys(settings: Settings) -> None:
+    """Sees that the master key fits the database and every township has keys; raises KeyMissing."""
+    with_engine(settings, lambda engine: vault_service.ensure(engine, now_ms()))
 
 
 def add_shipped_kinds(settings: Settings) -> None:

@@ -19,7 +19,15 @@ from granian.log import LogLevels
 from server.certificates import require_pair
 from server.commands import output
 from server.commands.first_link import first_administrator
-from server.commands.opening import Data, Database, add_shipped_kinds, make_ready, settings_of, with_engine
+from server.commands.opening import (
+    Data,
+    Database,
+    add_shipped_kinds,
+    ensure_keys,
+    make_ready,
+    settings_of,
+    with_engine,
+)
 from server.refused import RefusedError
 from server.sessions.links import PATH
 from server.settings import Settings, environment, shown_database
@@ -56,7 +64,8 @@ def serve(
 ) -> None:
     """Serve devices, applications and the console.
 
-    An embedded database is made and migrated by itself; a PostgreSQL has to be migrated before. Others than
+    An embedded database is made and migrated by itself, and so is its master key; a PostgreSQL has to be migrated
+    before, and needs a master key (`roundbook keys make`). Others than
     this machine are served with TLS only, unless ROUNDBOOK_PLAIN_HTTP=1 says otherwise.
 
     Example: roundbook serve --host 0.0.0.0 --certificate server.pem --certificate-key server.key
@@ -69,6 +78,7 @@ def serve(
     require_pair(settings)
     make_ready(settings)
     add_shipped_kinds(settings)
+    ensure_keys(settings)
     found = _free_port(settings)
     os.environ.update(environment(settings))
     make_room(settings.connections_max)

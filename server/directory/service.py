@@ -17,6 +17,7 @@ from server.storage import directory, townships
 from server.storage.directory import GridRow, Opened, Place
 from server.storage.engine import snapshot, transact
 from server.storage.townships import EPOCH_BITS
+from server.vault.keeping import vault_of
 from sync_protocol.ids import place_level, uuid7
 
 Random = Callable[[int], bytes]
@@ -157,6 +158,8 @@ async def open_township(
         values = _new_township(town, identity, cursor_key, now_ms)
         new = await directory.add_township(connection, values)
         await townships.lock(connection, township)
+        if new:
+            await vault_of(connection).begin(connection, township, now_ms)
         there = await directory.grids_of(connection, township)
         wanted = _grids(villages, grids, there)
         known = {row.grid: row for row in there}

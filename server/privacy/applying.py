@@ -14,10 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from server.audit.acts import Act, Actor
 from server.audit.log import append
 from server.privacy.erasing import Order, erase
-from server.privacy.listing import Line, lines_in
+from server.privacy.listing import Line, line_of, lines_in
 from server.storage import erasures, holds, records, townships
-from server.storage.engine import transact
+from server.storage.engine import snapshot, transact
+from server.storage.erasures import Erasure
 from server.storage.townships import Township
+from server.vault.keeping import keys_of
 from sync_protocol.ids import is_id
 from sync_protocol.state import Marks, RecordState, Writer
 
@@ -45,17 +47,28 @@ async def apply(engine: AsyncEngine, file: Path, by: Actor, now_ms: int) -> Appl
 async def apply_lines(engine: AsyncEngine, lines: Iterable[Line | int], by: Actor, now_ms: int) -> Applied:
     """The same for lines from elsewhere."""
     by_township: dict[str, dict[str, Line]] = {}
-    total = Applied()
+    done = Applied()
     for line in lines:
         if isinstance(line, int) or not is_id(line.record):
-            total = _sum(total, Applied(refused=1))
+            done = total(done, Applied(refused=1))
         else:
             by_township.setdefault(line.township, {})[line.record] = line
     for township, wanted in sorted(by_township.items()):
         listed = list(wanted.values())
         for at in range(0, len(listed), BATCH):
-            total = _sum(total, await _batch(engine, township, listed[at : at + BATCH], by, now_ms))
-    return total
+            done = total(done, await _batch(engine, township, listed[at : at + BATCH], by, now_ms))
+    return done
+
+
+async def apply_erasures(engine: AsyncEngine, known: Sequence[Erasure], by: Actor, now_ms: int) -> Applied:
+    """The same for what a database of this very server had carried out, and so need not be vouched for."""
+
+    async def vouch(connection: AsyncConnection) -> list[Line]:
+        there = set(await townships.codes(connection))
+        keys = {code: await keys_of(connection, code) for code in {one.township for one in known} & there}
+        return [line_of(one, keys[one.township]) for one in known if one.township in keys]
+
+    return await apply_lines(engine, await snapshot(engine, vouch), by, now_ms)
 
 
 async def _batch(engine: AsyncEngine, code: str, lines: Sequence[Line], by: Actor, now_ms: int) -> Applied:
@@ -63,7 +76,8 @@ async def _batch(engine: AsyncEngine, code: str, lines: Sequence[Line], by: Acto
         township = await townships.lock(connection, code)
         if township is None:
             return Applied(refused=len(lines))
-        genuine = [line for line in lines if line.genuine(township.cursor_key)]
+        keys = await keys_of(connection, code)
+        genuine = [line for line in lines if line.genuine(keys)]
         ids = [line.record for line in genuine]
         held = await holds.held(connection, code, ids)
         states = await records.by_ids(connection, code, ids)
@@ -104,7 +118,8 @@ def _unknown(township: Township, line: Line, taken: set[str]) -> RecordState:
     )
 
 
-def _sum(one: Applied, other: Applied) -> Applied:
+def total(one: Applied, other: Applied) -> Applied:
+    """Both together."""
     return Applied(
         one.erased + other.erased,
         one.already + other.already,

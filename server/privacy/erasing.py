@@ -10,7 +10,6 @@ What waits for the list outside the database is marked so in the same transactio
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -22,7 +21,10 @@ from server.storage.changes import Stored
 from server.storage.erasing import Written
 from server.storage.erasures import Erasure
 from server.storage.townships import Township
-from sync_protocol.erasing import ERASED, blank, keyed
+from server.vault.keeping import keys_of
+from server.vault.sealing import NOTHING
+from server.vault.township import TownshipKeys
+from sync_protocol.erasing import ERASED, blank
 from sync_protocol.ids import place_level, uuid8
 from sync_protocol.messages import Exit, Receipt
 from sync_protocol.state import OFFICE, RecordState, Writer
@@ -59,20 +61,22 @@ async def erase(
         return []
     await erasing.overwrite_what_goes(connection)
     ids = [state.id for state in states]
-    written = await erasing.blank_changes(connection, township.id, ids, partial(keyed, township.cursor_key))
+    written = await erasing.blank_changes(connection, township.id, ids)
     await erasing.blank_conflicts(connection, township.id, ids)
     await erasing.blank_receipts(connection, township.id, written)
     await erasing.forget_words(connection, township.id, ids)
     numbers = _Numbers(township.counter)
-    rows = {state.id: _change(township, state.id, numbers.next(), order) for state in states}
+    keys = await keys_of(connection, township.id)
+    rows = {state.id: _change(township, keys, state.id, numbers.next(), order) for state in states}
     exits = [one for state in states for one in _exit(state, rows[state.id].n)]
     for state in states:
         row = rows[state.id]
         blank(state, Writer(row.n, row.stamp_ms, row.change_id, row.author, OFFICE))
     for state in states:
         state.version = numbers.next()
-    await records.write(connection, township.id, states, order.now_ms)
-    await changes.append(connection, township.id, list(rows.values()))
+    nothing = {state.id: NOTHING for state in states}
+    await records.write(connection, township.id, states, order.now_ms, nothing)
+    await changes.append(connection, township.id, list(rows.values()), list(nothing.values()))
     await stream.write_exits(connection, township.id, exits)
     await stream.write_receipts(connection, township.id, _receipts(written, numbers, order.now_ms))
     newest = rows[states[-1].id]
@@ -82,10 +86,10 @@ async def erase(
     return done
 
 
-def _change(township: Township, record: str, n: int, order: Order) -> Stored:
+def _change(township: Township, keys: TownshipKeys, record: str, n: int, order: Order) -> Stored:
     """The erasure as a change of its record. It says nothing; who did it is in the audit as well."""
     author = order.by.id if order.by.sort in {"person", "application"} else township.identity
-    key = keyed(township.cursor_key, f"{record} {n}".encode())
+    key = erasing.keyed(keys, f"{record} {n}".encode())
     return Stored(
         change_id=uuid8(key),
         n=n,

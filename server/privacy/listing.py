@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from server.storage.erasures import Erasure
-from sync_protocol.erasing import vouched
+from server.vault.township import TownshipKeys
 
 _MODE: Final = 0o600
 _LINE_BYTES_MAX: Final = 4_096
@@ -33,13 +33,13 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     number: str | None = None
     hmac: str = ""
 
-    def genuine(self, key: bytes) -> bool:
-        """Whether the township whose key this is has written the line."""
-        return self.hmac == vouched(key, _encode(msgspec.structs.replace(self, hmac="")))
+    def genuine(self, keys: TownshipKeys) -> bool:
+        """Whether the township whose keys these are has written the line."""
+        return self.hmac == _vouched(keys, msgspec.structs.replace(self, hmac=""))
 
 
-def line_of(erasure: Erasure, key: bytes) -> Line:
-    """The line of an erasure, vouched for with its township's key."""
+def line_of(erasure: Erasure, keys: TownshipKeys) -> Line:
+    """The line of an erasure, vouched for with its township's keys."""
     plain = Line(
         erasure.township,
         erasure.record_id,
@@ -48,7 +48,11 @@ def line_of(erasure: Erasure, key: bytes) -> Line:
         erasure.erased_ms,
         erasure.number,
     )
-    return msgspec.structs.replace(plain, hmac=vouched(key, _encode(plain)))
+    return msgspec.structs.replace(plain, hmac=_vouched(keys, plain))
+
+
+def _vouched(keys: TownshipKeys, line: Line) -> str:
+    return keys.hash("erasures", _encode(line).decode())
 
 
 def append(file: Path, lines: Sequence[Line]) -> None:

@@ -12,12 +12,11 @@ from pathlib import Path
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from server.privacy.listing import append, line_of
-from server.storage import erasures, townships
+from server.privacy.listing import Line, append, line_of
+from server.storage import erasures
 from server.storage.engine import snapshot, transact
 from server.storage.erasing import settle_file
-from server.storage.erasures import Erasure
-from server.storage.townships import Township
+from server.vault.keeping import keys_of
 
 _log = structlog.get_logger(__name__)
 
@@ -30,19 +29,19 @@ async def record(engine: AsyncEngine, file: Path | None, township: str) -> bool:
     if file is None:
         return False
 
-    async def read(connection: AsyncConnection) -> tuple[Township | None, list[Erasure]]:
-        return await townships.read(connection, township), await erasures.unlisted(connection, township)
+    async def read(connection: AsyncConnection) -> tuple[list[Line], list[str]]:
+        waiting = await erasures.unlisted(connection, township)
+        keys = await keys_of(connection, township) if waiting else None
+        return [line_of(one, keys) for one in waiting if keys], [one.record_id for one in waiting]
 
     await settle_file(engine)
     while True:
-        found, waiting = await snapshot(engine, read)
-        if found is None or not waiting:
+        lines, ids = await snapshot(engine, read)
+        if not lines:
             return True
-        lines = [line_of(one, found.cursor_key) for one in waiting]
         try:
             await asyncio.to_thread(append, file, lines)
         except OSError as error:
             _log.error("erasures_not_listed", township=township, file=str(file), reason=error.strerror)
             return False
-        ids = [one.record_id for one in waiting]
         await transact(engine, partial(erasures.mark_listed, township=township, records=ids))

@@ -1,4 +1,4 @@
-"""The erasures that a database which was replaced had carried out, as lines of the list.
+"""The erasures that a database which was replaced had carried out.
 
 A restore has that database at hand, so nothing depends on a list that could not be written in time.
 """
@@ -8,22 +8,17 @@ import sqlite3
 from pathlib import Path
 
 from server.backup import read_only
-from server.privacy.listing import Line, line_of
 from server.storage.erasures import Erasure
 
-_ERASURES = (
-    "SELECT e.township_id, e.record_id, e.kind, e.number, e.cause, '', e.actor, e.erased_ms, t.cursor_key "
-    "FROM erasures e JOIN townships t ON t.township_id = e.township_id"
-)
+_ERASURES = "SELECT township_id, record_id, kind, number, cause, reason, actor, erased_ms FROM erasures"
 
 
-def erased_in(file: Path | None) -> list[Line]:
-    """The lines; none from a database of before there were erasures, or one too damaged to say."""
+def erased_in(file: Path | None) -> list[Erasure]:
+    """All of them; none from a database of before there were erasures, or one too damaged to say."""
     if file is None:
         return []
     try:
         with contextlib.closing(read_only(file)) as connection:
-            rows = connection.execute(_ERASURES).fetchall()
+            return [Erasure(*row) for row in connection.execute(_ERASURES)]
     except sqlite3.Error:
         return []
-    return [line_of(Erasure(*row[:-1]), bytes(row[-1])) for row in rows]

@@ -26,6 +26,7 @@ from server.storage.engine import snapshot, transact
 from server.storage.erasures import Counted
 from server.storage.retention import FIRST, Due, RuleRow
 from server.storage.townships import Township
+from server.vault.sealing import Contact, contact_of
 from sync_protocol.erasing import EXPIRED
 from sync_protocol.kinds import Kind, shipped
 from sync_protocol.messages import Exit
@@ -146,7 +147,13 @@ async def sweep(
         erased = await _each(
             engine, _over(township, kind, length, now_ms), _eraser(by, now_ms), carry_out, township
         )
-        left = await _each(engine, _leaving(township, kind, length, now_ms), _leave, carry_out, township)
+        left = await _each(
+            engine,
+            _leaving(township, kind, length, now_ms),
+            partial(_leave, contact_of(kind)),
+            carry_out,
+            township,
+        )
         if erased or left:
             done.append(Swept(township, kind.name, left, erased))
     return done
@@ -219,19 +226,18 @@ async def _call(connection: AsyncConnection, find: _Find, after: str) -> list[Du
 
 
 async def _batch(township: str, due: Sequence[Due], do: _Do, connection: AsyncConnection) -> int:
-    """One transaction: those that nobody has written since they were found, and that no hold stands on."""
+    """One transaction: those that nobody has written since they were found."""
     head = await locked(connection, township)
-    ids = [one.record_id for one in due]
-    states = await records.by_ids(connection, township, ids)
-    held = await holds.held(connection, township, ids)
-    still = {one.record_id for one in due if one.record_id in states} - held
-    fresh = [states[one.record_id] for one in due if one.record_id in still]
-    same = {one.record_id: one.version for one in due}
-    return await do(connection, head, [s for s in fresh if s.version == same[s.id] and not s.erased])
+    seen = {one.record_id: one.version for one in due}
+    states = await records.by_ids(connection, township, sorted(seen))
+    still = [states[one] for one in sorted(states) if states[one].version == seen[one]]
+    return await do(connection, head, [state for state in still if not state.erased])
 
 
 def _eraser(by: Actor, now_ms: int) -> _Do:
     async def do(connection: AsyncConnection, head: Township, states: list[RecordState]) -> int:
+        held = await holds.held(connection, head.id, [state.id for state in states])
+        states = [state for state in states if state.id not in held]
         if not states:
             return 0
         order = Order(erasures.RETENTION, "", by, now_ms)
@@ -243,7 +249,9 @@ def _eraser(by: Actor, now_ms: int) -> _Do:
     return do
 
 
-async def _leave(connection: AsyncConnection, head: Township, states: list[RecordState]) -> int:
+async def _leave(
+    contact: Contact, connection: AsyncConnection, head: Township, states: list[RecordState]
+) -> int:
     """Takes records off devices, by an exit each; on the server they stay as they are."""
     leaving = [state for state in states if state.held]
     if not leaving:
@@ -251,7 +259,7 @@ async def _leave(connection: AsyncConnection, head: Township, states: list[Recor
     exits = [(s.place, Exit(s.id, n, EXPIRED)) for n, s in enumerate(leaving, head.counter + 1)]
     for state in leaving:
         state.closed = True
-    await records.write(connection, head.id, leaving, 0)
+    await records.write(connection, head.id, leaving, 0, {state.id: contact for state in leaving})
     await stream.write_exits(connection, head.id, exits)
     await townships.bump(connection, head.id, exits[-1][1].n, head.tip, head.tip_change)
     return len(leaving)

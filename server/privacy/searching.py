@@ -23,7 +23,7 @@ from server.records.writing import actor_of
 from server.services import Services
 from server.storage import narratives
 from server.storage.engine import snapshot
-from sync_protocol.erasing import keyed
+from server.vault.keeping import keys_of
 from sync_protocol.kinds import Field, Kind
 from sync_protocol.state import RecordState
 
@@ -97,11 +97,11 @@ async def _note(services: Services, caller: Caller, township: str, text: str, re
     by, now_ms = actor_of(caller), services.clock()
 
     async def work(connection: AsyncConnection) -> None:
-        key = await narratives.key(connection, township)
+        keys = await keys_of(connection, township)
         told: dict[str, Value] = {
             "reason": reason,
             "chars": len(text),
-            "text": keyed(key, text.encode()).hex(),
+            "text": keys.hash("searched", text),
         }
         await append(connection, Act(township, "narratives_searched", by, now_ms, told))
 

@@ -20,6 +20,7 @@ from server.storage.changes import Stored
 from server.storage.office_changes import DISCARDED
 from server.sync.judge import Author
 from server.sync.push import Replay, Upload, push
+from server.vault.sealing import NOTHING
 from sync_protocol.changes import Change, fields_of
 from sync_protocol.clock import Corrected, Reading
 from sync_protocol.codec import Unreadable, read_change
@@ -135,7 +136,7 @@ async def close(
     )
     outcome = DISCARDED if result == DISCARDED else APPLIED
     receipt = Receipt(n + 1, row.change_id, outcome, row.record_id, None, office.by.id, office.reason, now_ms)
-    await changes.append(writing.connection, township.id, [closing])
+    await changes.append(writing.connection, township.id, [closing], [NOTHING])
     await stream.write_receipts(writing.connection, township.id, [(row.author, receipt)])
     await townships.bump(writing.connection, township.id, n + 1, n, closing.change_id)
 

@@ -9,6 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.dialect import ID, among, insert_rows, many
 from server.storage.tables import changes
+from server.vault import sealing
+from server.vault.keeping import keys_of, opening
+from server.vault.sealing import Contact
+from server.vault.township import TownshipKeys
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -57,9 +61,31 @@ _NEWEST_BEFORE: Final = text(
 )
 
 
-def _stored(row: Row[Any]) -> Stored:
+async def _opened(connection: AsyncConnection, township: str, rows: Sequence[Row[Any]]) -> list[Stored]:
+    """Stored rows, contact opened."""
+    return await opening(connection, township, lambda keys: [_stored(row, keys) for row in rows])
+
+
+def _stored(row: Row[Any], keys: TownshipKeys) -> Stored:
     values: list[Any] = list(row)
-    return Stored(*values[:-4], *map(bytes, values[-4:]))
+    fingerprint, payload, effects, verdict = map(bytes, values[-4:])
+    values[-4:] = (
+        sealing.opened_fingerprint(fingerprint, keys, row.record_id),
+        sealing.opened(payload, keys, row.record_id),
+        sealing.opened(effects, keys, row.record_id),
+        verdict,
+    )
+    return Stored(*values)
+
+
+def _sealed(row: Stored, contact: Contact, keys: TownshipKeys) -> Stored:
+    seal = sealing.sealer(keys, row.record_id)
+    payload = sealing.payload(row.payload, contact, seal)
+    effects = sealing.effects(row.effects, contact, seal)
+    if payload is row.payload and effects is row.effects:
+        return row
+    hidden = sealing.fingerprint(row.fingerprint, seal)
+    return msgspec.structs.replace(row, payload=payload, effects=effects, fingerprint=hidden)
 
 
 async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str]) -> dict[str, Stored]:
@@ -68,8 +94,8 @@ async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str])
         return {}
     condition = among(connection, "change_id", "ids", ID)
     statement = f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition}"
-    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
-    return {row.change_id: _stored(row) for row in rows}
+    found = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
+    return {row.change_id: row for row in await _opened(connection, township, found.all())}
 
 
 async def newest_before(connection: AsyncConnection, township: str, before_ms: int) -> int:
@@ -88,7 +114,8 @@ async def of_records(
         f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition} AND n > :above ORDER BY n"
     )
     parameters = {"t": township, "ids": many(connection, records), "above": above}
-    return [_stored(row) for row in await connection.execute(text(statement), parameters)]
+    found = await connection.execute(text(statement), parameters)
+    return await _opened(connection, township, found.all())
 
 
 async def selected(connection: AsyncConnection, rest: str, parameters: Mapping[str, Any]) -> list[Stored]:
@@ -96,8 +123,8 @@ async def selected(connection: AsyncConnection, rest: str, parameters: Mapping[s
 
     For the other modules of this package; `rest` is their text, never a caller's.
     """
-    statement = text(f"SELECT {_COLUMNS} FROM changes c {rest}")
-    return [_stored(row) for row in await connection.execute(statement, parameters)]
+    found = await connection.execute(text(f"SELECT {_COLUMNS} FROM changes c {rest}"), parameters)
+    return await _opened(connection, parameters["t"], found.all())
 
 
 _LAST_SENT: Final = text(
@@ -111,8 +138,13 @@ async def last_sent(connection: AsyncConnection, township: str, device: str, upt
     return int(await connection.scalar(_LAST_SENT, parameters) or 0)
 
 
-async def append(connection: AsyncConnection, township: str, rows: Sequence[Stored]) -> None:
-    """Appends changes in one statement."""
+async def append(
+    connection: AsyncConnection, township: str, rows: Sequence[Stored], contact: Sequence[Contact]
+) -> None:
+    """Appends changes in one statement; `contact` says of each what of it is sealed."""
+    if any(not one.none for one in contact):
+        keys = await keys_of(connection, township)
+        rows = [_sealed(row, one, keys) for row, one in zip(rows, contact, strict=True)]
     await insert_rows(
         connection, changes, township, Stored.__struct_fields__, list(map(msgspec.structs.astuple, rows))
     )

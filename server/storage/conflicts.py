@@ -1,16 +1,20 @@
 """Conflicts: one open row per record and path, with base and every value, until the office decides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.reach import Reach
 from server.storage.dialect import ID, among, insert_rows, many
 from server.storage.tables import conflicts
 from server.storage.within import of_record
+from server.vault import sealing
+from server.vault.keeping import keys_of, opening
+from server.vault.sealing import Contact
+from server.vault.township import TownshipKeys
 from sync_protocol.outcome import Sides
 
 OPEN: Final = "open"
@@ -50,7 +54,12 @@ _AFTER: Final = (
 )
 
 
-def _conflict(row: Any) -> Conflict:
+async def _opened(connection: AsyncConnection, township: str, rows: Sequence[Row[Any]]) -> list[Conflict]:
+    """Stored rows, contact opened."""
+    return await opening(connection, township, lambda keys: [_conflict(row, keys) for row in rows])
+
+
+def _conflict(row: Row[Any], keys: TownshipKeys) -> Conflict:
     return Conflict(
         row.conflict_id,
         row.n,
@@ -58,7 +67,7 @@ def _conflict(row: Any) -> Conflict:
         row.path,
         row.rule,
         row.status,
-        _decode(row.sides),
+        _decode(sealing.opened(bytes(row.sides), keys, row.record_id)),
         row.opened_ms,
         row.decided_ms,
         row.decision,
@@ -71,20 +80,20 @@ async def undecided_of(connection: AsyncConnection, township: str, records: Sequ
         f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND "
         f"{among(connection, 'record_id', 'ids', ID)} AND status <> 'decided'"
     )
-    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})
-    return [_conflict(row) for row in rows]
+    found = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})
+    return await _opened(connection, township, found.all())
 
 
 async def all_of(connection: AsyncConnection, township: str, record: str) -> list[Conflict]:
     """Every conflict of a record, whatever its status, oldest first."""
-    rows = await connection.execute(_OF_RECORD, {"t": township, "record": record})
-    return [_conflict(row) for row in rows]
+    found = await connection.execute(_OF_RECORD, {"t": township, "record": record})
+    return await _opened(connection, township, found.all())
 
 
 async def by_id(connection: AsyncConnection, township: str, conflict: str) -> Conflict | None:
     """One conflict, or None."""
-    row = (await connection.execute(_ONE, {"t": township, "id": conflict})).one_or_none()
-    return None if row is None else _conflict(row)
+    found = await connection.execute(_ONE, {"t": township, "id": conflict})
+    return next(iter(await _opened(connection, township, found.all())), None)
 
 
 async def reached(connection: AsyncConnection, township: str, conflict: str, reach: Reach) -> Conflict | None:
@@ -92,8 +101,7 @@ async def reached(connection: AsyncConnection, township: str, conflict: str, rea
     inside, parameters = of_record(reach, "conflicts.record_id")
     statement = f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id AND {inside}"
     found = await connection.execute(text(statement), {**parameters, "t": township, "id": conflict})
-    row = found.one_or_none()
-    return None if row is None else _conflict(row)
+    return next(iter(await _opened(connection, township, found.all())), None)
 
 
 async def listed(
@@ -119,14 +127,24 @@ async def listed(
         one = "record_id = :record AND "
         parameters["record"] = record
     statement = f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND {one}{inside} AND {_AFTER}"
-    return [_conflict(row) for row in await connection.execute(text(statement), parameters)]
+    found = await connection.execute(text(statement), parameters)
+    return await _opened(connection, township, found.all())
 
 
-async def write(connection: AsyncConnection, township: str, rows: Sequence[Conflict]) -> None:
-    """Writes new conflicts, and known ones anew."""
+async def write(
+    connection: AsyncConnection, township: str, rows: Sequence[Conflict], contact: Mapping[str, Contact]
+) -> None:
+    """Writes new conflicts, and known ones anew; `contact` says of each record what of it is sealed."""
+    sides = [msgspec.json.encode(row.sides) for row in rows]
+    if any(not contact[row.record_id].none for row in rows):
+        keys = await keys_of(connection, township)
+        sides = [
+            sealing.sides(kept, row.path, contact[row.record_id], sealing.sealer(keys, row.record_id))
+            for row, kept in zip(rows, sides, strict=True)
+        ]
     values = [
-        tuple({**msgspec.structs.asdict(row), "sides": msgspec.json.encode(row.sides)}.values())
-        for row in rows
+        tuple({**msgspec.structs.asdict(row), "sides": kept}.values())
+        for row, kept in zip(rows, sides, strict=True)
     ]
     replaced = ("rule", "status", "sides", "decided_ms", "decision")
     await insert_rows(connection, conflicts, township, Conflict.__struct_fields__, values, replace=replaced)

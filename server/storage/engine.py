@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from asyncpg.exceptions import TargetServerAttributeNotMatched
 from sqlalchemy import event
@@ -17,6 +17,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+if TYPE_CHECKING:
+    from server.vault.keeping import Vault
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
@@ -46,14 +49,18 @@ BUSY_S: Final = 15
 _COMMAND_S: Final = 30
 _WRITE: Final = "roundbook_write"
 _FULL: Final = "roundbook_full"
+VAULT: Final = "roundbook_vault"
+"""The execution option under which the connections of an engine find its vault."""
 
 
 class Unavailable(Exception):  # noqa: N818 (the state, not the error, is what callers ask for)
     """The database cannot take this now; the same request may be sent again later, unchanged."""
 
 
-def open_engine(url: str, *, pool_size: int = 8, wait_s: float = BUSY_S) -> AsyncEngine:
-    """An engine for `sqlite+aiosqlite:///file` or `postgresql+asyncpg://...`.
+def open_engine(
+    url: str, *, pool_size: int = 8, wait_s: float = BUSY_S, vault: "Vault | None" = None
+) -> AsyncEngine:
+    """An engine for `sqlite+aiosqlite:///file` or `postgresql+asyncpg://...`, with what seals on its way in and out.
 
     Who gets none of its `pool_size` connections within `wait_s` seconds is refused with Unavailable.
     """
@@ -66,6 +73,7 @@ def open_engine(url: str, *, pool_size: int = 8, wait_s: float = BUSY_S) -> Asyn
         pool_timeout=wait_s,
         hide_parameters=True,
         connect_args=arguments,
+        execution_options={VAULT: vault},
     )
     event.listen(engine.sync_engine, "handle_error", _note_full)
     if embedded:

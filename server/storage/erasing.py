@@ -3,15 +3,18 @@
 Statements of one transaction that holds the township's lock. Each looks at one township.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.storage.dialect import ID, among, many
 from server.storage.engine import BUSY_S, is_sqlite
+from server.vault.keeping import keys_of
+from server.vault.sealing import opened_fingerprint
+from server.vault.township import TownshipKeys
 from sync_protocol.messages import Receipt
 from sync_protocol.outcome import Sides
 
@@ -59,9 +62,7 @@ async def overwrite_what_goes(connection: AsyncConnection) -> None:
         await connection.execute(_SECURE)
 
 
-async def blank_changes(
-    connection: AsyncConnection, township: str, records: Sequence[str], keyed: Callable[[bytes], bytes]
-) -> list[Written]:
+async def blank_changes(connection: AsyncConnection, township: str, records: Sequence[str]) -> list[Written]:
     """Blanks every change of these records, quarantined ones and closings included; all of them, oldest first."""
     statement = (
         "SELECT CAST(change_id AS text) AS change_id, n, CAST(record_id AS text) AS record_id, "
@@ -70,20 +71,28 @@ async def blank_changes(
     )
     found = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})
     rows = found.all()
+    keys = await keys_of(connection, township)
+    bare = {"t": township, "empty": b"", "none": b"[]"}
     blanked = [
-        {
-            "t": township,
-            "change": row.change_id,
-            "fingerprint": keyed(bytes(row.fingerprint)),
-            "empty": b"",
-            "none": b"[]",
-        }
+        {**bare, "change": row.change_id, "fingerprint": keyed(keys, _plain(keys, row))}
         for row in rows
         if row.says
     ]
     if blanked:
         await connection.execute(_BLANK_CHANGE, blanked)
     return [Written(r.change_id, r.n, r.record_id, r.author, bool(r.of_device)) for r in rows]
+
+
+def keyed(keys: TownshipKeys, fingerprint: bytes) -> bytes:
+    """The fingerprint of an erased change, 32 bytes.
+
+    Without the key, whose master lies outside the database, nobody can find out by trying what had been written.
+    """
+    return bytes.fromhex(keys.hash("erased", fingerprint.hex()))
+
+
+def _plain(keys: TownshipKeys, row: Row[Any]) -> bytes:
+    return opened_fingerprint(bytes(row.fingerprint), keys, row.record_id)
 
 
 async def blank_conflicts(connection: AsyncConnection, township: str, records: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.reach import Reach
-from server.storage import records, townships
+from server.storage import records
 from server.storage.engine import is_sqlite
 from server.storage.within import within
 from sync_protocol.state import RecordState
@@ -32,11 +32,3 @@ async def holding(
     return await records.selected(
         connection, rest, {**parameters, "t": township, "text": wanted, "below": below}
     )
-
-
-async def key(connection: AsyncConnection, township: str) -> bytes:
-    """The township's key; raises LookupError for one that is not open."""
-    found = await townships.read(connection, township)
-    if found is None:
-        raise LookupError(township)
-    return found.cursor_key

@@ -12,6 +12,10 @@ from server.reach import Reach
 from server.storage.dialect import ID, TEXT, among, insert_rows, many
 from server.storage.tables import holdings, records
 from server.storage.within import within
+from server.vault import sealing
+from server.vault.keeping import keys_of, opening
+from server.vault.sealing import Contact
+from server.vault.township import TownshipKeys
 from sync_protocol.canonical import Digest, canonical, halves, total
 from sync_protocol.state import RecordState
 
@@ -45,8 +49,8 @@ async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str])
     if not ids:
         return {}
     statement = f"SELECT {_COLUMNS} FROM records WHERE township_id = :t AND {among(connection, 'record_id', 'ids', ID)}"
-    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
-    return {row.record_id: state_of(row) for row in rows}
+    found = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
+    return {state.id: state for state in await _states(connection, township, found.all())}
 
 
 async def reached(
@@ -61,25 +65,42 @@ async def reached(
     return {state.id: state for state in found}
 
 
-def state_of(row: Row[Any]) -> RecordState:
+async def _states(connection: AsyncConnection, township: str, rows: Sequence[Row[Any]]) -> list[RecordState]:
+    """Stored rows as the merge reads them, contact opened."""
+    return await opening(connection, township, lambda keys: [state_of(row, keys) for row in rows])
+
+
+def state_of(row: Row[Any], keys: TownshipKeys) -> RecordState:
     """A stored row as the merge reads it."""
+    stored = bytes(row.body), bytes(row.marks)
+    body, marks = (sealing.opened(one, keys, row.record_id) for one in stored)
+    counted = not (row.deleted or row.closed or row.restricted)
+    high, low = _hidden((row.digest_high, row.digest_low), stored, row.record_id, row.version, keys)
     return RecordState(
         row.record_id,
         row.kind,
         row.version,
         row.placed,
         row.place,
-        bytes(row.body),
-        bytes(row.marks),
+        body,
+        marks,
         row.state,
         row.number,
         bool(row.deleted),
         bool(row.closed),
-        (row.place, row.digest_high, row.digest_low)
-        if not (row.deleted or row.closed or row.restricted)
-        else None,
+        (row.place, high, low) if counted else None,
         erased=bool(row.erased),
     )
+
+
+def _hidden(
+    digest: tuple[int, int], stored: tuple[bytes, bytes], record: str, version: int, keys: TownshipKeys
+) -> tuple[int, int]:
+    """A digest under the pad of its record's version where the row is sealed; twice, it is plain again."""
+    if not any(sealing.FENCE in one for one in stored):
+        return digest
+    high, low = keys.pad(record, version)
+    return digest[0] ^ high, digest[1] ^ low
 
 
 async def selected(
@@ -89,20 +110,30 @@ async def selected(
 
     For the other modules of this package; `rest` is their text, never a caller's.
     """
-    statement = text(f"SELECT {_COLUMNS} FROM records {rest}")
-    return [state_of(row) for row in await connection.execute(statement, parameters)]
+    found = await connection.execute(text(f"SELECT {_COLUMNS} FROM records {rest}"), parameters)
+    return await _states(connection, parameters["t"], found.all())
 
 
 async def write(
-    connection: AsyncConnection, township: str, states: Sequence[RecordState], received_ms: int
+    connection: AsyncConnection,
+    township: str,
+    states: Sequence[RecordState],
+    received_ms: int,
+    contact: Mapping[str, Contact],
 ) -> None:
-    """Writes records whole, new ones and known ones, and keeps the digests of their grids."""
+    """Writes records whole, new ones and known ones, and keeps the digests of their grids.
+
+    `contact` says of each record what of it is sealed.
+    """
     rows = [_row(state, received_ms) for state in states]
+    digests = [row[_DIGEST] for row in rows]
+    if any(not contact[state.id].none for state in states):
+        keys = await keys_of(connection, township)
+        rows = [_sealed(row, contact[row[0]], keys) for row in rows]
     new = [row for row, state in zip(rows, states, strict=True) if state.new]
     known = [row for row, state in zip(rows, states, strict=True) if not state.new]
     await insert_rows(connection, records, township, _WRITTEN, new)
     await insert_rows(connection, records, township, _WRITTEN, known, replace=_REPLACED)
-    digests = [row[_DIGEST] for row in rows]
     await insert_rows(connection, holdings, township, ("grid", *_SUMS), _counts(states, digests), add=_SUMS)
 
 
@@ -143,6 +174,17 @@ def _row(state: RecordState, received_ms: int) -> tuple[Any, ...]:
     )
 
 
+def _sealed(row: tuple[Any, ...], contact: Contact, keys: TownshipKeys) -> tuple[Any, ...]:
+    """The row of `_row` with contact sealed, and with its digest hidden where there is any."""
+    named = dict(zip(_WRITTEN, row, strict=True))
+    seal = sealing.sealer(keys, named["record_id"])
+    named["body"] = sealing.values(named["body"], contact, seal)
+    named["marks"] = sealing.marks(named["marks"], contact, seal)
+    stored = named["body"], named["marks"]
+    digest = _hidden(row[_DIGEST], stored, named["record_id"], named["version"], keys)
+    return (*list(named.values())[:-2], *digest)
+
+
 async def page(
     connection: AsyncConnection,
     township: str,
@@ -157,8 +199,8 @@ async def page(
     """
     parameters = {"t": township, "above": above, "most": most, "first": skip[0], "last": skip[1]}
     named = {f"grid{at}": grid for at, grid in enumerate(grids)}
-    rows = await connection.execute(_page(len(grids)), {**parameters, **named})
-    return [state_of(row) for row in rows]
+    found = await connection.execute(_page(len(grids)), {**parameters, **named})
+    return await _states(connection, township, found.all())
 
 
 @lru_cache(maxsize=64)

@@ -180,6 +180,20 @@ applications = Table(
     ForeignKeyConstraint(["township_id"], ["townships.township_id"], name="fk_applications_townships"),
 )
 
+township_keys = Table(  # keys of a township, wrapped by the master key, which lies elsewhere (docs/keys.md)
+    "township_keys",
+    metadata,
+    _township(),
+    Column("purpose", String(20), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("master_id", String(16), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("made_ms", Millis, nullable=False),
+    Column("retired_ms", Millis),  # nothing is sealed under it any more
+    _key("township_keys", "purpose", "number"),
+    ForeignKeyConstraint(["township_id"], ["townships.township_id"], name="fk_township_keys_townships"),
+)
+
 # Township tables: how people sign in (docs/access.md)
 
 credentials = Table(

@@ -7,12 +7,14 @@ from typing import Final
 import msgspec
 
 from server.storage.changes import Stored
+from server.storage.erasing import keyed
 from server.sync.judge import Author, Refusal
 from server.sync.order import Item
+from server.vault.township import TownshipKeys
 from sync_protocol.changes import Change, encode
 from sync_protocol.clock import Corrected, Reading
 from sync_protocol.codec import Unreadable
-from sync_protocol.erasing import ERASED, keyed
+from sync_protocol.erasing import ERASED
 from sync_protocol.kinds import Kind
 from sync_protocol.messages import Verdict
 from sync_protocol.outcome import Merged
@@ -79,11 +81,15 @@ class Draft:
             answered, self.merged.result, self.n, number=self.number, formerly=self.formerly, differs=differs
         )
 
-    def stored(self, key: bytes) -> Stored:
-        """The row of the table of changes. `key` is the township's, for the fingerprint of what is not kept."""
+    @property
+    def erased(self) -> bool:
+        """Whether its record is erased, so that nothing of what it says is kept."""
+        return self.refused is not None and self.refused.code == ERASED
+
+    def stored(self, keys: TownshipKeys | None = None) -> Stored:
+        """The row of the table of changes. The township's keys make the fingerprint of what is not kept."""
         change, verdict = self.element.change, self.verdict
-        erased = verdict.result == ERASED
-        payload = b"" if erased else _payload(self.said or change)
+        payload = b"" if self.erased else _payload(self.said or change)
         result = verdict.result if self.refused is not None else self.merged.result
         return Stored(
             change_id=self.stored_id,
@@ -101,10 +107,12 @@ class Draft:
             result=result,
             code=verdict.code,
             origin=self.element.origin,
-            fingerprint=keyed(key, self.element.fingerprint) if erased else self._fingerprint(payload),
+            fingerprint=keyed(keys, self.element.fingerprint)
+            if keys and self.erased
+            else self._fingerprint(payload),
             payload=payload,
             effects=_encode(self.merged.effects) if self.merged.effects else _NO_EFFECTS,
-            verdict=b"" if erased or _is_plain(verdict, self.stored_id, result) else _encode(verdict),
+            verdict=b"" if self.erased or _is_plain(verdict, self.stored_id, result) else _encode(verdict),
         )
 
     def _fingerprint(self, payload: bytes) -> bytes:

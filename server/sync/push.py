@@ -11,6 +11,7 @@ the records (its history, its open conflicts, the conflicts written).
 """
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,11 +25,14 @@ from server.sync.order import Item, Ordered, is_resend, item, order, under_other
 from server.sync.pasts import histories
 from server.sync.settle import Settled, settle
 from server.sync.timeline import Proof, restored
+from server.vault.keeping import keys_of
+from server.vault.sealing import NOTHING, WHOLE, Contact, contact_of
 from sync_protocol.changes import Change, fields_of
 from sync_protocol.clock import Corrected, Reading, correct
 from sync_protocol.codec import Unreadable
 from sync_protocol.history import STATE, History, Past
 from sync_protocol.ids import is_id
+from sync_protocol.kinds import Kind
 from sync_protocol.limits import Limits
 from sync_protocol.merge import merge
 from sync_protocol.messages import Unanswered, Verdict
@@ -111,8 +115,21 @@ class _Batch:
         return self.head
 
 
+class Declared(Kinds, Protocol):
+    """The kinds, with the newest declaration of each, which has every field."""
+
+    def latest(self, name: str) -> Kind | None:
+        """The newest version of a kind; None when there is none."""
+
+
+def contact_in(name: str, kinds: Declared) -> Contact:
+    """What is sealed of a kind; all of one that is not installed any more."""
+    kind = kinds.latest(name)
+    return contact_of(kind) if kind is not None else WHOLE
+
+
 async def push(
-    connection: AsyncConnection, township: Township, upload: Upload, kinds: Kinds, limits: Limits
+    connection: AsyncConnection, township: Township, upload: Upload, kinds: Declared, limits: Limits
 ) -> Pushed:
     """Takes a queue in, inside the caller's transaction, which holds the lock of `township`."""
     batch, offer_above = await _open(connection, township, upload)
@@ -121,7 +138,7 @@ async def push(
     now_ms = upload.reading.server_ms
     settled = await settle(connection, batch.township.id, batch.drafts, batch.records, now_ms, _claims(batch))
     own = _number_records(batch)
-    await _write(connection, batch, settled)
+    await _write(connection, batch, settled, kinds)
     pushed = Pushed(batch.township, batch.ordered, offer_above=offer_above, own=own)
     for element, draft in zip((e for e, _ in batch.ordered.take), batch.drafts, strict=True):
         _tell(pushed, element, draft.verdict)
@@ -286,12 +303,27 @@ def _number_records(batch: _Batch) -> dict[str, Own]:
     return own
 
 
-async def _write(connection: AsyncConnection, batch: _Batch, settled: Settled) -> None:
+async def _rows(
+    connection: AsyncConnection, batch: _Batch, kinds: Declared
+) -> tuple[list[Stored], list[Contact]]:
+    """The rows of the table of changes, and what of each is sealed; of erased ones nothing is left to be."""
+    erased = any(draft.erased for draft in batch.drafts)
+    keys = await keys_of(connection, batch.township.id) if erased else None
+    rows = [draft.stored(keys) for draft in batch.drafts]
+    contact = [
+        NOTHING if draft.erased else contact_in(draft.kind.name, kinds) if draft.kind else WHOLE
+        for draft in batch.drafts
+    ]
+    return rows, contact
+
+
+async def _write(connection: AsyncConnection, batch: _Batch, settled: Settled, kinds: Declared) -> None:
     township, now_ms = batch.township.id, batch.upload.reading.server_ms
-    await records.write(connection, township, [batch.records[record] for record in batch.written], now_ms)
-    key = batch.township.cursor_key
-    await changes.append(connection, township, [draft.stored(key) for draft in batch.drafts])
-    await conflicts.write(connection, township, settled.conflicts)
+    contact = {record: contact_in(state.kind, kinds) for record, state in batch.records.items()}
+    written = [batch.records[record] for record in batch.written]
+    await records.write(connection, township, written, now_ms, contact)
+    await changes.append(connection, township, *await _rows(connection, batch, kinds))
+    await conflicts.write(connection, township, settled.conflicts, contact)
     await stream.write_exits(connection, township, settled.exits)
     receipts = [(device, msgspec.structs.replace(r, n=batch.number())) for device, r in settled.receipts]
     await stream.write_receipts(connection, township, receipts)

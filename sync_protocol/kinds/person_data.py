@@ -29,7 +29,17 @@ class Forbidden(NamedTuple):
 IDENTITY: Final = Forbidden(
     Title("身份证件号码", "identity numbers"),
     (
-        *("身份证", "身份号码", "公民身份", "身份信息", "证件号", "护照号", "社保号", "社会保障号", "户口簿号"),
+        *(
+            "身份证",
+            "身份号码",
+            "公民身份",
+            "身份信息",
+            "证件号",
+            "护照号",
+            "社保号",
+            "社会保障号",
+            "户口簿号",
+        ),
         *("户籍号", "驾驶证号", "居住证号", "军官证", "通行证号", "残疾证号", "人脸", "指纹", "生物特征"),
     ),
     (
@@ -48,7 +58,20 @@ ETHNICITY: Final = Forbidden(
         *("minority", "minorities"),
     ),
     (
-        *("汉族", "回族", "藏族", "满族", "壮族", "苗族", "彝族", "蒙古族", "维吾尔族", "朝鲜族", "土家族", "布依族"),
+        *(
+            "汉族",
+            "回族",
+            "藏族",
+            "满族",
+            "壮族",
+            "苗族",
+            "彝族",
+            "蒙古族",
+            "维吾尔族",
+            "朝鲜族",
+            "土家族",
+            "布依族",
+        ),
         *("侗族", "瑶族", "白族", "哈萨克族", "少数民族"),
     ),
     ("ethnic_minority", "han_chinese", "tibetan", "tibetans", "uyghur", "uyghurs", "mongolian", "mongolians"),
@@ -104,7 +127,17 @@ CATEGORY: Final = Forbidden(
         *("闹访", "上访次数", "信访次数", "信用分", "信用等级", "信用评分", "积分", "扣分", "黑名单"),
         *("盯人", "稳控", "管控对象", "政治面貌", "前科", "刑满释放", "刑释", "社区矫正", "吸毒", "邪教"),
         *("重点户", "重点家庭", "关注人员", "关注对象", "特殊群体", "涉访人员", "涉稳人员", "不稳定人员"),
-        *("居民评分", "村民评分", "群众评分", "居民等级", "村民等级", "户评级", "人员风险", "居民画像", "人物画像"),
+        *(
+            "居民评分",
+            "村民评分",
+            "群众评分",
+            "居民等级",
+            "村民等级",
+            "户评级",
+            "人员风险",
+            "居民画像",
+            "人物画像",
+        ),
         *("群众画像", "两劳人员", "是否党员", "党员身份", "性取向"),
     ),
     (
@@ -123,7 +156,14 @@ CATEGORY: Final = Forbidden(
             "party_member",
         ),
         *("suspect", "suspects", "risk_person", "risk_persons", "high_risk_person", "high_risk_people"),
-        *("person_risk", "personal_risk", "person_rating", "person_rank", "resident_score", "resident_rating"),
+        *(
+            "person_risk",
+            "personal_risk",
+            "person_rating",
+            "person_rank",
+            "resident_score",
+            "resident_rating",
+        ),
         *("villager_score", "villager_rating", "household_score", "citizen_score", "people_score"),
         *("sexual_orientation", "troublemaker", "troublemakers"),
     ),
@@ -135,7 +175,17 @@ MOVEMENTS: Final = Forbidden(
 )
 FORBIDDEN: Final = (IDENTITY, ETHNICITY, RELIGION, HEALTH, CATEGORY, MOVEMENTS)
 _HARMLESS_ZH: Final = (
-    *("面积分", "中心理", "健康步道", "故障诊断", "设备诊断", "线路诊断", "动物疾病", "植物疾病", "残疾人设施"),
+    *(
+        "面积分",
+        "中心理",
+        "健康步道",
+        "故障诊断",
+        "设备诊断",
+        "线路诊断",
+        "动物疾病",
+        "植物疾病",
+        "残疾人设施",
+    ),
     *("残疾人通道", "残疾人车位", "农药用药", "指纹锁", "人脸门禁"),
 )
 """Words of places, animals and machines in which one of the others would be found."""

@@ -16,6 +16,7 @@ from server.audit.log import append
 from server.cli import main
 from server.storage.engine import open_engine, transact
 from tests.server.test_cli import Run, Said
+from tests.vaults import TEXT, vault
 
 T = TypeVar("T")
 TOWN = "321283104"
@@ -28,6 +29,7 @@ def anywhere(
     """Runs a command line without any database named, in a folder of its own."""
     for name in [name for name in os.environ if name.startswith("ROUNDBOOK_") or name == "COLUMNS"]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("ROUNDBOOK_MASTER_KEY", TEXT)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> Said:
@@ -56,7 +58,7 @@ class Hand:
 
     def engine(self, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
         async def run() -> T:
-            engine = open_engine(self._url, pool_size=4)
+            engine = open_engine(self._url, pool_size=4, vault=vault())
             try:
                 return await work(engine)
             finally:

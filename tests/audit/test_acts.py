@@ -28,6 +28,7 @@ from tests.server.test_cli import KIND, Run
 from tests.server.test_conflicts_api import Round
 from tests.server.test_quarantine_api import WELL
 from tests.server.test_records_api import PHONE
+from tests.vaults import TEXT
 
 GRID, NEXT_GRID = f"{TOWN}203001", f"{TOWN}203002"
 PUBLIC_KEY = base64.urlsafe_b64encode(bytes(range(32))).rstrip(b"=").decode()
@@ -66,7 +67,7 @@ def enrolled(url: str, code: str, times: int = 1) -> str:
     """Shows a one-time code to the service, as a device does; the device's id."""
 
     async def show() -> str:
-        settings = Settings(database=url)
+        settings = Settings(database=url, master_key=TEXT)
         services = open_services(settings)
         app: Any = create_app(settings, services)
         message = {"protocol": CURRENT, "code": code, "public_key": PUBLIC_KEY, "client": "test"}

@@ -19,6 +19,7 @@ from server.storage.engine import open_engine, transact
 from server.storage.tables import audit_entries
 from tests.audit.conftest import some_acts
 from tests.server.conftest import TOWNSHIP, clock, engine, randomness, services, township, worker
+from tests.vaults import vault
 
 __all__ = ["clock", "engine", "randomness", "services", "township", "worker"]
 PROCESSES, WRITERS, EACH = 4, 3, 5
@@ -27,7 +28,7 @@ PROCESSES, WRITERS, EACH = 4, 3, 5
 @pytest.fixture
 async def engines(database_url: str) -> AsyncIterator[Sequence[AsyncEngine]]:
     """What several server processes have of the database: each its own connections."""
-    opened = [open_engine(database_url, pool_size=WRITERS) for _ in range(PROCESSES)]
+    opened = [open_engine(database_url, pool_size=WRITERS, vault=vault()) for _ in range(PROCESSES)]
     yield opened
     for one in opened:
         await one.dispose()

@@ -21,6 +21,7 @@ from server.storage.directory import Place
 from server.storage.engine import open_engine, transact
 from tests.protocol.kinds_for_tests import NOTE_TOML, SHEET_TOML
 from tests.simulation.template import TOWN
+from tests.vaults import vault
 
 VILLAGES: Final = ("201", "202")
 SCOPES: Final = ("records:read", "records:write", "contact:read", "contact:write", "review")
@@ -40,7 +41,7 @@ class Opened:
 @asynccontextmanager
 async def engine_of(url: str) -> AsyncIterator[AsyncEngine]:
     """An engine for a moment."""
-    engine = open_engine(async_url(url), pool_size=1)
+    engine = open_engine(async_url(url), pool_size=1, vault=vault())
     try:
         yield engine
     finally:

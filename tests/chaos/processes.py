@@ -16,6 +16,7 @@ import httpx2
 
 from tests.chaos.nodes import children
 from tests.postgres import free_port
+from tests.vaults import TEXT
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 STOP_S: Final = 60.0
@@ -98,6 +99,7 @@ class Server(Started):
             {
                 "ROUNDBOOK_DATABASE": database,
                 "ROUNDBOOK_DATA": str(home / name),
+                "ROUNDBOOK_MASTER_KEY": TEXT,
                 **{f"ROUNDBOOK_{setting.upper()}": str(value) for setting, value in settings.items()},
             },
             folder,

@@ -27,6 +27,7 @@ from tests.simulation.rounds import TURNS, Values
 from tests.simulation.template import PASSPHRASE
 from tests.simulation.witness import Witness
 from tests.simulation.world import OFFICE_TURNS, Office, World
+from tests.vaults import TEXT
 
 READY_S: Final = 60.0
 AGAIN_S: Final = 0.5
@@ -122,7 +123,7 @@ class Town:
                 self.pair.url,
             ],
             cwd=folder,
-            env={"PYTHONPATH": str(folder), "PATH": os.environ["PATH"]},
+            env={"PYTHONPATH": str(folder), "PATH": os.environ["PATH"], "ROUNDBOOK_MASTER_KEY": TEXT},
             check=False,
             capture_output=True,
             text=True,

@@ -35,6 +35,7 @@ from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.limits import DEFAULTS
 from sync_protocol.messages import Verdict
+from tests.vaults import vault
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "docs" / "examples"
 START_MS: Final = 1_795_219_200_000
@@ -66,7 +67,7 @@ class World:
     def __init__(self, url: str) -> None:
         self.now_ms = START_MS
         self.random = randomness()
-        engine = open_engine(url, pool_size=2)
+        engine = open_engine(url, pool_size=2, vault=vault())
         registry = Registry(engine, lambda: self.now_ms)
         self.services = Services(engine, registry, lambda: self.now_ms, self.random, DEFAULTS)
         self.link = AsyncLoopbackTransport(create_app(Settings(database=url), self.services))

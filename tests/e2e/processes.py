@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.vaults import TEXT
+
 COMMAND = [sys.executable, "-c", "from server.cli import main; main()", "serve", "--port", "0"]
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -18,7 +20,8 @@ def serving(url: str, folder: Path, **settings: int) -> Iterator[tuple[str, subp
     """A server on a free port, once it says where it is. `settings` by the names of server/settings.py."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDBOOK_")}
     chosen = {f"ROUNDBOOK_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = {**plain, **chosen, "PYTHONPATH": str(CHECKOUT), "ROUNDBOOK_DATA": str(folder / "data")}
+    own = {"PYTHONPATH": str(CHECKOUT), "ROUNDBOOK_DATA": str(folder / "data"), "ROUNDBOOK_MASTER_KEY": TEXT}
+    environment = {**plain, **chosen, **own}
     with subprocess.Popen(
         [*COMMAND, "--database", url],
         env=environment,

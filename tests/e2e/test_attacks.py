@@ -14,6 +14,7 @@ from server.settings import Settings
 from tests.e2e.links import Link
 from tests.e2e.raw import RawDevice
 from tests.e2e.village import GRID, NEXT_GRID, TOWN, WELL, Village, assert_converged, holds
+from tests.vaults import TEXT
 
 TINY = Policy(page_bytes_max=1_024, page_bytes_min=1_024)
 
@@ -24,7 +25,7 @@ def processes(village: Village) -> Iterator[list[LoopbackTransport]]:
     with ExitStack() as stack:
         yield [
             stack.enter_context(LoopbackTransport(create_app(settings, open_services(settings))))
-            for settings in [Settings(database=village.url, pool_size=3)] * 3
+            for settings in [Settings(database=village.url, pool_size=3, master_key=TEXT)] * 3
         ]
 
 

@@ -22,6 +22,7 @@ from sync_protocol.limits import DEFAULTS
 from tests.e2e.processes import CHECKOUT, serving
 from tests.e2e.village import GRID, NEXT_GRID, PASSPHRASE, Village, assert_converged, holds
 from tests.postgres import installed
+from tests.vaults import TEXT
 
 WORKERS = {"王芳": (GRID,), "李强": (GRID,), "周敏": (NEXT_GRID,)}
 ROUNDBOOK = [sys.executable, "-c", "from server.cli import main; main()"]
@@ -30,7 +31,7 @@ ROUNDBOOK = [sys.executable, "-c", "from server.cli import main; main()"]
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own, as an operator runs it."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDBOOK_")}
-    environment = {**plain, "PYTHONPATH": str(CHECKOUT)}
+    environment = {**plain, "PYTHONPATH": str(CHECKOUT), "ROUNDBOOK_MASTER_KEY": TEXT}
     return subprocess.run(
         arguments, env=environment, capture_output=True, text=True, check=False, timeout=120
     )

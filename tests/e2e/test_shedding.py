@@ -23,6 +23,7 @@ from tests.e2e.processes import serving
 from tests.e2e.raw import RawDevice, code_of
 from tests.e2e.test_slow_links import connect, head, said
 from tests.e2e.village import OTHER_TOWN, TOWN, Village, assert_converged
+from tests.vaults import vault
 
 pytestmark = pytest.mark.slow
 OTHER_GRID = f"{OTHER_TOWN}203001"
@@ -167,7 +168,7 @@ def test_bytes_of_bodies_are_bounded_as_they_come_and_decompressed(village: Vill
 
 
 async def test_without_a_free_connection_the_server_is_busy_not_broken(database_url: str) -> None:
-    engine = open_engine(database_url, pool_size=1, wait_s=0.2)
+    engine = open_engine(database_url, pool_size=1, wait_s=0.2, vault=vault())
 
     async def nothing(_: object) -> None:
         return None

@@ -39,6 +39,7 @@ from sync_protocol.ids import uuid7
 from sync_protocol.limits import DEFAULTS, Limits
 from sync_protocol.messages import Verdict
 from sync_protocol.state import RecordState
+from tests.vaults import vault
 
 T = TypeVar("T")
 TOWN: Final = "321283104"
@@ -77,7 +78,7 @@ class Village:
         self._ids = 0
 
     def _services(self, limits: Limits) -> Services:
-        engine = open_engine(self.url, pool_size=4)
+        engine = open_engine(self.url, pool_size=4, vault=vault())
         registry = Registry(engine, self.clock)
         listed = self.folder / "erasures.jsonl"
         return Services(engine, registry, self.clock, self.random, limits, erasures=listed)

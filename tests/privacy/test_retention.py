@@ -98,7 +98,7 @@ def test_a_legal_hold_keeps_it(village: Village, desk: Desk) -> None:
     settled(village, wang)
     desk.hold(held.id)
     later(village, 2_000)
-    assert sweep(village) == {"visit": (2, 1)}
+    assert sweep(village) == {"visit": (1, 1)}
     assert (village.state(held.id).erased, village.state(goes.id).erased) == (False, True)
     desk.lift(held.id)
     assert sweep(village) == {"visit": (0, 1)}
@@ -190,7 +190,5 @@ def test_what_was_removed_is_told_and_that_is_written_down(village: Village, des
         ("visit", "asked", 1),
         ("visit", "retention", 1),
     ]
-    acts = [
-        row[3] for row in sorted(village.rows("audit_entries")["audit_entries"], key=lambda r: (r[0], r[1]))
-    ]
-    assert acts[-3:] == ["record_erased", "retention_done", "retention_told"]
+    rows = sorted(row for row in village.rows("audit_entries")["audit_entries"] if row[0] == TOWN)
+    assert [row[3] for row in rows][-3:] == ["record_erased", "retention_done", "retention_told"]

@@ -18,6 +18,7 @@ from server.staff.service import Candidate, add
 from server.storage.engine import open_engine
 from server.storage.staff import StaffRow
 from sync_protocol.limits import DEFAULTS
+from tests.vaults import vault
 
 TOWNSHIP = "321283104"
 VILLAGE = "321283104203"
@@ -49,7 +50,7 @@ def randomness() -> Callable[[int], bytes]:
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     """An engine on a migrated, empty database."""
-    opened = open_engine(database_url, pool_size=4)
+    opened = open_engine(database_url, pool_size=4, vault=vault())
     yield opened
     await opened.dispose()
 

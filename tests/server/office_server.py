@@ -32,6 +32,7 @@ from sync_protocol.ids import uuid7
 from sync_protocol.limits import DEFAULTS
 from sync_protocol.messages import Receipt, Verdict
 from sync_protocol.state import RecordState
+from tests.vaults import vault
 
 TOWN, OTHER_TOWN = "321283104", "321283105"
 VILLAGE = f"{TOWN}203"
@@ -72,7 +73,7 @@ class OfficeServer:
     def __init__(self, url: str) -> None:
         self.now_ms = START_MS
         self.random = random.Random(7).randbytes
-        engine = open_engine(url, pool_size=4)
+        engine = open_engine(url, pool_size=4, vault=vault())
         registry = Registry(engine, lambda: self.now_ms)
         self.services = Services(engine, registry, lambda: self.now_ms, self.random, DEFAULTS)
         self.app = create_app(Settings(database=url), self.services)

@@ -15,6 +15,7 @@ from server.health.http import live_handler, ready_handler
 from server.health.service import Readiness, readiness, state_of
 from server.services import Services
 from server.storage.engine import open_engine
+from tests.vaults import vault
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ async def test_a_database_without_schema_is_not_ready(door: httpx2.AsyncClient, 
     "url", ["sqlite+aiosqlite:////nowhere/at/all.db", "postgresql+asyncpg://x@127.0.0.1:1/x"]
 )
 async def test_a_database_out_of_reach_is_said_to_be_so(url: str) -> None:
-    engine = open_engine(url, pool_size=1)
+    engine = open_engine(url, pool_size=1, vault=vault())
     try:
         assert await readiness(engine) == Readiness(reachable=False, schema="unknown")
     finally:

@@ -19,11 +19,12 @@ from server.kinds.registry import Registry
 from server.restoring import given_in, note_restore
 from server.services import Services
 from server.settings import Settings
-from server.storage.engine import open_engine
+from server.storage.engine import VAULT, open_engine
 from sync_protocol.limits import Limits
 from tests.simulation import disk
 from tests.simulation.disk import CrashError, Process
 from tests.simulation.upgrades import kind_grows, of_a_later_version, plain
+from tests.vaults import vault
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -45,11 +46,12 @@ class Slot:
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder / name
         self._path = self._folder / _DATABASE
-        self._engine = open_engine(f"sqlite+aiosqlite:///{self._path}", pool_size=4)
+        self._engine = open_engine(f"sqlite+aiosqlite:///{self._path}", pool_size=4, vault=vault())
 
     def engine(self, process: Process, folder: Path) -> AsyncEngine:
         """The engine over the database in `folder`, without any connection; it dies with `process`."""
         self._engine.sync_engine.dispose(close=False)
+        self._engine.sync_engine.update_execution_options(**{VAULT: vault()})
         self._folder.unlink(missing_ok=True)
         self._folder.symlink_to(folder)
         disk.belongs_to(self._path, process)

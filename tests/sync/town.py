@@ -21,6 +21,7 @@ from server.storage.engine import open_engine, snapshot, transact
 from server.storage.townships import Township, lock, read
 from server.sync.judge import Author
 from server.sync.push import Upload, push
+from server.vault.keeping import vault_of
 from sync_protocol.changes import EMPTY, Act, Change, Op
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable
@@ -30,6 +31,7 @@ from sync_protocol.messages import Verdict
 from sync_protocol.outcome import Sides
 from sync_protocol.state import RecordState
 from tests.protocol.kinds_for_tests import NOTE_TOML, SHEET_TOML
+from tests.vaults import vault
 
 T = TypeVar("T")
 START_MS = 1_795_219_200_000
@@ -70,7 +72,7 @@ class Server:
 
     def __init__(self, url: str, *, pool_size: int = 4) -> None:
         self.now = START_MS
-        self.engine = open_engine(url, pool_size=pool_size)
+        self.engine = open_engine(url, pool_size=pool_size, vault=vault())
         self.towns = 0
         self.start()
 
@@ -158,6 +160,7 @@ class Town:
 
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(insert(tables.townships).values(town))
+            await vault_of(connection).begin(connection, self.code, START_MS)
             for table, rows in ((tables.staff, people), (tables.grids, grids)):
                 await connection.execute(insert(table), [{"township_id": self.code, **row} for row in rows])
 
