@@ -1,7 +1,8 @@
 """What the audit knows: who may act, and the closed list of acts. Whoever adds an act adds its line here.
 
 An entry names people, devices, records and changes by their ids, and never what a record says: no contact, no
-narrative, no reason in words (that stands in the change which the entry names), no code, no token.
+narrative, no code, no token. A reason in words stands in the change, hold or erasure that the entry names; only where
+nothing else would keep it, for a search or a report of what is held, it stands here (docs/audit.md).
 """
 
 from collections.abc import Mapping, Sequence

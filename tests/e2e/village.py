@@ -33,6 +33,8 @@ from server.storage.engine import open_engine, snapshot, transact
 from server.storage.tables import metadata
 from server.sync.judge import Author
 from server.sync.push import Upload, push
+from server.vault.keeping import keys_of
+from server.vault.sealing import opened
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.ids import uuid7
@@ -263,8 +265,13 @@ class Village:
 
         async def read(connection: AsyncConnection) -> dict[str, tuple[Any, ...]]:
             rows = await connection.execute(select(table).where(table.c.place.in_(grids)))
+            keys = await keys_of(connection, TOWN)
+
+            def body(row: Any) -> Any:
+                return msgspec.json.decode(opened(bytes(row.body), keys, str(row.record_id)))
+
             return {
-                str(row.record_id): (row.place, row.state, row.number, msgspec.json.decode(bytes(row.body)))
+                str(row.record_id): (row.place, row.state, row.number, body(row))
                 for row in rows
                 if not row.deleted and not row.closed
             }

@@ -8,7 +8,7 @@ from tests.e2e.village import GRID, NEXT_GRID, TOWN, Village, settled
 from tests.privacy.desk import WORDS, Desk, matter
 
 
-def test_everything_is_in_it_and_no_contact(village: Village, desk: Desk) -> None:
+def test_row_25_everything_is_in_it_and_no_contact(village: Village, desk: Desk) -> None:
     wang, li = village.device("王芳"), village.device("李强")
     made = matter(wang)
     settled(village, wang, li)
