@@ -20,6 +20,7 @@ from server.access import require_rule
 from server.admission import Admission, Bounds
 from server.bodies import COMPRESSION, BoundedRequest
 from server.conflicts import http as conflicts
+from server.contact import http as contact
 from server.devices.failures import Failures
 from server.devices.http import enrol_handler
 from server.feed import http as feed
@@ -100,7 +101,8 @@ def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     failures = Failures(settings.failures_per_address, settings.failures_total)
     guesses = Failures(settings.sign_in.sign_in_failures_per_address, sessions.TOTAL)
     office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, rescue, privacy)]
-    office += [sessions.route_handlers(guesses)]
+    asked = Failures(settings.contact_asks, contact.TOTAL)
+    office += [sessions.route_handlers(guesses), contact.route_handlers(asked)]
     return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
 
 
@@ -115,6 +117,7 @@ def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Serv
         settings.limits,
         sign_in=settings.sign_in,
         erasures=Path(settings.erasures) if settings.erasures else None,
+        contact_minutes=settings.contact_minutes,
         turns=Turns(max(1, settings.pool_size // _POOL_SHARES), settings.wait_s),
     )
 

@@ -24,6 +24,10 @@ class Memory(Generic[Value]):
         self._values.move_to_end(key)
         return found[0]
 
+    def forget(self, key: Hashable) -> None:
+        """Forgets the value of `key`, if one is remembered."""
+        self._values.pop(key, None)
+
     def put(self, key: Hashable, value: Value, now_ms: int = 0) -> None:
         """Remembers a value; the one that was not used for longest is forgotten when there are too many."""
         self._values[key] = (value, now_ms)

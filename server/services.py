@@ -43,6 +43,8 @@ class Services(msgspec.Struct, frozen=True):
     sign_in: SignInLimits = SignInLimits()
     erasures: Path | None = None
     """The list of erasures outside the database; None keeps none, which only tests want."""
+    contact_minutes: int = 10
+    """How long contact may be shown after a reason was stated."""
     keys: Memory[bytes] = msgspec.field(default_factory=_keys)
     """Public keys of devices, by township and device."""
     profiles: Memory[Profile] = msgspec.field(default_factory=_profiles)

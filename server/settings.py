@@ -48,6 +48,8 @@ _RANGES: Final = {
     "code_minutes": (1, 1_440),
     "failures_per_address": (1, 10**6),
     "failures_total": (1, 10**6),
+    "contact_minutes": (1, 1_440),
+    "contact_asks": (1, 10_000),
     "plain_http": (0, 1),
     "retention_minutes": (0, 10_080),
     "session_idle_minutes": (1, 1_440),
@@ -127,6 +129,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     and machines of a server append to one; by default it is `erasures.jsonl` in the data folder."""
     retention_minutes: int = 60
     """How often each township is looked through for what has been kept long enough; 0 leaves it to the command."""
+    contact_minutes: int = 10
+    """How long contact in full may be shown after a reason was stated."""
+    contact_asks: int = 30
+    """How often a person may ask for contact in a minute, of one worker process."""
     limits: Limits = DEFAULTS
     sign_in: SignInLimits = SignInLimits()
 

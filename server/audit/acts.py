@@ -2,7 +2,7 @@
 
 An entry names people, devices, records and changes by their ids, and never what a record says: no contact, no
 narrative, no code, no token. A reason in words stands in the change, hold or erasure that the entry names; only where
-nothing else would keep it, for a search or a report of what is held, it stands here (docs/audit.md).
+nothing else would keep it, for a look at contact, a search or a report of what is held, it stands here (docs/audit.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,9 @@ Name = Literal[
     "application_added",
     "application_revoked",
     "conflict_decided",
+    "contact_looked_up",
+    "contact_shown",
+    "data_key_made",
     "detail_erased",
     "device_code_given",
     "device_enrolled",
@@ -26,6 +29,7 @@ Name = Literal[
     "hold_lifted",
     "hold_set",
     "kind_installed",
+    "master_key_replaced",
     "matter_shown",
     "narratives_searched",
     "quarantine_discarded",
@@ -44,6 +48,9 @@ TITLES: Final[Mapping[str, str]] = {
     "application_added": "发放应用令牌",
     "application_revoked": "吊销应用令牌",
     "conflict_decided": "核对分歧",
+    "contact_looked_up": "按联系方式查号",
+    "contact_shown": "查看联系方式",
+    "data_key_made": "更换数据密钥",
     "detail_erased": "抹去审计明细",
     "device_code_given": "发放设备码",
     "device_enrolled": "设备登记",
@@ -55,6 +62,7 @@ TITLES: Final[Mapping[str, str]] = {
     "hold_lifted": "解除留存",
     "hold_set": "依法留存",
     "kind_installed": "安装表单",
+    "master_key_replaced": "更换主密钥",
     "matter_shown": "出具留存情况",
     "narratives_searched": "检索叙述",
     "quarantine_discarded": "隔离区不采用",

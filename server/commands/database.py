@@ -81,6 +81,11 @@ def migrate(*, data: Data = None, database: Database = None, as_json: Json = Fal
         output.say(f"{shown} is at the newest schema already, {after}.")
     else:
         output.say(f"{shown} is at schema {after} now{f', and was at {before}' if before else ''}.")
+    if not settings.embedded and before != after:
+        output.hint(
+            "Every server process needs the master key from now on (`roundbook keys make`), and `roundbook keys seal` "
+            "encrypts the contact that is stored already."
+        )
     if role is not None and role.refused:
         output.hint(f"The role may not give itself {', '.join(role.refused)}: its administrator can.")
 

@@ -1,16 +1,35 @@
-"""roundbook keys make, list, ensure."""
+"""roundbook keys make, list, ensure, rotate, seal."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.commands import output
-from server.commands.opening import Data, Database, Json, now_ms, on_database
+from server.commands.opening import (
+    Data,
+    Database,
+    Json,
+    make_ready,
+    now_ms,
+    on_database,
+    settings_of,
+    with_engine,
+)
+from server.commands.sealing import resealed, seal_stored
+from server.refused import RefusedError
+from server.settings import Settings
 from server.storage.keys import KeyRow
 from server.vault import keyfile, service
+from server.vault.keeping import LIFETIME_S
 
 keys = typer.Typer(no_args_is_help=True)
+Township = Annotated[
+    str | None,
+    typer.Option("--township", metavar="CODE", help="Only this one. 只限这个乡镇。", show_default=False),
+]
 
 
 @keys.callback()
@@ -84,6 +103,92 @@ def ensure(*, data: Data = None, database: Database = None, as_json: Json = Fals
         output.json({"made": made})
         return
     output.say(f"Made the keys of {', '.join(made)}." if made else "Every township has its keys. 密钥齐全。")
+
+
+@keys.command()
+def rotate(
+    *,
+    township: Township = None,
+    wait: Annotated[
+        int, typer.Option(help="Seconds until every server process has read the new data key.")
+    ] = 2 * LIFETIME_S,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """更换密钥。 Replace the master key, or with --township the data key of a township, while servers run.
+
+    A new master key is put first in the file of the old one, which stays for older backups; a first key that is
+    not in use yet is taken instead. A new data key seals at once, and what lies under older ones is sealed anew.
+
+    Example: roundbook keys rotate --township 321283104
+    """
+    settings = settings_of(data, database)
+    make_ready(settings)
+    if township is not None:
+        _rotate_data_key(settings, township, wait, as_json=as_json)
+        return
+    if with_engine(settings, service.is_first):
+        file = keyfile.place(settings)
+        if file is None:
+            message = (
+                "ROUNDBOOK_MASTER_KEY holds the master key, so put a new one before it, parted by a space "
+                "(`roundbook keys make FILE` makes one), start every server with both, and run this again."
+            )
+            raise RefusedError(message)
+        keyfile.put_first(file)
+    count = with_engine(settings, lambda engine: service.rewrap(engine, now_ms()))
+    master_id = keyfile.master(settings).ids[0]
+    if as_json:
+        output.json({"master_id": master_id, "keys": count})
+        return
+    output.say(f"{count:,} keys are under the master key {master_id} now. 主密钥已更换。")
+    output.hint("Keep a copy of the new master key. The old one stays behind it, for backups made before.")
+
+
+def _rotate_data_key(settings: Settings, township: str, wait_s: int, *, as_json: bool) -> None:
+    async def work(engine: AsyncEngine) -> tuple[int, int]:
+        number = await service.new_data_key(engine, township, now_ms())
+        if not as_json:
+            output.hint(
+                f"Data key {number} is made. Waiting {wait_s} s until every server process has read it."
+            )
+        await asyncio.sleep(wait_s)
+        rows = await resealed(engine, township, quiet=as_json)
+        await service.retire(engine, township, number, now_ms())
+        return number, rows
+
+    number, rows = with_engine(settings, work)
+    if as_json:
+        output.json({"township": township, "number": number, "rows": rows})
+        return
+    output.say(
+        f"{township} seals under its data key {number} now; {rows:,} rows were gone through. 数据密钥已更换。"
+    )
+
+
+@keys.command()
+def seal(
+    *, township: Township = None, data: Data = None, database: Database = None, as_json: Json = False
+) -> None:
+    """加密以前存放的联系方式。 Seal the contact that was stored before there were keys, while servers run.
+
+    Also fills the index by which a telephone number is found. May be stopped and repeated. An embedded database is
+    sealed by itself when it is upgraded, and its file is written anew, so that nothing old is left in it.
+
+    Example: roundbook keys seal
+    """
+
+    async def work(engine: AsyncEngine) -> dict[str, int]:
+        await service.ensure(engine, now_ms())
+        return await seal_stored(engine, township, quiet=as_json)
+
+    done = on_database(data, database, work)
+    if as_json:
+        output.json([{"township": code, "rows": rows} for code, rows in done.items()])
+        return
+    rows = [(code, count) for code, count in done.items()]
+    output.table((output.whole("township"), output.number("rows")), rows, empty="No township is open yet.")
 
 
 def _plain(row: KeyRow) -> dict[str, object]:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from migrations.run import current, upgrade
 from server.commands import output
+from server.commands.sealing import seal_stored
 from server.files import require_database
 from server.health.service import state_of
 from server.kinds.service import install_shipped
@@ -130,9 +131,19 @@ def migrate(settings: Settings) -> None:
     """
     upgrade(settings.database)
     add_shipped_kinds(settings)
-    prepare_key(settings)
     if settings.embedded:
-        ensure_keys(settings)
+        prepare_key(settings)
+        _begin_sealing(settings)
+
+
+def _begin_sealing(settings: Settings) -> None:
+    """Makes the keys of townships that have none, and seals what an older version of Roundbook has stored there."""
+
+    async def work(engine: AsyncEngine) -> None:
+        for township in await vault_service.ensure(engine, now_ms()):
+            await seal_stored(engine, township, quiet=False)
+
+    with_engine(settings, work)
 
 
 def ensure_keys(settings: Settings) -> None:

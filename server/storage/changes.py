@@ -1,6 +1,6 @@
 """The one table of changes: idempotency, history, verdicts, quarantine and audit of merges. Append-only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -136,6 +136,19 @@ async def last_sent(connection: AsyncConnection, township: str, device: str, upt
     """The number of the last change up to `upto` that a device has sent; 0 where there is none."""
     parameters = {"t": township, "author": device, "upto": upto}
     return int(await connection.scalar(_LAST_SENT, parameters) or 0)
+
+
+async def reseal(
+    connection: AsyncConnection, township: str, above: int, most: int, contact: Callable[[Stored], Contact]
+) -> list[Stored]:
+    """Seals the next `most` changes with numbers above `above` anew; the caller holds the township's lock."""
+    rest = "WHERE c.township_id = :t AND c.n > :above ORDER BY c.n LIMIT :most"
+    found = await selected(connection, rest, {"t": township, "above": above, "most": most})
+    keys = await keys_of(connection, township)
+    rows = [msgspec.structs.astuple(_sealed(row, contact(row), keys)) for row in found]
+    replaced = ("fingerprint", "payload", "effects")
+    await insert_rows(connection, changes, township, Stored.__struct_fields__, rows, replace=replaced)
+    return found
 
 
 async def append(

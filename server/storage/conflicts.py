@@ -1,6 +1,6 @@
 """Conflicts: one open row per record and path, with base and every value, until the office decides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +13,7 @@ from server.storage.tables import conflicts
 from server.storage.within import of_record
 from server.vault import sealing
 from server.vault.keeping import keys_of, opening
-from server.vault.sealing import Contact
+from server.vault.sealing import WHOLE, Contact
 from server.vault.township import TownshipKeys
 from sync_protocol.outcome import Sides
 
@@ -129,6 +129,33 @@ async def listed(
     statement = f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND {one}{inside} AND {_AFTER}"
     found = await connection.execute(text(statement), parameters)
     return await _opened(connection, township, found.all())
+
+
+async def reseal(
+    connection: AsyncConnection, township: str, after: str, most: int, contact: Callable[[str], Contact]
+) -> list[Conflict]:
+    """Seals the next `most` conflicts with ids above `after` anew; the caller holds the township's lock."""
+    above = "AND conflict_id > :after " if after else ""
+    statement = (
+        f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t {above}ORDER BY conflict_id LIMIT :most"
+    )
+    named = {"t": township, "most": most, **({"after": after} if after else {})}
+    rows = await _opened(connection, township, (await connection.execute(text(statement), named)).all())
+    kinds = await _kinds_of(connection, township, sorted({row.record_id for row in rows}))
+    sealed = {
+        row.record_id: contact(kinds[row.record_id]) if row.record_id in kinds else WHOLE for row in rows
+    }
+    await write(connection, township, rows, sealed)
+    return rows
+
+
+async def _kinds_of(connection: AsyncConnection, township: str, records: Sequence[str]) -> dict[str, str]:
+    """The kinds of these records."""
+    columns = "CAST(record_id AS text) AS record_id, kind"
+    inside = among(connection, "record_id", "ids", ID)
+    statement = f"SELECT {columns} FROM records WHERE township_id = :t AND {inside}"
+    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})
+    return {row.record_id: row.kind for row in rows}
 
 
 async def write(

@@ -84,6 +84,17 @@ def open_engine(
     return engine
 
 
+async def compact(engine: AsyncEngine) -> None:
+    """Writes an SQLite file anew, so that nothing is left in it of what rows said before; nothing elsewhere."""
+    if engine.dialect.name != "sqlite":
+        return
+    async with engine.connect() as connection:
+        # Outside any transaction, which SQLAlchemy would begin.
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+            await (await driver.execute(statement)).close()
+
+
 def is_sqlite(connection: AsyncConnection) -> bool:
     """Whether statements must take SQLite's form."""
     return connection.dialect.name == "sqlite"

@@ -1,6 +1,6 @@
 """Records: read by id for a push, written whole, paged by number for a pull."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -183,6 +183,24 @@ def _sealed(row: tuple[Any, ...], contact: Contact, keys: TownshipKeys) -> tuple
     stored = named["body"], named["marks"]
     digest = _hidden(row[_DIGEST], stored, named["record_id"], named["version"], keys)
     return (*list(named.values())[:-2], *digest)
+
+
+async def reseal(
+    connection: AsyncConnection, township: str, after: str, most: int, contact: Callable[[str], Contact]
+) -> list[RecordState]:
+    """Seals the next `most` records with ids above `after` anew, by what `contact` says of their kinds.
+
+    The caller holds the township's lock. What they say, their versions and digests stay.
+    """
+    above = "AND record_id > :after " if after else ""
+    rest = f"WHERE township_id = :t {above}ORDER BY record_id LIMIT :most"
+    named = {"t": township, "most": most, **({"after": after} if after else {})}
+    states = await selected(connection, rest, named)
+    keys = await keys_of(connection, township)
+    rows = [_sealed(_row(state, 0), contact(state.kind), keys) for state in states]
+    replaced = ("body", "marks", "digest_high", "digest_low")
+    await insert_rows(connection, records, township, _WRITTEN, rows, replace=replaced)
+    return states
 
 
 async def page(

@@ -7,6 +7,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.tables import attempts, credentials, links, sessions
+from server.vault.keeping import keys_of, opening
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -45,6 +46,8 @@ class Attempts(msgspec.Struct, frozen=True):
     last_ms: int
 
 
+_FACTOR: Final = "second factor "
+"""Before the person's id: what their secret is sealed for."""
 _CREDENTIAL: Final = select(
     credentials.c.staff_id,
     credentials.c.password_hash,
@@ -63,7 +66,11 @@ async def credential(connection: AsyncConnection, township: str, staff_id: str) 
     """What a person signs in with; None before they have set a password."""
     found = _CREDENTIAL.where(credentials.c.township_id == township, credentials.c.staff_id == staff_id)
     row = (await connection.execute(found)).one_or_none()
-    return None if row is None else Credential(*row[:4], tuple(row.recovery), row.changed_ms)
+    if row is None:
+        return None
+    secret = await _opened(connection, township, staff_id, row.totp_secret)
+    plain = (row.staff_id, row.password_hash, secret, row.totp_step)
+    return Credential(*plain, tuple(row.recovery), row.changed_ms)
 
 
 async def put_credential(connection: AsyncConnection, township: str, given: Credential) -> None:
@@ -73,7 +80,9 @@ async def put_credential(connection: AsyncConnection, township: str, given: Cred
             credentials.c.township_id == township, credentials.c.staff_id == given.staff_id
         )
     )
+    secret = await _sealed(connection, township, given.staff_id, given.totp_secret)
     values: dict[str, Any] = {**msgspec.structs.asdict(given), "recovery": list(given.recovery)}
+    values["totp_secret"] = secret
     await connection.execute(insert(credentials).values({**values, "township_id": township}))
 
 
@@ -131,7 +140,10 @@ async def link(connection: AsyncConnection, township: str, hashed: str) -> LinkR
     """A link that was not used yet, expired or not."""
     found = _LINK.where(links.c.township_id == township, links.c.link_hash == hashed)
     row = (await connection.execute(found)).one_or_none()
-    return None if row is None else LinkRow(*row)
+    if row is None:
+        return None
+    secret = await _opened(connection, township, row.staff_id, row.totp_secret)
+    return LinkRow(row.link_hash, row.staff_id, secret or "", row.expires_ms)
 
 
 async def replace_links(
@@ -142,9 +154,41 @@ async def replace_links(
         delete(links).where(links.c.township_id == township, links.c.staff_id == staff_id)
     )
     if row is not None:
-        await connection.execute(
-            insert(links).values({**msgspec.structs.asdict(row), "township_id": township})
-        )
+        secret = await _sealed(connection, township, staff_id, row.totp_secret)
+        values = {**msgspec.structs.asdict(row), "totp_secret": secret, "township_id": township}
+        await connection.execute(insert(links).values(values))
+
+
+async def _sealed(
+    connection: AsyncConnection, township: str, staff_id: str, secret: str | None
+) -> str | None:
+    """The secret of a second factor as it is stored: whoever reads the database cannot make codes of it."""
+    if secret is None:
+        return None
+    return (await keys_of(connection, township)).seal(secret.encode(), _FACTOR + staff_id).decode()
+
+
+async def _opened(
+    connection: AsyncConnection, township: str, staff_id: str, stored: str | None
+) -> str | None:
+    """The same to be used; one from before secrets were sealed has no colon and is used as it is."""
+    if stored is None or ":" not in stored:
+        return stored
+    sealed = stored.encode()
+    plain = await opening(connection, township, lambda keys: keys.open(sealed, _FACTOR + staff_id))
+    return plain.decode()
+
+
+async def reseal(connection: AsyncConnection, township: str) -> None:
+    """Seals the secrets of all people and links anew; the caller holds the township's lock."""
+    for table, key in ((credentials, credentials.c.staff_id), (links, links.c.link_hash)):
+        found = select(key.label("key"), table.c.staff_id, table.c.totp_secret)
+        rows = await connection.execute(found.where(table.c.township_id == township))
+        for row in rows.all():
+            secret = await _opened(connection, township, row.staff_id, row.totp_secret)
+            sealed = await _sealed(connection, township, row.staff_id, secret)
+            mine = update(table).where(table.c.township_id == township, key == row.key)
+            await connection.execute(mine.values(totp_secret=sealed))
 
 
 async def attempts_of(connection: AsyncConnection, township: str, account: str) -> Attempts:

@@ -202,7 +202,7 @@ credentials = Table(
     _township(),
     Column("staff_id", Id, nullable=False),
     Column("password_hash", String(200), nullable=False),
-    Column("totp_secret", String(64)),  # none: the password alone
+    Column("totp_secret", String(200)),  # sealed; none: the password alone
     Column("totp_step", BigInteger, nullable=False),  # the last step whose code was used
     Column("recovery", Small, nullable=False),  # hashes of the codes that are left
     Column("changed_ms", Millis, nullable=False),
@@ -233,7 +233,9 @@ links = Table(  # one-time links with which people set a password
     _township(),
     Column("link_hash", String(64), nullable=False),
     Column("staff_id", Id, nullable=False),
-    Column("totp_secret", String(64), nullable=False),  # offered; kept when a code of it comes back
+    Column(
+        "totp_secret", String(200), nullable=False
+    ),  # sealed; offered, and kept when a code of it comes back
     Column("expires_ms", Millis, nullable=False),
     _key("links", "link_hash"),
     ForeignKeyConstraint(
@@ -299,6 +301,21 @@ assignments = Table(  # to which units a matter was given
         name="fk_assignments_records",
     ),
     Index("ix_assignments_record", "township_id", "record_id"),
+)
+
+telephones = Table(  # in which records a telephone number stands, by a keyed hash of it
+    "telephones",
+    metadata,
+    _township(),
+    Column("telephone_hash", String(64), nullable=False),
+    Column("record_id", Id, nullable=False),
+    _key("telephones", "telephone_hash", "record_id"),
+    ForeignKeyConstraint(
+        ["township_id", "record_id"],
+        ["records.township_id", "records.record_id"],
+        name="fk_telephones_records",
+    ),
+    Index("ix_telephones_record", "township_id", "record_id"),
 )
 
 holdings = Table(  # what devices hold of each grid: the count and the sums of the digests of its records

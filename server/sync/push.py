@@ -10,13 +10,14 @@ the records (its history, its open conflicts, the conflicts written).
     settle.py   what follows from it: registration numbers, exits, conflicts, receipts
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage import changes, conflicts, records, stream, townships
+from server.storage import changes, conflicts, records, stream, telephones, townships
 from server.storage.changes import Stored
 from server.storage.townships import Township
 from server.sync.draft import Draft, first_verdict
@@ -27,6 +28,7 @@ from server.sync.settle import Settled, settle
 from server.sync.timeline import Proof, restored
 from server.vault.keeping import keys_of
 from server.vault.sealing import NOTHING, WHOLE, Contact, contact_of
+from server.vault.telephones import of_record
 from sync_protocol.changes import Change, fields_of
 from sync_protocol.clock import Corrected, Reading, correct
 from sync_protocol.codec import Unreadable
@@ -113,6 +115,21 @@ class _Batch:
     def number(self) -> int:
         self.head += 1
         return self.head
+
+
+def _telephones(batch: _Batch, contact: Mapping[str, Contact]) -> tuple[dict[str, frozenset[str]], list[str]]:
+    """The telephone numbers of the records whose contact was written, and which of those are not new."""
+    touched = [
+        r for r, drafts in batch.written.items() if _touches(drafts, contact[r]) or not batch.before[r]
+    ]
+    found = {r: of_record(batch.records[r].stored()[0], contact[r]) for r in touched if not contact[r].none}
+    return found, [record for record in found if batch.before[record]]
+
+
+def _touches(drafts: list[Draft], contact: Contact) -> bool:
+    """Whether any of these changes did something to a field with contact."""
+    names = {effect.path.partition("/")[0] for draft in drafts for effect in draft.merged.effects}
+    return not names.isdisjoint((*contact.fields, *contact.subs))
 
 
 class Declared(Kinds, Protocol):
@@ -322,6 +339,7 @@ async def _write(connection: AsyncConnection, batch: _Batch, settled: Settled, k
     contact = {record: contact_in(state.kind, kinds) for record, state in batch.records.items()}
     written = [batch.records[record] for record in batch.written]
     await records.write(connection, township, written, now_ms, contact)
+    await telephones.put(connection, township, *_telephones(batch, contact))
     await changes.append(connection, township, *await _rows(connection, batch, kinds))
     await conflicts.write(connection, township, settled.conflicts, contact)
     await stream.write_exits(connection, township, settled.exits)

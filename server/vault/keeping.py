@@ -56,6 +56,10 @@ class Vault:
             self._townships.put(township, known, now_ms)
         return known
 
+    def forget(self, township: str) -> None:
+        """Reads the keys of a township anew when they are needed next: another one has just been made."""
+        self._townships.forget(township)
+
     def remembered(self, township: str) -> TownshipKeys:
         """The keys of a township as this process knows them; none, which open nothing, where it does not."""
         return self._townships.get(township, _now_ms()) or keys_from(township, {}, b"", self._random)

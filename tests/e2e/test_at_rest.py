@@ -13,6 +13,7 @@ from tests.e2e.village import GRID, NEXT_GRID, Village
 
 FIRST, SECOND, THIRD, FOURTH = "13800138111", "13900139222", "13700137333", "13600136444"
 NAME = "钱多多"
+TITLE = "水渠堵塞"
 SECRETS = (FIRST, SECOND, THIRD, FOURTH, NAME)
 
 
@@ -25,6 +26,7 @@ def test_no_contact_can_be_read_in_the_database(village: Village) -> None:
     (conflict,) = village.office("GET", "/v1/conflicts?status=by_rule")["conflicts"]
     refused = refuse(village, wang)
     raw = at_rest(village)
+    assert found_in(raw, TITLE)  # so a value that lies there is found
     for secret in SECRETS:
         assert not found_in(raw, secret), secret
     # All of it is there for whom it is for.
@@ -48,7 +50,7 @@ def test_no_contact_can_be_read_in_the_database(village: Village) -> None:
 
 
 def report(device: FieldClient, phone: str) -> Record:
-    made = device.create("matter", grid=GRID, nature="dispute", title="水渠堵塞", people_involved=2)
+    made = device.create("matter", grid=GRID, nature="dispute", title=TITLE, people_involved=2)
     made = device.append(made, "parties", role="applicant", name=NAME, contact=phone)
     made = device.act(made, "report")
     assert device.sync().quarantined == 0

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from server.privacy.listing import lines_in
-from tests.server.office_server import GRID, TOWN, OfficeServer, office_server
+from tests.e2e.village import GRID, TOWN, Village
+from tests.server.office_server import OfficeServer, office_server
 from tests.server.people import signed_in
 from tests.server.test_cli import Run, anywhere, run
 
@@ -21,21 +22,18 @@ async def server(database_url: str) -> AsyncIterator[OfficeServer]:
         yield running
 
 
-async def matters(server: OfficeServer, count: int) -> list[str]:
-    """Numbers of matters that a hotline has reported."""
-    made = []
-    async with await server.client() as hotline:
-        for n in range(count):
-            fields = {"title": "水渠", "nature": "service", "narrative": WORDS}
-            new = {"kind": "matter", "key": str(n), "place": GRID, "fields": fields}
-            made.append((await hotline.post("/v1/records", json=new)).json()["number"])
-    return made
+NEW = {
+    "kind": "matter",
+    "key": "12345:1",
+    "place": GRID,
+    "fields": {"title": "水渠", "nature": "service", "narrative": WORDS},
+}
 
 
-async def test_a_matter_is_shown_held_lifted_and_erased_by_command(
-    server: OfficeServer, run: Run, tmp_path: Path
+def test_a_matter_is_shown_held_lifted_and_erased_by_command(
+    village: Village, run: Run, tmp_path: Path
 ) -> None:
-    (number,) = await matters(server, 1)
+    number = village.office("POST", "/v1/records", NEW)["number"]
     listed = ("--data", tmp_path)
     shown = run("matter", "held", number, *WHY, "--json")
     assert (shown.code, shown.json["record"]["number"], shown.json["erasure"]) == (0, number, None)
@@ -64,8 +62,8 @@ async def test_a_matter_is_shown_held_lifted_and_erased_by_command(
     assert acts[-5:] == ["matter_shown", "matter_shown", "hold_set", "hold_lifted", "record_erased"]
 
 
-async def test_lengths_are_listed_set_carried_out_and_told(server: OfficeServer, run: Run) -> None:
-    await matters(server, 1)
+def test_lengths_are_listed_set_carried_out_and_told(village: Village, run: Run) -> None:
+    village.office("POST", "/v1/records", NEW)
     town = ("--township", TOWN)
     found = {row["kind"]: row for row in run("retention", "list", *town, "--json").json}
     assert (found["matter"]["on_server"], found["visit"]["on_devices"]) == (3_650, 30)
@@ -84,7 +82,8 @@ async def test_lengths_are_listed_set_carried_out_and_told(server: OfficeServer,
 
 
 async def test_over_http_people_do_it_and_are_told_in_codes(server: OfficeServer) -> None:
-    (number,) = await matters(server, 1)
+    async with await server.client() as hotline:
+        number = (await hotline.post("/v1/records", json=NEW)).json()["number"]
     chief = (await signed_in(server, "administrator", "钱主任")).browser
     clerk = (await signed_in(server, "clerk", "陈静")).browser
     path, why = f"/v1/matters/{number}", {"reason": "本人申请"}

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from server.declined import Declined
+from server.vault.resealing import reseal
 from sync_protocol.changes import Act
 from tests.e2e.village import GRID, NEXT_GRID, TOWN, Village, assert_converged, reported, settled
 from tests.privacy.desk import WHY, WORDS, Desk, matter, on_device
@@ -174,6 +175,30 @@ def test_nothing_of_the_office_gets_in_any_more(village: Village, desk: Desk) ->
     feed = village.office("GET", "/v1/changes?own=true")["changes"]
     assert {one["action"] for one in feed} == {"erased"}
     assert feed[-1]["record"]["erased"]
+
+
+def test_sealing_anew_leaves_it_erased(village: Village, desk: Desk) -> None:
+    """`roundbook keys rotate` goes through every row; an erased one must not become a sealed one."""
+    wang = village.device("王芳")
+    made = matter(wang)
+    settled(village, wang)
+    desk.erase(made.id)
+    before = {change: row["payload"] for change, row in village.changes().items()}
+    village.run(reseal(village.services.engine, TOWN))
+    assert {change: row["payload"] for change, row in village.changes().items()} == before
+    again = matter(wang)
+    settled(village, wang)
+    assert (wang.get(again.id).number, village.state(made.id).erased) == (f"{TOWN}-2026-00002", True)
+
+
+def test_it_is_found_by_no_telephone_number(village: Village, desk: Desk) -> None:
+    wang = village.device("王芳")
+    made, other = matter(wang), matter(wang)
+    settled(village, wang)
+    assert len(village.rows("telephones")["telephones"]) == 2
+    desk.erase(made.id)
+    (left,) = village.rows("telephones")["telephones"]
+    assert other.id in {str(cell) for cell in left}
 
 
 def test_reasons_have_words(desk: Desk) -> None:

@@ -69,13 +69,12 @@ def test_several_processes_append_whole_lines(tmp_path: Path) -> None:
 
 def test_what_a_restore_brings_back_is_erased_again(village: Village, desk: Desk) -> None:
     wang = village.device("王芳")
+    kept = village.device("李强")  # it knows of both, and is away when they are erased
     old = matter(wang)
     settled(village, wang)
     backup = taken(village)
     young = matter(wang)
-    settled(village, wang)
-    kept = village.device("李强")  # it knows of both, and is away when they are erased
-    settled(village, kept)
+    settled(village, wang, kept)
     kept.update(kept.get(young.id), narrative=f"{WORDS}，再记。")
     for one in (old, young):
         desk.erase(wang.get(one.id).number or "")

@@ -209,6 +209,8 @@ async def ask(browser: httpx2.AsyncClient, action: str, record: str) -> httpx2.R
             return await browser.post(f"{path}/actions", json={"action": "no_such_step"})
         case "assignments.read":
             return await browser.get(f"{path}/units")
+        case "contact.show":
+            return await browser.post(f"{path}/contact", json={"reason": "电话回访"})
         case "assignments.set":
             units = (await browser.get(f"{path}/units")).json().get("units", [])
             return await browser.put(f"{path}/units", json={"units": units})
@@ -221,6 +223,7 @@ ABOUT_ONE = [
     "records.steps",
     "records.edit",
     "records.act",
+    "contact.show",
     "assignments.read",
     "assignments.set",
 ]
@@ -300,6 +303,7 @@ async def test_what_is_not_about_one_record(world: World, role: str) -> None:
     """The desk's inbox, the feed, people: open or closed as the table says."""
     person = await world.person(role, named=False)
     requests = {
+        "contact.look_up": ("POST", "/v1/contact-lookup", {"contact": "13800138000", "reason": "电话询问"}),
         "conflicts.list": ("GET", "/v1/conflicts", None),
         "conflicts.read": ("GET", f"/v1/conflicts/{UNKNOWN}", None),
         "conflicts.decide": ("POST", f"/v1/conflicts/{UNKNOWN}/resolve", {"value": 1}),
@@ -344,6 +348,7 @@ async def test_every_id_of_another_township_is_answered_like_one_that_nobody_has
                     ("GET", "/v1/records/{}/history", None),
                     ("GET", "/v1/records/{}/actions", None),
                     ("POST", "/v1/records/{}/actions", {"action": "accept"}),
+                    ("POST", "/v1/records/{}/contact", {"reason": "电话回访"}),
                     ("GET", "/v1/records/{}/units", None),
                     ("PUT", "/v1/records/{}/units", {"units": []}),
                     ("GET", "/v1/conflicts/{}", None),

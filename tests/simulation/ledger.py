@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from server.vault.sealing import opened
+from server.vault.township import TownshipKeys
+from tests.vaults import keys_in
+
 TAKEN_IN: Final = frozenset({"applied", "merged", "conflict"})
 
 
@@ -54,22 +58,27 @@ def read(path: Path) -> Ledger:
 
 def ledger(rows: Callable[[str], Iterable[Mapping[str, Any]]]) -> Ledger:
     """What a database holds; `rows` gives those of a statement, ids as texts."""
-    changes = [_stored(row) for row in rows("SELECT * FROM changes ORDER BY n")]
+    keys = keys_in(rows("SELECT * FROM township_keys"))
+    changes = [_stored(row, keys) for row in rows("SELECT * FROM changes ORDER BY n")]
     records = {row["record_id"]: row for row in rows("SELECT * FROM records")}
     conflicts = list(rows("SELECT * FROM conflicts ORDER BY n"))
     register = max((row["last"] for row in rows("SELECT last FROM registers")), default=0)
     return Ledger(changes, records, conflicts, register)
 
 
-def _stored(row: Mapping[str, Any]) -> Stored:
+def _stored(row: Mapping[str, Any], keys: Mapping[str, TownshipKeys]) -> Stored:
+    payload, done = (
+        opened(bytes(row[name]), keys[row["township_id"]], row["record_id"])
+        for name in ("payload", "effects")
+    )
     try:
-        says = json.loads(row["payload"])
+        says = json.loads(payload)
     except ValueError:
         says = {}
-    effects = [(path, before, after) for path, before, after in json.loads(row["effects"])]
+    effects = [(path, before, after) for path, before, after in json.loads(done)]
     return Stored(
         row["change_id"], row["n"], row["record_id"] or "", row["author"], row["result"], row["code"],
-        bytes(row["payload"]), says, effects, row["origin"], row["stamp_ms"], row["uncertainty_ms"],
+        payload, says, effects, row["origin"], row["stamp_ms"], row["uncertainty_ms"],
         row["received_ms"],
     )  # fmt: skip
 

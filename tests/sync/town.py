@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.kinds.registry import Registry
 from server.kinds.service import install
 from server.services import Services
-from server.storage import records, tables
+from server.storage import changes, records, tables
+from server.storage.changes import Stored
 from server.storage.engine import open_engine, snapshot, transact
 from server.storage.townships import Township, lock, read
 from server.sync.judge import Author
@@ -281,8 +282,9 @@ class Town:
 
         return await self.read(work)
 
-    async def changes(self) -> list[Any]:
-        return sorted(await self.rows(tables.changes), key=lambda row: row.n)
+    async def changes(self) -> list[Stored]:
+        rest, named = "WHERE c.township_id = :t ORDER BY c.n", {"t": self.code}
+        return await self.read(lambda connection: changes.selected(connection, rest, named))
 
     async def conflicts(self, status: str | None = None) -> list[Differing]:
         rows = sorted(await self.rows(tables.conflicts), key=lambda row: row.n)

@@ -1,0 +1,41 @@
+"""Telephone numbers as they are written, brought into one form, so that equal ones are equal. Pure.
+
+Only numbers are looked for in what is of contact class, never names: there is no search by a person.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from server.vault.sealing import Contact
+
+DIGITS_MIN, DIGITS_MAX = 7, 15
+_RUN: Final = re.compile(r"\+?\d(?:[\s()-]*\d)+")
+_NO_DIGIT: Final = re.compile(r"\D")
+_ABROAD: Final = re.compile(r"(?:00)?86(?=1\d{10}$)")
+
+
+def telephones(text: str) -> frozenset[str]:
+    """The numbers of 7 to 15 digits in a text, digits only; a mobile number of China without its country code.
+
+    +86 138-0013 8000 and 13800138000 are one.
+    """
+    runs = (_ABROAD.sub("", _NO_DIGIT.sub("", run)) for run in _RUN.findall(text))
+    return frozenset(run for run in runs if DIGITS_MIN <= len(run) <= DIGITS_MAX)
+
+
+def of_record(body: bytes, contact: Contact) -> frozenset[str]:
+    """The numbers among the contact of a record's values."""
+    if not any(name.encode() in body for name in (*contact.fields, *contact.subs)):
+        return frozenset()
+    texts = [text for text in _texts(msgspec.json.decode(body), contact) if isinstance(text, str)]
+    return frozenset().union(*map(telephones, texts))
+
+
+def _texts(values: dict[str, Any], contact: Contact) -> Iterator[Any]:
+    yield from (values[name] for name in contact.fields & values.keys())
+    for name, subs in contact.subs.items():
+        for entry in (values.get(name) or {}).values():
+            yield from (entry[sub] for sub in subs & entry.keys())
