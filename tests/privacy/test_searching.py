@@ -43,7 +43,7 @@ def test_narratives_are_found_with_a_masked_excerpt(village: Village, desk: Desk
 
 
 def test_names_contact_and_other_fields_are_never_looked_into(village: Village, desk: Desk) -> None:
-    (made,) = records(village, "甲", place="找地点", narrative="无")
+    (made,) = records(village, "甲", place_description="找地点", narrative="无")
     append = {
         "entries": {"parties": {"append": [{"name": "找王大", "contact": "找电话", "role": "applicant"}]}}
     }
