@@ -104,7 +104,10 @@ def doctor(*, data: Data = None, database: Database = None, as_json: Json = Fals
         checks.append(looks.look_for_file(settings.file))
     elif all(check.state != "bad" for check in checks):
         checks += with_engine(settings, lambda engine: looks.look_at_database(engine, now_ms()))
-        checks += _restores(settings) if any(check.name == "clock" for check in checks) else []
+        if any(check.name == "clock" for check in checks):
+            checks += _restores(settings)
+            keys_fit = all(check.state == "well" for check in checks if check.name == "keys")
+            checks += _brought_back(settings) if keys_fit else []
     checks += certificate
     bad = [check.name for check in checks if check.state == "bad"]
     if as_json:
@@ -185,6 +188,19 @@ def restore(
     if done.kept:
         output.hint(f"What stood there before is kept as {done.kept}.")
     output.hint(_NEXT)
+
+
+def _brought_back(settings: Settings) -> list[Check]:
+    """Whether a restore has brought back what the list says was erased."""
+    file = Path(settings.erasures)
+    found = with_engine(settings, lambda engine: apply(engine, file, OPERATOR, now_ms(), dry_run=True))
+    if found.erased:
+        says = f"{found.erased:,} records that were erased are here again"
+        return [Check("erasures", "bad", says, "roundbook erasures apply")]
+    if found.refused:
+        says = f"{found.refused:,} lines of {file} were torn, or are not of this server"
+        return [Check("erasures", "note", says, "see whether somebody has written to it")]
+    return [Check("erasures", "well", f"{found.already:,} are listed, and none has come back")]
 
 
 def _erase_again(settings: Settings, kept: Path | None) -> Applied:

@@ -39,24 +39,28 @@ class Applied(msgspec.Struct, frozen=True):
     """Lines that cannot be read, of townships that are not here, or for which nobody vouches."""
 
 
-async def apply(engine: AsyncEngine, file: Path, by: Actor, now_ms: int) -> Applied:
-    """Carries out every genuine line of the list that the database does not say already."""
-    return await apply_lines(engine, lines_in(file), by, now_ms)
+async def apply(engine: AsyncEngine, file: Path, by: Actor, now_ms: int, *, dry_run: bool = False) -> Applied:
+    """Carries out every genuine line of the list that the database does not say already; or only counts them."""
+    return await apply_lines(engine, lines_in(file), by, now_ms, dry_run=dry_run)
 
 
-async def apply_lines(engine: AsyncEngine, lines: Iterable[Line | int], by: Actor, now_ms: int) -> Applied:
+async def apply_lines(
+    engine: AsyncEngine, lines: Iterable[Line | int], by: Actor, now_ms: int, *, dry_run: bool = False
+) -> Applied:
     """The same for lines from elsewhere."""
-    by_township: dict[str, dict[str, Line]] = {}
+    by_township: dict[str, dict[tuple[str, str], Line]] = {}
     done = Applied()
     for line in lines:
         if isinstance(line, int) or not is_id(line.record):
             done = total(done, Applied(refused=1))
-        else:
-            by_township.setdefault(line.township, {})[line.record] = line
+        else:  # the same one twice counts once, and one that was made up hides no genuine one
+            by_township.setdefault(line.township, {})[line.record, line.hmac] = line
+    order = Order("", _REASON, by, now_ms)
     for township, wanted in sorted(by_township.items()):
         listed = list(wanted.values())
         for at in range(0, len(listed), BATCH):
-            done = total(done, await _batch(engine, township, listed[at : at + BATCH], by, now_ms))
+            batch = listed[at : at + BATCH]
+            done = total(done, await _batch(engine, township, batch, order, dry_run=dry_run))
     return done
 
 
@@ -71,20 +75,21 @@ async def apply_erasures(engine: AsyncEngine, known: Sequence[Erasure], by: Acto
     return await apply_lines(engine, await snapshot(engine, vouch), by, now_ms)
 
 
-async def _batch(engine: AsyncEngine, code: str, lines: Sequence[Line], by: Actor, now_ms: int) -> Applied:
+async def _batch(
+    engine: AsyncEngine, code: str, lines: Sequence[Line], order: Order, *, dry_run: bool
+) -> Applied:
     async def work(connection: AsyncConnection) -> Applied:
         township = await townships.lock(connection, code)
         if township is None:
             return Applied(refused=len(lines))
         keys = await keys_of(connection, code)
-        genuine = [line for line in lines if line.genuine(keys)]
-        ids = [line.record for line in genuine]
-        held = await holds.held(connection, code, ids)
-        states = await records.by_ids(connection, code, ids)
+        genuine = {line.record: line for line in lines if line.genuine(keys)}
+        held = await holds.held(connection, code, list(genuine))
+        states = await records.by_ids(connection, code, list(genuine))
         already = {one for one, state in states.items() if state.erased}
-        wanted = [line for line in genuine if line.record not in held | already]
-        if wanted:
-            await _again(connection, township, wanted, states, Order("", _REASON, by, now_ms))
+        wanted = [line for line in genuine.values() if line.record not in held | already]
+        if wanted and not dry_run:
+            await _again(connection, township, wanted, states, order)
         return Applied(len(wanted), len(already), tuple(sorted(held)), len(lines) - len(genuine))
 
     return await transact(engine, work)
