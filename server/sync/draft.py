@@ -136,10 +136,13 @@ def _is_plain(verdict: Verdict, change: str, result: str) -> bool:
     )
 
 
-def first_verdict(row: Stored) -> Verdict:
-    """The verdict that a stored change got; `erased` once what it said was erased: then it shall go everywhere."""
+def first_verdict(row: Stored, answers_to: str | None = None) -> Verdict:
+    """The verdict that a stored change got; `erased` once what it said was erased: then it shall go everywhere.
+
+    An erased row does not say which id it answered to, where that is not its own; whoever asks does.
+    """
     if row.erased:
-        return Verdict(row.change_id, ERASED, row.n)
+        return Verdict(answers_to or row.change_id, ERASED, row.n)
     return _decode_verdict(row.verdict) if row.verdict else _plain(row.change_id, row.result, row.n)
 
 

@@ -161,9 +161,8 @@ async def push(
         _tell(pushed, element, draft.verdict)
     drafted = {draft.stored_id: draft.verdict for draft in batch.drafts}
     for element, key in batch.ordered.again:
-        first = drafted.get(key) or first_verdict(batch.seen[key])
-        answers_to = element.answers_to or first.id  # an erased one is stored without what it answers to
-        _tell(pushed, element, msgspec.structs.replace(first, id=answers_to, duplicate=True))
+        first = drafted.get(key) or first_verdict(batch.seen[key], element.answers_to)
+        _tell(pushed, element, msgspec.structs.replace(first, duplicate=True))
     return pushed
 
 
@@ -324,14 +323,14 @@ async def _rows(
     connection: AsyncConnection, batch: _Batch, kinds: Declared
 ) -> tuple[list[Stored], list[Contact]]:
     """The rows of the table of changes, and what of each is sealed; of erased ones nothing is left to be."""
-    erased = any(draft.erased for draft in batch.drafts)
+    drafts = batch.drafts
+    erased = any(draft.erased for draft in drafts)
     keys = await keys_of(connection, batch.township.id) if erased else None
-    rows = [draft.stored(keys) for draft in batch.drafts]
     contact = [
         NOTHING if draft.erased else contact_in(draft.kind.name, kinds) if draft.kind else WHOLE
-        for draft in batch.drafts
+        for draft in drafts
     ]
-    return rows, contact
+    return [draft.stored(keys) for draft in drafts], contact
 
 
 async def _write(connection: AsyncConnection, batch: _Batch, settled: Settled, kinds: Declared) -> None:
