@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from benchmarks.servers import PROGRAM
+from benchmarks.servers import ENVIRONMENT, PROGRAM
 from benchmarks.works import HERE, TOWNSHIP, new_id
 from sync_protocol import codec, signing
 from sync_protocol.messages import EnrolRequest, SyncAnswer, SyncRequest
@@ -36,7 +36,7 @@ def prepare(database: str) -> None:
 def command(database: str, *words: str) -> bytes:
     """What a `roundbook` command prints."""
     return subprocess.run(
-        [str(PROGRAM), *words, "--database", database], check=True, capture_output=True
+        [str(PROGRAM), *words, "--database", database], env=ENVIRONMENT, check=True, capture_output=True
     ).stdout
 
 

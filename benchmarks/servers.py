@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.works import SHARED
+from tests.vaults import TEXT
 
 START_S: Final = 20
+ENVIRONMENT: Final = {**os.environ, "ROUNDBOOK_MASTER_KEY": TEXT}
+"""Of our server and its commands."""
 PROGRAM: Final = Path(sys.executable).with_name("roundbook")
 _GRANIAN: Final = [
     sys.executable,
@@ -41,7 +44,7 @@ def floor(dsn: str, port: int) -> Iterator[str]:
 def roundbook(database: str, port: int, data: Path) -> Iterator[str]:
     """`roundbook serve` with one worker, as an office would run it."""
     command = [str(PROGRAM), "serve", "--database", database, "--port", str(port), "--data", str(data)]
-    with _process(command, dict(os.environ), port, "/v1/health/ready", None) as url:
+    with _process(command, ENVIRONMENT, port, "/v1/health/ready", None) as url:
         yield url
 
 

@@ -22,6 +22,7 @@ from server.settings import Settings
 from server.staff import service as staff
 from server.staff.service import Candidate
 from server.storage.directory import GridRow
+from server.vault import keyfile
 
 T = TypeVar("T")
 Random = Callable[[int], bytes]
@@ -59,6 +60,7 @@ class Administrator:
     def open(self) -> Opened:
         """Makes the database, imports the list that ships, opens the township."""
         upgrade(self._settings.database)
+        keyfile.make_missing(self._settings)
         listed = reading.read(decode(shipped_list()))
 
         async def work(engine: AsyncEngine) -> Opened:

@@ -20,6 +20,7 @@ from server.storage import audit, directory, keys, kinds
 from server.storage.engine import is_sqlite, snapshot
 from server.vault.keeping import vault_of
 from server.vault.service import require_fitting
+from server.vault.township import Altered
 from sync_protocol.kinds import shipped
 
 State = Literal["well", "note", "bad"]
@@ -80,13 +81,17 @@ async def look_at_database(engine: AsyncEngine, now_ms: int) -> list[Check]:
         checks += await snapshot(engine, _role)
         looks = (_kinds, _work, partial(_clock, now_ms=now_ms), _keys, _audit)
         checks += [await snapshot(engine, look) for look in looks]
-        checks += await snapshot(engine, _sound)
+        if all(check.state != "bad" for check in checks if check.name == "keys"):
+            checks += await snapshot(engine, _sound)
     return checks
 
 
 async def _sound(connection: AsyncConnection) -> list[Check]:
     """Whether what the townships say hangs together."""
-    found = await findings(connection)
+    try:
+        found = await findings(connection)
+    except Altered as error:
+        return [Check("records", "bad", str(error), _TRUNCATED)]
     if not found:
         return [Check("records", "well", "every record is what its history makes, every sum adds up")]
     return [Check(one.what, "bad", f"{one.township}: {one.says}", one.do) for one in found]

@@ -18,6 +18,7 @@ from litestar.types import ExceptionHandlersMap
 
 from server.security import challenge
 from server.storage.engine import Unavailable
+from server.vault.master import KeyMissing
 from sync_protocol.codec import Malformed
 from sync_protocol.codes import CODES
 
@@ -105,6 +106,12 @@ def _on_unavailable(_: Request[Any, Any, Any], error: Unavailable) -> Response[b
     return problem_response(Problem("unavailable"))
 
 
+def _on_key_missing(_: Request[Any, Any, Any], error: KeyMissing) -> Response[bytes]:
+    # It names keys by their ids only. Whoever asked may send the same again once the key is back.
+    _log.error("key_missing", reason=str(error))
+    return problem_response(Problem("unavailable"))
+
+
 def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     # The type and the way there only: a driver's text, or the locals of a frame, may quote what a citizen
     # said, or a token.
@@ -126,6 +133,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     Problem: _on_problem,
     Malformed: _on_malformed,
     Unavailable: _on_unavailable,
+    KeyMissing: _on_key_missing,
     HTTPException: _on_http,
     Exception: _on_anything,
 }

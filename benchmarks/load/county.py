@@ -18,6 +18,7 @@ from server.storage import directory, tables, townships
 from server.storage.directory import Place
 from server.storage.engine import open_engine, snapshot, transact
 from sync_protocol.ids import uuid7
+from tests.vaults import vault
 
 COUNTY: Final = "321283"
 GRIDS_OF_A_VILLAGE: Final = 25
@@ -36,7 +37,7 @@ class Enrolled(msgspec.Struct, frozen=True):
 
 async def founded(url: str, *, towns: int, villages: int) -> list[Enrolled]:
     """Opens townships with so many villages each, and enrols a device for each of their grids."""
-    engine = open_engine(url)
+    engine = open_engine(url, vault=vault())
     try:
         now_ms = time.time_ns() // 1_000_000
         await install_shipped(engine, now_ms)
@@ -107,7 +108,7 @@ def _row(device: Enrolled, staff_id: str, now_ms: int) -> dict[str, Any]:
 
 async def stored_changes(url: str) -> int:
     """How many changes the database has, quarantined ones not counted."""
-    engine = open_engine(url)
+    engine = open_engine(url, vault=vault())
 
     async def work(connection: AsyncConnection) -> int:
         changes = tables.changes

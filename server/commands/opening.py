@@ -96,11 +96,12 @@ def make_ready(settings: Settings) -> None:
 def prepare_key(settings: Settings) -> None:
     """Makes the master key of an embedded database that never had one, and says once to keep a copy."""
     file = keyfile.place(settings)
-    if not settings.embedded or settings.master_key_file or file is None or file.exists():
+    if not settings.embedded or file is None or file.exists():
         return
     if with_engine(settings, lambda engine: snapshot(engine, keys.master_ids)):
         keyfile.master(settings)  # it was there and is gone: this says so
-    keyfile.make(file)
+    if keyfile.make_missing(settings) is None:
+        return
     output.hint(
         f"The master key {file} is made: contact is encrypted under it. Keep a copy of it in another place than the "
         "backups, which never contain it. 主密钥已生成，请另处保存一份，不要与备份放在一起。"

@@ -4,6 +4,7 @@ A record without a number is named by its id. What lies outside the caller's rea
 the audit names, unless it is the caller.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -27,6 +28,8 @@ from sync_protocol.state import RecordState
 
 REASON_CHARS: Final = (4, 500)
 NUMBER_CHARS_MAX: Final = 40
+_LONG_NUMBER: Final = re.compile(r"\d{7}")
+"""A telephone or an identity number; years, and numbers of files and cases in parts, are shorter."""
 
 
 class Erased(msgspec.Struct, frozen=True):
@@ -52,11 +55,13 @@ class Holding(msgspec.Struct, frozen=True):
 
 
 def checked_reason(reason: str) -> str:
-    """A reason in words; declines one that is too short to be one, or too long."""
+    """A reason in words; declines one that is too short or too long to be one, or has a long number in it."""
     plain = " ".join(reason.split())
     low, high = REASON_CHARS
     if not low <= len(plain) <= high or not plain.isprintable():
         raise invalid("reason", f"a reason has {low} to {high} characters", "missing_field")
+    if _LONG_NUMBER.search(plain):
+        raise invalid("reason", "a reason has no telephone or identity number in it: it is kept in the audit")
     return plain
 
 

@@ -72,6 +72,15 @@ def make(file: Path, random: Callable[[int], bytes] = secrets.token_bytes) -> st
     return id_of(key)
 
 
+def make_missing(settings: Settings) -> Path | None:
+    """Makes the file of an embedded server that has none yet; None where there is one, or another place is named."""
+    file = place(settings)
+    if not settings.embedded or settings.master_key_file or file is None or file.exists():
+        return None
+    make(file)
+    return file
+
+
 def put_first(file: Path, random: Callable[[int], bytes] = secrets.token_bytes) -> str:
     """Puts a new master key before those of the file, in one step; its id."""
     before, key = read_text(file), random(KEY_BYTES)

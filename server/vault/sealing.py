@@ -23,6 +23,7 @@ from sync_protocol.kinds import Field, Kind
 FENCE: Final = b"\x1e"
 _SEAL: Final = re.compile(rb"\x1e([0-9]+:[A-Za-z0-9+/]+=*)\x1e")
 _NULL: Final = b"null"
+_NO_EFFECTS: Final = b"[]"
 _DIGEST_BYTES: Final = 32
 _CONTACT: Final = "contact"
 _SET_RULES: Final = frozenset({"union", "sum", "workflow"})
@@ -39,6 +40,8 @@ class Contact(msgspec.Struct, frozen=True):
 
     fields: frozenset[str] = frozenset()
     subs: Mapping[str, frozenset[str]] = {}
+    names: tuple[bytes, ...] = ()
+    """The names of all of these fields, as they stand in JSON."""
     whole: bool = False
     """Everything is sealed as one, because nothing is known of it."""
 
@@ -57,7 +60,8 @@ def contact_of(kind: Kind) -> Contact:
     """What is of contact class in a kind."""
     single = {name for name, field in kind.fields.items() if _is_contact(field) and not field.of}
     subs = {name: _subs(field) for name, field in kind.fields.items() if field.of}
-    return Contact(frozenset(single), {name: names for name, names in subs.items() if names})
+    found = {name: names for name, names in subs.items() if names}
+    return Contact(frozenset(single), found, tuple(f'"{name}"'.encode() for name in (*single, *found)))
 
 
 def _is_contact(field: Field) -> bool:
@@ -86,7 +90,7 @@ def values(body: bytes, contact: Contact, seal: Sealer) -> bytes:
     """The values of a record, or those that a change sets: an object by field."""
     if contact.whole:
         return seal(body)
-    if not _mentions(body, contact):
+    if not mentions(body, contact):
         return body
     found = _object(body)
     sealed = {name: Raw(_field(name, bytes(raw), contact, seal)) for name, raw in found.items()}
@@ -118,7 +122,7 @@ def payload(change: bytes, contact: Contact, seal: Sealer) -> bytes:
     """A change as it is stored: its fields, and the values of its operations on entries."""
     if contact.whole:
         return seal(change)
-    if not _mentions(change, contact):
+    if not mentions(change, contact):
         return change
     found = _object(change)
     if "fields" in found:
@@ -140,7 +144,7 @@ def effects(done: bytes, contact: Contact, seal: Sealer) -> bytes:
     """What a change did: path, before and after."""
     if contact.whole:
         return seal(done)
-    if not _mentions(done, contact):
+    if not contact.names or done == _NO_EFFECTS:
         return done
     return _encode(
         [(path, *(at(path, raw, contact, seal) for raw in both)) for path, *both in _effects(done)]
@@ -203,6 +207,6 @@ def _entry(raw: bytes, subs: frozenset[str], seal: Sealer) -> bytes:
     return _encode(found)
 
 
-def _mentions(text: bytes, contact: Contact) -> bool:
+def mentions(text: bytes, contact: Contact) -> bool:
     """Whether a JSON text names any of these fields at all: most changes name none."""
-    return any(name.encode() in text for name in (*contact.fields, *contact.subs))
+    return any(name in text for name in contact.names)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from server.vault.sealing import Contact
+from server.vault.sealing import Contact, mentions
 
 DIGITS_MIN, DIGITS_MAX = 7, 15
 _RUN: Final = re.compile(r"\+?\d(?:[\s()-]*\d)+")
@@ -28,7 +28,7 @@ def telephones(text: str) -> frozenset[str]:
 
 def of_record(body: bytes, contact: Contact) -> frozenset[str]:
     """The numbers among the contact of a record's values."""
-    if not any(name.encode() in body for name in (*contact.fields, *contact.subs)):
+    if not mentions(body, contact):
         return frozenset()
     texts = [text for text in _texts(msgspec.json.decode(body), contact) if isinstance(text, str)]
     return frozenset().union(*map(telephones, texts))

@@ -264,7 +264,8 @@ def _replaced(town: Town, old: Server, folder: Path) -> Server:
 
 async def _kinds_written(town: Town) -> set[int]:
     rows = await town.pair.primary.ask(
-        "SELECT DISTINCT (convert_from(payload, 'UTF8')::jsonb ->> 'version')::int AS v FROM changes",
+        "SELECT DISTINCT (convert_from(payload, 'UTF8')::jsonb ->> 'version')::int AS v FROM changes "
+        "WHERE result <> 'quarantined'",
         database=DATABASE,
     )
     return {row["v"] for row in rows}

@@ -16,12 +16,12 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def serving(url: str, folder: Path, **settings: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(url: str, folder: Path, **settings: int | str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server on a free port, once it says where it is. `settings` by the names of server/settings.py."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDBOOK_")}
     chosen = {f"ROUNDBOOK_{name.upper()}": str(value) for name, value in settings.items()}
     own = {"PYTHONPATH": str(CHECKOUT), "ROUNDBOOK_DATA": str(folder / "data"), "ROUNDBOOK_MASTER_KEY": TEXT}
-    environment = {**plain, **chosen, **own}
+    environment = {**plain, **own, **chosen}
     with subprocess.Popen(
         [*COMMAND, "--database", url],
         env=environment,

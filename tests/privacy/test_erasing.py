@@ -202,7 +202,7 @@ def test_it_is_found_by_no_telephone_number(village: Village, desk: Desk) -> Non
 
 
 def test_reasons_have_words(desk: Desk) -> None:
-    for reason in ("", "无", "x" * 501, "a\x00bcd"):
+    for reason in ("", "无", "x" * 501, "a\x00bcd", "来电13800138000要求"):
         with pytest.raises(Declined, match="invalid_record"):
             desk.erase(f"{TOWN}-2026-00001", reason)
     for name in ("", f"{TOWN}-2026-00001", "321283105-2026-00001", "x\x00", "x" * 41):

@@ -8,8 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.storage import keys as stored
+from server.storage import sign_in
 from server.storage.engine import open_engine, snapshot, transact
 from server.storage.keys import DATA
+from server.storage.staff import StaffRow
 from server.vault import service
 from server.vault.keeping import Vault, keys_of, opening, vault_of
 from server.vault.master import KEY_BYTES, KeyMissing, Master, read, written
@@ -157,3 +159,33 @@ async def test_what_is_wrapped_cannot_be_moved_to_another_row(engine: AsyncEngin
     assert data.township == hashing.township == township
     with pytest.raises(KeyMissing, match="was altered"):
         MASTER.unwrap(data.wrapped, hashing.context)
+
+
+async def test_the_secrets_of_the_second_factor_are_sealed(engine: AsyncEngine, worker: StaffRow) -> None:
+    """In a link and in a credential; one from before is used as it is, until it is sealed anew."""
+    town, secret = worker.township, "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+    link = sign_in.LinkRow("h" * 64, worker.staff_id, secret, 9)
+    kept = sign_in.Credential(worker.staff_id, "$argon2", secret, 0, (), 1)
+
+    async def put(connection: AsyncConnection) -> None:
+        await sign_in.replace_links(connection, town, worker.staff_id, link)
+        await sign_in.put_credential(connection, town, kept)
+
+    async def stored_secrets(connection: AsyncConnection) -> list[str]:
+        rows = "SELECT totp_secret FROM links UNION ALL SELECT totp_secret FROM credentials"
+        return [str(row.totp_secret) for row in await connection.execute(text(rows))]
+
+    async def both(connection: AsyncConnection) -> tuple[object, object]:
+        return (
+            await sign_in.link(connection, town, "h" * 64),
+            await sign_in.credential(connection, town, worker.staff_id),
+        )
+
+    await transact(engine, put)
+    assert not any(secret in one for one in await snapshot(engine, stored_secrets))
+    assert await snapshot(engine, both) == (link, kept)
+    await transact(engine, lambda c: c.execute(text(f"UPDATE credentials SET totp_secret = '{secret}'")))
+    assert await snapshot(engine, both) == (link, kept)
+    await transact(engine, lambda c: sign_in.reseal(c, town))
+    assert not any(secret in one for one in await snapshot(engine, stored_secrets))
+    assert await snapshot(engine, both) == (link, kept)
