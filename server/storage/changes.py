@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage.dialect import ID, among, insert_rows, many
+from server.storage.dialect import ID, among, insert_rows, many, prepared
 from server.storage.tables import changes
 from server.vault import sealing
 from server.vault.keeping import keys_of, opening
@@ -94,7 +94,9 @@ async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str])
         return {}
     condition = among(connection, "change_id", "ids", ID)
     statement = f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition}"
-    found = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
+    found = await connection.execute(
+        prepared(statement, _COLUMNS), {"t": township, "ids": many(connection, ids)}
+    )
     return {row.change_id: row for row in await _opened(connection, township, found.all())}
 
 
@@ -114,7 +116,7 @@ async def of_records(
         f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition} AND n > :above ORDER BY n"
     )
     parameters = {"t": township, "ids": many(connection, records), "above": above}
-    found = await connection.execute(text(statement), parameters)
+    found = await connection.execute(prepared(statement, _COLUMNS), parameters)
     return await _opened(connection, township, found.all())
 
 
@@ -123,7 +125,9 @@ async def selected(connection: AsyncConnection, rest: str, parameters: Mapping[s
 
     For the other modules of this package; `rest` is their text, never a caller's.
     """
-    found = await connection.execute(text(f"SELECT {_COLUMNS} FROM changes c {rest}"), parameters)
+    found = await connection.execute(
+        prepared(f"SELECT {_COLUMNS} FROM changes c {rest}", _COLUMNS), parameters
+    )
     return await _opened(connection, parameters["t"], found.all())
 
 

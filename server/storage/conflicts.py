@@ -8,7 +8,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.reach import Reach
-from server.storage.dialect import ID, among, insert_rows, many
+from server.storage.dialect import ID, among, insert_rows, many, prepared
 from server.storage.tables import conflicts
 from server.storage.within import of_record
 from server.vault import sealing
@@ -44,9 +44,12 @@ _COLUMNS: Final = (
     "opened_ms, decided_ms, CAST(decision AS text) AS decision"
 )
 _decode: Final = msgspec.json.Decoder(Sides).decode
-_ONE: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id")
-_OF_RECORD: Final = text(
-    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND record_id = :record ORDER BY n, conflict_id"
+_ONE: Final = prepared(
+    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id", _COLUMNS
+)
+_OF_RECORD: Final = prepared(
+    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND record_id = :record ORDER BY n, conflict_id",
+    _COLUMNS,
 )
 _AFTER: Final = (
     "status = :status AND n >= :above AND (n > :above OR CAST(conflict_id AS text) > :id) "
@@ -80,7 +83,9 @@ async def undecided_of(connection: AsyncConnection, township: str, records: Sequ
         f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND "
         f"{among(connection, 'record_id', 'ids', ID)} AND status <> 'decided'"
     )
-    found = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})
+    found = await connection.execute(
+        prepared(statement, _COLUMNS), {"t": township, "ids": many(connection, records)}
+    )
     return await _opened(connection, township, found.all())
 
 
@@ -100,7 +105,9 @@ async def reached(connection: AsyncConnection, township: str, conflict: str, rea
     """One conflict of a record within a reach, or None."""
     inside, parameters = of_record(reach, "conflicts.record_id")
     statement = f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id AND {inside}"
-    found = await connection.execute(text(statement), {**parameters, "t": township, "id": conflict})
+    found = await connection.execute(
+        prepared(statement, _COLUMNS), {**parameters, "t": township, "id": conflict}
+    )
     return next(iter(await _opened(connection, township, found.all())), None)
 
 
@@ -127,7 +134,7 @@ async def listed(
         one = "record_id = :record AND "
         parameters["record"] = record
     statement = f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND {one}{inside} AND {_AFTER}"
-    found = await connection.execute(text(statement), parameters)
+    found = await connection.execute(prepared(statement, _COLUMNS), parameters)
     return await _opened(connection, township, found.all())
 
 
