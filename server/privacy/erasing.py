@@ -59,7 +59,6 @@ async def erase(
     """Erases records that are not erased yet; the caller holds the township's lock and has looked for holds."""
     if not states:
         return []
-    await erasing.overwrite_what_goes(connection)
     ids = [state.id for state in states]
     written = await erasing.blank_changes(connection, township.id, ids)
     await erasing.blank_conflicts(connection, township.id, ids)

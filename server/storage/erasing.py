@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.storage import telephones
 from server.storage.dialect import ID, among, many
-from server.storage.engine import BUSY_S, is_sqlite
+from server.storage.engine import BUSY_S
 from server.vault.keeping import keys_of
 from server.vault.sealing import opened_fingerprint
 from server.vault.township import TownshipKeys
@@ -29,7 +29,6 @@ _BLANK_RECEIPT: Final = text(
 )
 _decode_receipt: Final = msgspec.json.Decoder(Receipt).decode
 _PATIENCE_MS: Final = 500
-_SECURE: Final = text("PRAGMA secure_delete = ON")
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -55,12 +54,6 @@ async def settle_file(engine: AsyncEngine) -> None:
             await driver.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
             await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             await driver.execute(f"PRAGMA busy_timeout = {BUSY_S * 1_000}")
-
-
-async def overwrite_what_goes(connection: AsyncConnection) -> None:
-    """On SQLite, what this transaction takes out is overwritten in the file too; PostgreSQL's vacuum does that."""
-    if is_sqlite(connection):
-        await connection.execute(_SECURE)
 
 
 async def blank_changes(connection: AsyncConnection, township: str, records: Sequence[str]) -> list[Written]:

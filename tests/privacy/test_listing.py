@@ -198,6 +198,9 @@ def test_no_byte_of_the_files_has_it_any_more(village: Village, desk: Desk) -> N
     wang = village.device("王芳")
     made = matter(wang, narrative=f"{WORDS}。" * 400)  # several pages long
     settled(village, wang)
+    for text in (f"{WORDS}又。" * 300, f"{WORDS}再。"):  # what an edit replaces is freed in the file
+        wang.update(wang.get(made.id), narrative=text)
+        settled(village, wang)
     assert WORDS.encode() in _bytes(file)
     desk.erase(made.id)
     assert WORDS.encode() not in _bytes(file)
