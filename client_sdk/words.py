@@ -15,6 +15,10 @@ _RECEIPTS: Final[dict[str, tuple[str, str]]] = {
     "superseded": ("已被后来的内容取代", "replaced by something later"),
     "discarded": ("未采用", "not taken in"),
     "returned": ("已退回，请补正", "returned for correction"),
+    "erased": (
+        "已由镇里依规抹去，本机不再保留",
+        "erased by the township for good; nothing of it is kept here",
+    ),
 }
 _LEFT: Final[dict[str, tuple[str, str]]] = {
     "moved": ("已转到其他网格", "moved to another grid"),

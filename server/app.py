@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Final
 
 from litestar import Litestar, Router
@@ -25,6 +26,7 @@ from server.devices.http import enrol_handler
 from server.feed import http as feed
 from server.health.http import live_handler, ready_handler
 from server.kinds.registry import Registry
+from server.privacy import http as privacy
 from server.quarantine import http as quarantine
 from server.records import http as records
 from server.rescue import http as rescue
@@ -98,7 +100,7 @@ def _bounds(settings: Settings, services: Services) -> Bounds:
 def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     failures = Failures(settings.failures_per_address, settings.failures_total)
     guesses = Failures(settings.sign_in.sign_in_failures_per_address, sessions.TOTAL)
-    office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, rescue)]
+    office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, rescue, privacy)]
     asked = Failures(settings.contact_asks, contact.TOTAL)
     office += [sessions.route_handlers(guesses), contact.route_handlers(asked)]
     return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
@@ -115,6 +117,7 @@ def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Serv
         settings.limits,
         sign_in=settings.sign_in,
         lease_days=settings.lease_days,
+        erasures=Path(settings.erasures) if settings.erasures else None,
         contact_minutes=settings.contact_minutes,
         turns=Turns(max(1, settings.pool_size // _POOL_SHARES), settings.wait_s),
     )

@@ -19,10 +19,13 @@ from server.commands.application import application
 from server.commands.audit import audit
 from server.commands.device import device
 from server.commands.directory import directory, township
+from server.commands.erasures import erasures
 from server.commands.keys import keys
 from server.commands.kinds import kinds
+from server.commands.matter import matter
 from server.commands.opening import Json
 from server.commands.recovery import recover, recovery
+from server.commands.retention import retention
 from server.commands.staff import staff
 from server.files import SQLITE
 from server.refused import RefusedError
@@ -79,6 +82,9 @@ app.add_typer(staff, name="staff")
 app.add_typer(device, name="device")
 app.add_typer(application, name="application")
 app.add_typer(audit, name="audit")
+app.add_typer(matter, name="matter")
+app.add_typer(retention, name="retention")
+app.add_typer(erasures, name="erasures")
 app.add_typer(keys, name="keys")
 device.command()(recover)
 app.add_typer(recovery, name="recovery")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
@@ -42,6 +43,8 @@ class Services(msgspec.Struct, frozen=True):
     sign_in: SignInLimits = SignInLimits()
     lease_days: int = 0
     """How long a device's store stays open without a contact; 0: for ever."""
+    erasures: Path | None = None
+    """The list of erasures outside the database; None keeps none, which only tests want."""
     contact_minutes: int = 10
     """How long contact may be shown after a reason was stated."""
     keys: Memory[bytes] = msgspec.field(default_factory=_keys)

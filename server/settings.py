@@ -28,7 +28,10 @@ _DRIVERS: Final = {
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
 _TEXTS: Final = frozenset(
-    {"data", "database", "host", "certificate", "certificate_key", "proxies", "master_key", "master_key_file"}
+    {
+        *("data", "database", "host", "certificate", "certificate_key", "proxies", "erasures"),
+        *("master_key", "master_key_file"),
+    }
 )
 _FILES: Final = ("certificate", "certificate_key", "master_key_file")
 _RANGES: Final = {
@@ -49,6 +52,7 @@ _RANGES: Final = {
     "contact_minutes": (1, 1_440),
     "contact_asks": (1, 10_000),
     "plain_http": (0, 1),
+    "retention_minutes": (0, 10_080),
     "session_idle_minutes": (1, 1_440),
     "session_hours": (1, 720),
     "link_hours": (1, 720),
@@ -123,6 +127,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     """Wrong one-time codes that one address may send in a minute, to one worker process."""
     failures_total: int = 120
     """The same for all addresses together."""
+    erasures: str = ""
+    """The list of erasures, outside the database: a file that a restore of it does not take back. All processes
+    and machines of a server append to one; by default it is `erasures.jsonl` in the data folder."""
+    retention_minutes: int = 60
+    """How often each township is looked through for what has been kept long enough; 0 leaves it to the command."""
     contact_minutes: int = 10
     """How long contact in full may be shown after a reason was stated."""
     contact_asks: int = 30
@@ -172,7 +181,11 @@ def read(environ: Mapping[str, str], **options: Any) -> Settings:
     files = {name: _absolute(getattr(settings, name)) for name in _FILES}
     default = URL.create("sqlite", database=str(folder / "roundbook.db"))
     return msgspec.structs.replace(
-        settings, data=str(folder), database=async_url(settings.database or default), **files
+        settings,
+        data=str(folder),
+        database=async_url(settings.database or default),
+        erasures=_absolute(settings.erasures) or str(folder / "erasures.jsonl"),
+        **files,
     )
 
 

@@ -143,6 +143,8 @@ def _held(states: Sequence[RecordState]) -> dict[str, tuple[int, int, int]]:
 
 def _differs(state: RecordState, history: Sequence[Stored], known: Mapping[str, Kind]) -> bool:
     """Whether the history leads to something else."""
+    if state.erased:
+        return bool(state.values) or not all(row.erased for row in history)
     pasts = [past_of(row) for row in history]
     if pasts[0] is None or pasts[0].change.do != "create":
         return True

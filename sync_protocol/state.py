@@ -110,6 +110,8 @@ class RecordState:
 
     new: bool = False
     """Whether no row of it is stored yet."""
+    erased: bool = False
+    """Whether its values are gone for good: it is a tombstone then, and nothing is taken in for it any more."""
 
     @property
     def held(self) -> bool:

@@ -5,10 +5,11 @@ Verdicts come before the page, because the page is read after them: what it brin
 
 from collections.abc import Callable, Sequence
 
-from client_sdk.store import keys, locks, meta, news, pages, problems, queue
+from client_sdk.store import erasing, keys, locks, meta, news, pages, problems, queue
 from client_sdk.store.database import Tx
 from client_sdk.store.meta import Contact
 from client_sdk.store.store import Store
+from sync_protocol.erasing import ERASED
 from sync_protocol.messages import SyncAnswer, Verdict
 from sync_protocol.registration import Claim
 from sync_protocol.session_steps import Applied
@@ -81,8 +82,11 @@ def _verdict(tx: Tx, verdict: Verdict, now_ms: int) -> None:
     held = verdict.result == "quarantined"
     status = queue.QUARANTINED if held else queue.ACKNOWLEDGED
     problems.forget(tx, verdict.id)  # of a change that was offered again after a restore
-    lies = verdict.result != "erased"
-    queue.answered(tx, verdict.id, status, verdict.result, verdict.n, now_ms, lies=lies)
+    erased = verdict.result == ERASED
+    queue.answered(tx, verdict.id, status, verdict.result, verdict.n, now_ms, lies=not erased)
+    if erased:
+        erasing.let_go(tx, change.record, now_ms)
+        return
     if held:
         problems.quarantined(tx, change, verdict, now_ms)
     if verdict.result == "conflict":

@@ -3,6 +3,7 @@
 numbered    registered, with the number         state       moved on, with the state before and after
 renumbered  given another number after the server was restored
 left        no longer on this device, and why   a receipt   replayed, kept, not_kept, superseded, discarded
+erased      the township erased it for good; nothing else of it is left here
 """
 
 from collections.abc import Iterator
@@ -78,6 +79,13 @@ def left(tx: Tx, exit_: Exit, at_ms: int) -> None:
     if exit_.number is not None:
         numbered(tx, exit_.id, exit_.number, at_ms)
     _add(tx, exit_.id, "left", {"why": exit_.why, "state": exit_.state, "number": exit_.number}, at_ms)
+
+
+def erased(tx: Tx, record: str, at_ms: int) -> None:
+    """What was told of a record goes; its author is told that it was erased, once."""
+    tx.run("DELETE FROM news WHERE record = ? AND what <> 'erased'", record)
+    if tx.run("DELETE FROM reports WHERE record = ?", record):
+        _add(tx, record, "erased", {}, at_ms)
 
 
 def receipt(tx: Tx, one: Receipt) -> None:

@@ -6,10 +6,11 @@ then receipts, then what came again and was not in it goes. Only then the digest
 
 from dataclasses import dataclass, field
 
-from client_sdk.store import meta, news, problems, queue, records
+from client_sdk.store import erasing, meta, news, problems, queue, records
 from client_sdk.store.database import Tx
 from sync_protocol.canonical import Digest
 from sync_protocol.changes import EMPTY
+from sync_protocol.erasing import ERASED, EXPIRED
 from sync_protocol.kinds import Kind
 from sync_protocol.messages import Exit, Page, PageRecord, Receipt
 from sync_protocol.overlay import apply_page_record, tells_all
@@ -43,13 +44,14 @@ def apply_page(tx: Tx, page: Page, kinds: dict[str, Kind], now_ms: int) -> Turne
         _leave(tx, records.in_grid(tx, grid), turned)
     coming = {row.id: row.n for row in page.records}
     for left in page.exits:
-        _exit(tx, left, turned)
-        if coming.get(left.id, 0) <= left.n:  # else it only moved to another grid of this device
+        _exit(tx, left, turned, now_ms)
+        # It may only have moved to another grid of this device; and that its days here are over is no news.
+        if coming.get(left.id, 0) <= left.n and left.why not in {ERASED, EXPIRED}:
             news.left(tx, left, now_ms)
     for row in page.records:
         _record(tx, row, kinds, turned, now_ms)
     for receipt in page.receipts:
-        _receipt(tx, receipt)
+        _receipt(tx, receipt, turned, now_ms)
     for grid in page.fresh:
         _leave(tx, records.in_grid(tx, grid, stale_only=True), turned)
     meta.put(tx, meta.CURSOR, page.cursor)
@@ -75,10 +77,18 @@ def _leave(tx: Tx, gone: list[str], turned: Turned) -> None:
         turned.gone(record)
 
 
-def _exit(tx: Tx, left: Exit, turned: Turned) -> None:
+def _exit(tx: Tx, left: Exit, turned: Turned, now_ms: int) -> None:
+    if left.why == ERASED:  # no page brings it again, so nothing that is held of it is newer
+        _erased(tx, left.id, turned, now_ms)
+        return
     queue.cover_record(tx, left.id, left.n)
     if records.drop(tx, left.id, left.n):
         turned.gone(left.id)
+
+
+def _erased(tx: Tx, record: str, turned: Turned, now_ms: int) -> None:
+    if erasing.let_go(tx, record, now_ms):
+        turned.gone(record)
 
 
 def _record(tx: Tx, row: PageRecord, kinds: dict[str, Kind], turned: Turned, now_ms: int) -> None:
@@ -101,11 +111,14 @@ def _record(tx: Tx, row: PageRecord, kinds: dict[str, Kind], turned: Turned, now
         news.moved(tx, fresh, before.state, now_ms)
 
 
-def _receipt(tx: Tx, receipt: Receipt) -> None:
+def _receipt(tx: Tx, receipt: Receipt, turned: Turned, now_ms: int) -> None:
     """What later became of an own change; each counts once, by its number."""
     if receipt.n <= meta.integer(tx, meta.RECEIPTS):
         return
     meta.put(tx, meta.RECEIPTS, receipt.n)
+    if receipt.outcome == ERASED and receipt.record is not None:
+        _erased(tx, receipt.record, turned, now_ms)
+        return
     queue.out_of_quarantine(tx, receipt.change, receipt.n)
     problems.answered(tx, receipt)
     news.receipt(tx, receipt)

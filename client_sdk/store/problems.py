@@ -72,6 +72,11 @@ def forget(tx: Tx, change: str) -> None:
     tx.run("DELETE FROM problems WHERE change = ?", change)
 
 
+def forget_record(tx: Tx, record: str) -> None:
+    """Everything that was said about a record is past."""
+    tx.run("DELETE FROM problems WHERE record = ?", record)
+
+
 def settle(tx: Tx) -> None:
     """Drops problems of values that do not differ (any more), once a page has brought what stands."""
     for row in _rows(tx, "what = 'differs' AND change NOT IN (SELECT id FROM changes WHERE laid)"):

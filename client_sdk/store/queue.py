@@ -268,6 +268,11 @@ def cover_record(tx: Tx, record: str, number: int | None = None) -> None:
     )
 
 
+def forget_answered(tx: Tx, record: str) -> None:
+    """Forgets what was answered of a record; what waits, or is a draft, stays."""
+    tx.run("DELETE FROM changes WHERE record = ? AND status IN ('acknowledged', 'quarantined')", record)
+
+
 def again_from(tx: Tx, counter: int) -> None:
     """A gap: what is kept from `counter` on goes into the queue again, as it was numbered."""
     tx.run(

@@ -1,8 +1,8 @@
 """What the audit knows: who may act, and the closed list of acts. Whoever adds an act adds its line here.
 
 An entry names people, devices, records and changes by their ids, and never what a record says: no contact, no
-narrative, no code, no token. A reason in words stands in the change which the entry names; only who looked at
-contact has made no change, so the entry itself says why (docs/audit.md).
+narrative, no code, no token. A reason in words stands in the change, hold or erasure that the entry names; only where
+nothing else would keep it, for a look at contact, a search or a report of what is held, it stands here (docs/audit.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-ActorSort = Literal["operator", "application", "device", "person"]
+ActorSort = Literal["operator", "service", "application", "device", "person"]
 Name = Literal[
     "application_added",
     "application_revoked",
@@ -26,14 +26,23 @@ Name = Literal[
     "device_recovered",
     "device_revoked",
     "directory_imported",
+    "erased_again",
     "exits_forgotten",
+    "hold_lifted",
+    "hold_set",
     "kind_installed",
     "master_key_replaced",
+    "matter_shown",
+    "narratives_searched",
     "quarantine_discarded",
     "quarantine_replayed",
     "recovery_key_exported",
     "recovery_key_made",
+    "record_erased",
     "restored",
+    "retention_changed",
+    "retention_done",
+    "retention_told",
     "staff_added",
     "staff_disabled",
     "staff_enabled",
@@ -54,14 +63,23 @@ TITLES: Final[Mapping[str, str]] = {
     "device_recovered": "恢复设备内容",
     "device_revoked": "注销设备",
     "directory_imported": "导入区划",
+    "erased_again": "恢复后再次抹去",
     "exits_forgotten": "清理移出通知",
+    "hold_lifted": "解除留存",
+    "hold_set": "依法留存",
     "kind_installed": "安装表单",
     "master_key_replaced": "更换主密钥",
+    "matter_shown": "出具留存情况",
+    "narratives_searched": "检索叙述",
     "quarantine_discarded": "隔离区不采用",
     "quarantine_replayed": "隔离区重新处理",
     "recovery_key_exported": "导出恢复密钥",
     "recovery_key_made": "生成恢复密钥",
+    "record_erased": "抹去记录",
     "restored": "恢复备份",
+    "retention_changed": "调整保存期限",
+    "retention_done": "到期清理",
+    "retention_told": "出具清理报告",
     "staff_added": "添加人员",
     "staff_disabled": "停用人员",
     "staff_enabled": "恢复人员",
@@ -81,6 +99,8 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 OPERATOR: Final = Actor("operator")
+SERVICE: Final = Actor("service")
+"""The server itself, by what was declared."""
 
 
 class Act(msgspec.Struct, frozen=True):

@@ -12,10 +12,12 @@ from migrations.run import current, head
 from server import backup as copies
 from server import doctor as looks
 from server.audit import service as audits
+from server.audit.acts import OPERATOR
 from server.backup import Copied
 from server.certificates import look_at_certificate
 from server.commands import output
 from server.commands.directory import in_words
+from server.commands.erasures import show as show_applied
 from server.commands.opening import (
     Data,
     Database,
@@ -29,6 +31,8 @@ from server.commands.opening import (
 )
 from server.commands.opening import migrate as bring_up_to_date
 from server.doctor import Check
+from server.privacy.applying import Applied, apply, apply_erasures, total
+from server.privacy.replaced import erased_in
 from server.refused import RefusedError
 from server.restoring import given_in, lost, note_restore
 from server.settings import Settings, shown_database
@@ -100,7 +104,10 @@ def doctor(*, data: Data = None, database: Database = None, as_json: Json = Fals
         checks.append(looks.look_for_file(settings.file))
     elif all(check.state != "bad" for check in checks):
         checks += with_engine(settings, lambda engine: looks.look_at_database(engine, now_ms()))
-        checks += _restores(settings) if any(check.name == "clock" for check in checks) else []
+        if any(check.name == "clock" for check in checks):
+            checks += _restores(settings)
+            keys_fit = all(check.state == "well" for check in checks if check.name == "keys")
+            checks += _brought_back(settings) if keys_fit else []
     checks += certificate
     bad = [check.name for check in checks if check.state == "bad"]
     if as_json:
@@ -171,13 +178,39 @@ def restore(
     make_ready(settings)
     given = given_in(Path(done.kept) if done.kept else None)
     with_engine(settings, lambda engine: note_restore(engine, given, now_ms()))
+    again = _erase_again(settings, Path(done.kept) if done.kept else None)
     heads = with_engine(settings, audits.heads)
     _show(msgspec.structs.replace(done, audit=tuple(heads)), "is restored", as_json=as_json)
     if as_json:
         return
+    if again != Applied():
+        show_applied(again)
     if done.kept:
         output.hint(f"What stood there before is kept as {done.kept}.")
     output.hint(_NEXT)
+
+
+def _brought_back(settings: Settings) -> list[Check]:
+    """Whether a restore has brought back what the list says was erased."""
+    file = Path(settings.erasures)
+    found = with_engine(settings, lambda engine: apply(engine, file, OPERATOR, now_ms(), dry_run=True))
+    if found.erased:
+        says = f"{found.erased:,} records that were erased are here again"
+        return [Check("erasures", "bad", says, "roundbook erasures apply")]
+    if found.refused:
+        says = f"{found.refused:,} lines of {file} were torn, or are not of this server"
+        return [Check("erasures", "note", says, "see whether somebody has written to it")]
+    return [Check("erasures", "well", f"{found.already:,} are listed, and none has come back")]
+
+
+def _erase_again(settings: Settings, kept: Path | None) -> Applied:
+    """Erases again what the backup has brought back: by the list, and by the database that was replaced."""
+    file = Path(settings.erasures)
+    listed = with_engine(settings, lambda engine: apply(engine, file, OPERATOR, now_ms()))
+    known = erased_in(kept)
+    return total(
+        listed, with_engine(settings, lambda engine: apply_erasures(engine, known, OPERATOR, now_ms()))
+    )
 
 
 def _embedded(settings: Settings, instead: str) -> Settings:

@@ -108,6 +108,11 @@ def json(value: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
+def plain(value: Any) -> str:
+    """A value on one line, as JSON, for people who read a report."""
+    return msgspec.json.encode(value).decode()
+
+
 @contextmanager
 def progress(title: str, total: int, *, quiet: bool = False) -> Iterator[Step]:
     """A progress bar on standard error while the block runs, where somebody can see it."""

@@ -35,7 +35,7 @@ from server.records.writing import (
 )
 from server.services import Services
 from server.storage import changes, conflicts, office_authors, records
-from server.storage.conflicts import BY_RULE, DECIDED, OPEN, Conflict
+from server.storage.conflicts import BY_RULE, DECIDED, ERASED, OPEN, Conflict
 from server.storage.engine import snapshot
 from sync_protocol.history import PLACE
 from sync_protocol.ids import is_id
@@ -114,6 +114,8 @@ async def _decide(writing: Writing, caller: Caller, target: Target, choice: Choi
     conflict = await conflicts.reached(connection, township.id, target.thing, caller.reach)
     if conflict is None:
         raise not_found()
+    if conflict.status == ERASED:
+        raise Declined("erased")
     if conflict.status == DECIDED:
         raise Declined("already_decided", decision=conflict.decision)
     state = await record_of(connection, township.id, conflict.record_id)

@@ -18,6 +18,7 @@ DELETED: Final = "deleted"
 DECIDED: Final = "decided"
 REPLAYED: Final = "replayed"
 CONFLICT: Final = "conflict"
+ERASED: Final = "erased"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +30,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     change: str
     action: str
-    """created, edited, acted, moved, deleted, decided, replayed, conflict (it changed nothing: see the inbox)."""
+    """created, edited, acted, moved, deleted, decided, replayed, conflict (it changed nothing: see the inbox),
+    erased (the record's values are gone for good: whoever holds a copy lets go of it)."""
     transition: str | None
     """The step of the workflow, if it took one."""
     result: str
@@ -80,6 +82,8 @@ def event(
 
 
 def _action(row: Stored, change: Change | None, *, acted: bool, effective: bool) -> str:
+    if row.erased:
+        return ERASED
     if row.origin is not None:
         return REPLAYED
     if change is None:

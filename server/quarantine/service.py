@@ -209,6 +209,8 @@ async def _find(services: Services, caller: Caller, change: str) -> tuple[str, S
         if row is not None and row.quarantined:
             seen = partial(hidden_of, reach=caller.reach, township=township, rows=[row])
             if row.change_id not in await snapshot(services.engine, seen):
+                if row.erased:
+                    raise Declined("erased")
                 return township, row
     raise not_found()
 

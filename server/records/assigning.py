@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.declined import invalid
+from server.declined import Declined, invalid
 from server.reach import Caller, unit_name
 from server.records.reading import find
 from server.records.writing import record_of
@@ -40,7 +40,8 @@ async def assign(services: Services, caller: Caller, record: str, given: Units) 
 
     async def work(connection: AsyncConnection) -> Units:
         await townships.lock(connection, township)
-        await record_of(connection, township, record, caller.reach)
+        if (await record_of(connection, township, record, caller.reach)).erased:
+            raise Declined("erased")
         await assignments.put(connection, township, record, names, services.clock())
         return Units(sorted(names))
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from server.declined import invalid
+from server.declined import Declined, invalid
 from server.kinds.registry import Registry
 from server.reach import Caller
 from server.records.editing import check_contact
@@ -50,6 +50,8 @@ def create_change(
 
     When it was sent and by which version of the kind are not part of what it says, so they are taken over.
     """
+    if known is not None and known.erased:
+        raise Declined("erased")
     before = decode_change(known.payload) if known is not None else None
     at_ms, mark_ms = (before.at, before.mark) if before is not None else (now_ms, now_ms)
     version = new.version if new.version is not None else before.version if before is not None else None

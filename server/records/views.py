@@ -28,6 +28,8 @@ class RecordView(msgspec.Struct, frozen=True, kw_only=True):
     """Also the ETag, for If-Match."""
     closed: bool
     deleted: bool
+    erased: bool
+    """Whether its values are gone for good: docs/privacy.md."""
     fields: dict[str, Any]
     """Values by field; a set as a list of codes, entries by their ids. What was never set is not there."""
     masked: bool
@@ -69,7 +71,7 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     who: WhoWhen
     result: str
-    """applied, merged, conflict, quarantined; replayed, discarded: the office's word on `origin`."""
+    """applied, merged, conflict, quarantined; replayed, discarded: the office's word on `origin`; erased."""
     code: str | None
     origin: str | None
     """The quarantined change that this one takes in again, or closes."""
@@ -119,6 +121,7 @@ def record_view(
         version=state.version,
         closed=state.closed,
         deleted=state.deleted,
+        erased=state.erased,
         fields=fields,
         masked=masked,
     )

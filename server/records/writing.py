@@ -22,6 +22,7 @@ from server.sync.push import Upload, push
 from sync_protocol.changes import Change, encode
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable, read_change
+from sync_protocol.erasing import ERASED
 from sync_protocol.ids import RANDOM_BYTES, place_level, township_of, uuid7, uuid8
 from sync_protocol.kinds import Shape, shape
 from sync_protocol.messages import Verdict
@@ -81,6 +82,8 @@ async def admit(writing: Writing, change: Change) -> Verdict:
     upload = Upload(writing.author, [checked], reading)
     pushed = await push(writing.connection, writing.township, upload, writing.services.registry, limits)
     verdict = pushed.verdicts[0]
+    if verdict.result == ERASED:
+        raise Declined("erased")
     if verdict.result == "quarantined":
         raise declined_for(verdict)
     return verdict

@@ -43,6 +43,11 @@ class Stored(msgspec.Struct, frozen=True):
         """Whether it was not applied when it came."""
         return self.result == "quarantined"
 
+    @property
+    def erased(self) -> bool:
+        """Whether what it said is gone: nothing that came is empty, and what is closed says so."""
+        return not self.payload
+
 
 _COLUMNS: Final = (
     "CAST(change_id AS text) AS change_id, n, CAST(record_id AS text) AS record_id, CAST(author AS text) AS author, "

@@ -20,6 +20,8 @@ from sync_protocol.outcome import Sides
 OPEN: Final = "open"
 BY_RULE: Final = "by_rule"
 DECIDED: Final = "decided"
+ERASED: Final = "erased"
+"""Its values are gone with those of its record."""
 
 
 class Conflict(msgspec.Struct, frozen=True):
@@ -44,6 +46,10 @@ _COLUMNS: Final = (
 _decode: Final = msgspec.json.Decoder(Sides).decode
 _ONE: Final = prepared(
     f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id", _COLUMNS
+)
+_OF_RECORD: Final = prepared(
+    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND record_id = :record ORDER BY n, conflict_id",
+    _COLUMNS,
 )
 _AFTER: Final = (
     "status = :status AND n >= :above AND (n > :above OR CAST(conflict_id AS text) > :id) "
@@ -80,6 +86,12 @@ async def undecided_of(connection: AsyncConnection, township: str, records: Sequ
     found = await connection.execute(
         prepared(statement, _COLUMNS), {"t": township, "ids": many(connection, records)}
     )
+    return await _opened(connection, township, found.all())
+
+
+async def all_of(connection: AsyncConnection, township: str, record: str) -> list[Conflict]:
+    """Every conflict of a record, whatever its status, oldest first."""
+    found = await connection.execute(_OF_RECORD, {"t": township, "record": record})
     return await _opened(connection, township, found.all())
 
 

@@ -45,7 +45,7 @@ _READ_ONLY: Final = "25006"
 _DISK_FULL: Final = "53100"
 _PATIENCE_S: Final = 15.0
 """No attempt begins after so long: a device waits 60 s for its answer, and one attempt may take 30."""
-_BUSY_S: Final = 15
+BUSY_S: Final = 15
 _COMMAND_S: Final = 30
 _WRITE: Final = "roundbook_write"
 _FULL: Final = "roundbook_full"
@@ -58,14 +58,14 @@ class Unavailable(Exception):  # noqa: N818 (the state, not the error, is what c
 
 
 def open_engine(
-    url: str, *, pool_size: int = 8, wait_s: float = _BUSY_S, vault: "Vault | None" = None
+    url: str, *, pool_size: int = 8, wait_s: float = BUSY_S, vault: "Vault | None" = None
 ) -> AsyncEngine:
     """An engine for `sqlite+aiosqlite:///file` or `postgresql+asyncpg://...`, with what seals on its way in and out.
 
     Who gets none of its `pool_size` connections within `wait_s` seconds is refused with Unavailable.
     """
     embedded = url.startswith("sqlite")
-    arguments = {"timeout": _BUSY_S} if embedded else {"timeout": _BUSY_S, "command_timeout": _COMMAND_S}
+    arguments = {"timeout": BUSY_S} if embedded else {"timeout": BUSY_S, "command_timeout": _COMMAND_S}
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -174,7 +174,8 @@ def _note_full(context: ExceptionContext) -> None:
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
     connection.isolation_level = None  # transactions are begun below, by hand
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    # What is overwritten or deleted leaves nothing in the file: erasing must find it nowhere (docs/privacy.md).
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

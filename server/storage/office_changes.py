@@ -1,8 +1,8 @@
 """The table of changes as an office reads it: a record's history, the open quarantine, the feed of events.
 
-A quarantined change is open until a later row names it as its `origin`. Such a row is either the change
-itself, taken in again (a replay), or the office's word that closed it: its result is one of `CLOSINGS`, it
-has no effects, and its payload is no change.
+A quarantined change is open until a later row names it as its `origin`, or what it said was erased. Such a row
+is either the change itself, taken in again (a replay), or the office's word that closed it: its result is one
+of `CLOSINGS`, it has no effects, and its payload is no change.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ DISCARDED: Final = "discarded"
 CLOSINGS: Final = (REPLAYED, DISCARDED)
 
 _OPEN: Final = (
-    "c.township_id = :t AND c.result = 'quarantined' AND NOT EXISTS (SELECT 1 FROM changes r "
+    "c.township_id = :t AND c.result = 'quarantined' AND length(c.payload) > 0 AND NOT EXISTS (SELECT 1 FROM changes r "
     "WHERE r.township_id = :t AND r.origin = c.change_id)"
 )
 _AT: Final = text("SELECT CAST(change_id AS text) FROM changes WHERE township_id = :t AND n = :n")

@@ -21,7 +21,7 @@ from sync_protocol.state import RecordState
 
 _COLUMNS: Final = (
     "CAST(record_id AS text) AS record_id, version, placed, kind, place, state, number, deleted, closed, "
-    "body, marks, restricted, digest_high, digest_low"
+    "body, marks, restricted, erased, digest_high, digest_low"
 )
 _REPLACED: Final = (
     "version",
@@ -34,6 +34,7 @@ _REPLACED: Final = (
     "body",
     "marks",
     "restricted",
+    "erased",
     "digest_high",
     "digest_low",
 )
@@ -90,6 +91,7 @@ def state_of(row: Row[Any], keys: TownshipKeys) -> RecordState:
         bool(row.deleted),
         bool(row.closed),
         (row.place, high, low) if counted else None,
+        erased=bool(row.erased),
     )
 
 
@@ -169,6 +171,7 @@ def _row(state: RecordState, received_ms: int) -> tuple[Any, ...]:
         body,
         marks,
         state.restricted,
+        state.erased,
         *halves(form),
     )
 

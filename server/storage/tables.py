@@ -95,6 +95,7 @@ townships = Table(
     Column("lost_spans", Small, nullable=False),  # [first, last] of numbers that a restore took back
     Column("duty_phone", String(40)),
     Column("opened_ms", Millis, nullable=False),
+    Column("swept_ms", Millis),  # when retention was last carried out here
     _key("townships"),
 )
 
@@ -302,6 +303,7 @@ records = Table(
     Column("digest_low", BigInteger, nullable=False),
     Column("received_ms", Millis, nullable=False),  # the create's receipt
     Column("restricted", Boolean),  # for named people only; none from before it was kept is looked up once
+    Column("erased", Boolean),  # a tombstone whose values are gone for good; none is not erased
     _key("records", "record_id"),
     Index("ix_records_place", "township_id", "place", "version"),
     Index(
@@ -376,7 +378,7 @@ changes = Table(
     Column("code", String(32)),
     Column("origin", Id),  # the quarantined change that this one replays or discards
     Column("fingerprint", LargeBinary, nullable=False),
-    Column("payload", LargeBinary, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # empty once it was erased
     Column("effects", LargeBinary, nullable=False),
     Column("verdict", LargeBinary, nullable=False),  # empty where the row says it all
     _key("changes", "change_id"),
@@ -407,7 +409,7 @@ conflicts = Table(
     Column("record_id", Id, nullable=False),
     Column("path", String(200), nullable=False),
     Column("rule", String(10), nullable=False),
-    Column("status", String(8), nullable=False),  # open, by_rule, decided
+    Column("status", String(8), nullable=False),  # open, by_rule, decided, erased
     Column("sides", LargeBinary, nullable=False),  # base and every value, with authors and times
     Column("opened_ms", Millis, nullable=False),
     Column("decided_ms", Millis),
@@ -467,6 +469,64 @@ gaps = Table(
     Column("last", BigInteger, nullable=False),
     Column("released_ms", Millis, nullable=False),
     _key("gaps", "device_id", "epoch", "first"),
+)
+
+# Township tables: what is kept for how long (docs/privacy.md)
+
+erasures = Table(  # whose values are gone; the list outside the database has a line for each
+    "erasures",
+    metadata,
+    _township(),
+    Column("record_id", Id, nullable=False),
+    Column("kind", String(41), nullable=False),
+    Column("number", String(40)),
+    Column("cause", String(10), nullable=False),  # asked: somebody asked for it; retention: its time was over
+    Column("reason", String(500), nullable=False),
+    Column("actor", String(60), nullable=False),
+    Column("erased_ms", Millis, nullable=False),
+    Column("listed", Boolean, nullable=False),  # whether its line is in the list
+    _key("erasures", "record_id"),
+    Index(
+        "ix_erasures_unlisted",
+        "township_id",
+        postgresql_where=text("NOT listed"),
+        sqlite_where=text("NOT listed"),
+    ),
+)
+
+holds = Table(  # legal holds: while one stands, nothing of its record is erased
+    "holds",
+    metadata,
+    _township(),
+    Column("hold_id", Id, nullable=False),
+    Column("record_id", Id, nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("actor", String(60), nullable=False),
+    Column("set_ms", Millis, nullable=False),
+    Column("lifted_ms", Millis),
+    Column("lifted_by", String(60)),
+    Column("lifted_reason", String(500)),
+    _key("holds", "hold_id"),
+    Index(
+        "uq_holds_record",
+        "township_id",
+        "record_id",
+        unique=True,
+        postgresql_where=text("lifted_ms IS NULL"),
+        sqlite_where=text("lifted_ms IS NULL"),
+    ),
+)
+
+retention_rules = Table(  # other lengths than the kinds declare
+    "retention_rules",
+    metadata,
+    _township(),
+    Column("kind", String(41), nullable=False),
+    Column("days", Integer),  # none: until somebody erases it
+    Column("reason", String(500), nullable=False),
+    Column("actor", String(60), nullable=False),
+    Column("set_ms", Millis, nullable=False),
+    _key("retention_rules", "kind"),
 )
 
 # Township tables: the audit. What concerns no township has a chain of its own, so none refers to `townships`.

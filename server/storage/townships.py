@@ -78,12 +78,18 @@ _HORIZON: Final = text(
 )
 _REOPEN: Final = text("UPDATE townships SET counter = :counter, lost_spans = :spans WHERE township_id = :t")
 _NUMBERED: Final = text("SELECT number FROM records WHERE township_id = :t AND number LIKE :year")
+_CODES: Final = text("SELECT township_id FROM townships ORDER BY township_id")
 _NOTE: Final = text("UPDATE townships SET lost_spans = :spans WHERE township_id = :t")
 
 
 async def read(connection: AsyncConnection, township: str) -> Township | None:
     """The township as this transaction sees it; None when it was never opened."""
     return await _one(connection, _PLAIN, township)
+
+
+async def codes(connection: AsyncConnection) -> list[str]:
+    """The townships that work here, in order."""
+    return [row.township_id for row in await connection.execute(_CODES)]
 
 
 async def lock(connection: AsyncConnection, township: str) -> Township | None:

@@ -7,11 +7,14 @@ from typing import Final
 import msgspec
 
 from server.storage.changes import Stored
+from server.storage.erasing import keyed
 from server.sync.judge import Author, Refusal
 from server.sync.order import Item
+from server.vault.township import TownshipKeys
 from sync_protocol.changes import Change, encode
 from sync_protocol.clock import Corrected, Reading
 from sync_protocol.codec import Unreadable
+from sync_protocol.erasing import ERASED
 from sync_protocol.kinds import Kind
 from sync_protocol.messages import Verdict
 from sync_protocol.outcome import Merged
@@ -68,6 +71,8 @@ class Draft:
         answered = self.element.answers_to or self.stored_id
         if self.refused is not None:
             code, where, reason = self.refused.code, self.refused.field, self.refused.reason
+            if code == ERASED:
+                return Verdict(answered, ERASED, self.n)
             return Verdict(answered, "quarantined", self.n, code, where, reason)
         if self.restricted and self.author.grids is not None:
             return Verdict(answered, APPLIED, self.n)
@@ -76,10 +81,15 @@ class Draft:
             answered, self.merged.result, self.n, number=self.number, formerly=self.formerly, differs=differs
         )
 
-    def stored(self) -> Stored:
-        """The row of the table of changes."""
+    @property
+    def erased(self) -> bool:
+        """Whether its record is erased, so that nothing of what it says is kept."""
+        return self.refused is not None and self.refused.code == ERASED
+
+    def stored(self, keys: TownshipKeys | None = None) -> Stored:
+        """The row of the table of changes. The township's keys make the fingerprint of what is not kept."""
         change, verdict = self.element.change, self.verdict
-        payload = _payload(self.said or change)
+        payload = b"" if self.erased else _payload(self.said or change)
         result = verdict.result if self.refused is not None else self.merged.result
         return Stored(
             change_id=self.stored_id,
@@ -97,10 +107,12 @@ class Draft:
             result=result,
             code=verdict.code,
             origin=self.element.origin,
-            fingerprint=self._fingerprint(payload),
+            fingerprint=keyed(keys, self.element.fingerprint)
+            if keys and self.erased
+            else self._fingerprint(payload),
             payload=payload,
             effects=_encode(self.merged.effects) if self.merged.effects else _NO_EFFECTS,
-            verdict=b"" if _is_plain(verdict, self.stored_id, result) else _encode(verdict),
+            verdict=b"" if self.erased or _is_plain(verdict, self.stored_id, result) else _encode(verdict),
         )
 
     def _fingerprint(self, payload: bytes) -> bytes:
@@ -124,8 +136,13 @@ def _is_plain(verdict: Verdict, change: str, result: str) -> bool:
     )
 
 
-def first_verdict(row: Stored) -> Verdict:
-    """The verdict that a stored change got."""
+def first_verdict(row: Stored, answers_to: str | None = None) -> Verdict:
+    """The verdict that a stored change got; `erased` once what it said was erased: then it shall go everywhere.
+
+    An erased row does not say which id it answered to, where that is not its own; whoever asks does.
+    """
+    if row.erased:
+        return Verdict(answers_to or row.change_id, ERASED, row.n)
     return _decode_verdict(row.verdict) if row.verdict else _plain(row.change_id, row.result, row.n)
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from sync_protocol.changes import Act, Add, Change, Drop, Increment, Op, Put, Remove
 from sync_protocol.codec import Unreadable
+from sync_protocol.erasing import ERASED
 from sync_protocol.ids import is_id, township_of
 from sync_protocol.kinds import InvalidField, Shape, Title
 from sync_protocol.kinds.declaration import OFFICE_ROLES
@@ -36,7 +37,10 @@ class Author(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why a change waits in quarantine: a code, and where it helps, the field and the reason in words."""
+    """Why a change is not merged: a code, and where it helps, the field and the reason in words.
+
+    It waits in quarantine; with the code `erased` it waits for nobody, and nothing of what it said is kept.
+    """
 
     code: str
     field: str | None = None
@@ -80,6 +84,8 @@ def judge(
     orphan: bool = False,
 ) -> Accepted | Refusal:
     """What the merge may do with a change; `orphan` says that its record's create waits in quarantine."""
+    if state is not None and state.erased:
+        return Refusal(ERASED)  # also to whoever is out of scope: of what they wrote nothing may be kept
     if author.revoked:
         return Refusal("revoked_device")
     if isinstance(change, Unreadable):

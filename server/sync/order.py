@@ -83,6 +83,9 @@ def under_other_id(reused: Item) -> Item:
 def is_resend(element: Item, seen: dict[str, Stored]) -> bool:
     """Whether an element says what was stored under its id, byte for byte or in other spelling."""
     stored = seen.get(element.key)
+    if stored is not None and stored.erased:
+        # Whatever it says now: it is of an erased record, for which nothing is taken in.
+        return stored.record_id == element.change.record
     if stored is None or stored.fingerprint == element.fingerprint:
         return stored is not None
     try:

@@ -20,6 +20,7 @@ from server.storage import records, stream, townships
 from server.storage.townships import Township
 from server.sync.push import Own
 from sync_protocol.cursor import Cursor, Lane, fold, rescope, restart, seal
+from sync_protocol.erasing import ERASED
 from sync_protocol.history import PLACE
 from sync_protocol.limits import Limits
 from sync_protocol.messages import Exit, Page, PageRecord, Receipt
@@ -123,7 +124,10 @@ def _finished(start: Cursor, lanes: list[Lane], head: int) -> tuple[str, ...]:
 async def _receipts(
     connection: AsyncConnection, reader: Reader, start: Cursor, upto: int, filling: _Filling
 ) -> None:
-    """Receipts up to `upto`: they never run ahead of their records, and of one elsewhere say only the outcome."""
+    """Receipts up to `upto`: they never run ahead of their records, and of one elsewhere say only the outcome.
+
+    An erasure names its record everywhere: whatever the device still keeps of it has to go.
+    """
     found = await stream.receipts_of(
         connection, reader.township, reader.device, start.receipts, _RECEIPTS_MAX
     )
@@ -131,9 +135,8 @@ async def _receipts(
     for one in found:
         if filling.full() or one.n > upto:
             return
-        receipt = (
-            one if places.get(one.record or "") in reader.grids else Receipt(one.n, one.change, one.outcome)
-        )
+        known = one.outcome == ERASED or places.get(one.record or "") in reader.grids
+        receipt = one if known else Receipt(one.n, one.change, one.outcome)
         filling.receipts.append(receipt)
         filling.budget -= len(msgspec.json.encode(receipt))
     if len(found) == _RECEIPTS_MAX:

@@ -26,12 +26,14 @@ from server.sync.order import Item, Ordered, is_resend, item, order, under_other
 from server.sync.pasts import histories
 from server.sync.settle import Settled, settle
 from server.sync.timeline import Proof, restored
-from server.vault.sealing import WHOLE, Contact, contact_of
+from server.vault.keeping import keys_of
+from server.vault.sealing import NOTHING, WHOLE, Contact, contact_of
 from server.vault.telephones import of_record
 from sync_protocol.changes import Change, fields_of
 from sync_protocol.clock import Corrected, Reading, correct
 from sync_protocol.codec import Unreadable
 from sync_protocol.history import STATE, History, Past
+from sync_protocol.ids import is_id
 from sync_protocol.kinds import Kind
 from sync_protocol.limits import Limits
 from sync_protocol.merge import merge
@@ -137,7 +139,7 @@ class Declared(Kinds, Protocol):
         """The newest version of a kind; None when there is none."""
 
 
-def _contact(name: str, kinds: Declared) -> Contact:
+def contact_in(name: str, kinds: Declared) -> Contact:
     """What is sealed of a kind; all of one that is not installed any more."""
     kind = kinds.latest(name)
     return contact_of(kind) if kind is not None else WHOLE
@@ -159,7 +161,7 @@ async def push(
         _tell(pushed, element, draft.verdict)
     drafted = {draft.stored_id: draft.verdict for draft in batch.drafts}
     for element, key in batch.ordered.again:
-        first = drafted.get(key) or first_verdict(batch.seen[key])
+        first = drafted.get(key) or first_verdict(batch.seen[key], element.answers_to)
         _tell(pushed, element, msgspec.structs.replace(first, duplicate=True))
     return pushed
 
@@ -205,7 +207,8 @@ async def _open(connection: AsyncConnection, township: Township, upload: Upload)
     if upload.known_only:
         ordered = Ordered(again=ordered.again, counter=counter)
     taken = _surviving(township, ordered)
-    states = await records.by_ids(connection, township.id, sorted({c.record for c in taken}))
+    wanted = {element.change.record for element, _ in ordered.take if is_id(element.change.record)}
+    states = await records.by_ids(connection, township.id, sorted(wanted))
     known, orphans = await histories(connection, township.id, taken, states, seen, upload.author.id)
     return _Batch(upload, township, seen, ordered, states, known, orphans, township.counter), offer_above
 
@@ -316,14 +319,27 @@ def _number_records(batch: _Batch) -> dict[str, Own]:
     return own
 
 
+async def _rows(
+    connection: AsyncConnection, batch: _Batch, kinds: Declared
+) -> tuple[list[Stored], list[Contact]]:
+    """The rows of the table of changes, and what of each is sealed; of erased ones nothing is left to be."""
+    drafts = batch.drafts
+    erased = any(draft.erased for draft in drafts)
+    keys = await keys_of(connection, batch.township.id) if erased else None
+    contact = [
+        NOTHING if draft.erased else contact_in(draft.kind.name, kinds) if draft.kind else WHOLE
+        for draft in drafts
+    ]
+    return [draft.stored(keys) for draft in drafts], contact
+
+
 async def _write(connection: AsyncConnection, batch: _Batch, settled: Settled, kinds: Declared) -> None:
     township, now_ms = batch.township.id, batch.upload.reading.server_ms
-    contact = {record: _contact(state.kind, kinds) for record, state in batch.records.items()}
+    contact = {record: contact_in(state.kind, kinds) for record, state in batch.records.items()}
     written = [batch.records[record] for record in batch.written]
     await records.write(connection, township, written, now_ms, contact)
     await telephones.put(connection, township, *_telephones(batch, contact))
-    of_changes = [_contact(draft.kind.name, kinds) if draft.kind else WHOLE for draft in batch.drafts]
-    await changes.append(connection, township, [draft.stored() for draft in batch.drafts], of_changes)
+    await changes.append(connection, township, *await _rows(connection, batch, kinds))
     await conflicts.write(connection, township, settled.conflicts, contact)
     await stream.write_exits(connection, township, settled.exits)
     receipts = [(device, msgspec.structs.replace(r, n=batch.number())) for device, r in settled.receipts]

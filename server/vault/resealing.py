@@ -103,8 +103,11 @@ async def _conflicts(connection: AsyncConnection, township: str, after: str, cla
 
 
 def _of_change(row: Stored, classes: Classes) -> Contact:
-    """What is sealed of a stored change: all of one that was refused, nothing of the office's word that closed one."""
-    if row.result in CLOSINGS:
+    """What is sealed of a stored change: all of one that was refused, nothing of the office's word that closed one.
+
+    Of an erased one there is nothing left to seal; that it is empty is how it is known.
+    """
+    if row.erased or row.result in CLOSINGS:
         return NOTHING
     try:
         named = msgspec.json.decode(row.payload, type=_Named)

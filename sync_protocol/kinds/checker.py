@@ -32,6 +32,7 @@ from sync_protocol.kinds.workflow_checker import check_roles, read_workflow
 KEEP_DAYS_DEFAULT: Final = 90
 """How long devices keep records of a kind that has no workflow and does not say."""
 _KEEP_DAYS_MAX: Final = 3_650
+RETAIN_DAYS_MAX: Final = 36_500
 _VERSION_MAX: Final = 2**31 - 1
 
 
@@ -62,7 +63,7 @@ def state_field(workflow: Workflow) -> Field:
 def _read_head(top: Reader) -> Kind:
     """The table [kind]; fields and workflow are still missing."""
     reader = top.inside("kind")
-    reader.only(("name", "version", "title", "keep_days", "roles"))
+    reader.only(("name", "version", "title", "keep_days", "retain_days", "roles"))
     name, title = reader.text("name"), reader.title("title")
     check_name(reader, "name", name, frozenset())
     forbidden = forbidden_name(name, title)
@@ -78,6 +79,7 @@ def _read_head(top: Reader) -> Kind:
         fields={},
         keep_days=reader.integer("keep_days", 1, _KEEP_DAYS_MAX),
         roles=cast("tuple[Role, ...]", roles),
+        retain_days=reader.integer("retain_days", 1, RETAIN_DAYS_MAX),
     )
 
 

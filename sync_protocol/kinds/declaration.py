@@ -208,8 +208,9 @@ class Kind(msgspec.Struct, frozen=True, omit_defaults=True):
     """A kind of record: its fields in the order of the declaration, its workflow, who makes its records.
 
     A kind with a workflow has a field `state` of rule `workflow`, which no declaration lists. A kind
-    without one says in `keep_days` how many days devices keep its records. `roles` may create records;
-    empty means everybody who works in the township.
+    without one says in `keep_days` how many days devices keep its records. `retain_days` says for how many
+    days after its last change a record that is over keeps its values on the server; None until somebody
+    erases it. `roles` may create records; empty means everybody who works in the township.
 
     Two kinds are equal when all they declare is; the hash is that of name and version, so that a kind is
     a cheap key of a cache.
@@ -222,6 +223,7 @@ class Kind(msgspec.Struct, frozen=True, omit_defaults=True):
     workflow: Workflow | None = None
     keep_days: int | None = None
     roles: tuple[Role, ...] = ()
+    retain_days: int | None = None
 
     def __hash__(self) -> int:
         return hash(self.key)

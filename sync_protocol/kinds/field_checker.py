@@ -134,10 +134,15 @@ def _check_choice(row: Reader, choice: Choice, before: Collection[str]) -> None:
             Title(f"代码 {choice.code} 重复", f"the code {choice.code} stands twice"),
             Title("每个代码只写一次", "Give each choice a code of its own"),
         )
-    forbidden = forbidden_choice(Title(choice.zh, choice.en))
+    refuse_person_data(row, "zh", Title(choice.zh, choice.en))
+
+
+def refuse_person_data(reader: Reader, key: str, said: Title) -> None:
+    """What one choice, state or step says of persons instead of matters."""
+    forbidden = forbidden_choice(said)
     if forbidden is not None:
         what = forbidden.what
-        row.add("zh", Title(f"选项涉及{what.zh}", f"the choice is about {what.en}"), WHY)
+        reader.add(key, Title(f"该项涉及{what.zh}", f"this is about {what.en}"), WHY)
 
 
 def _read_field(reader: Reader, name: str, tables: Mapping[str, CodeTable], *, nested: bool) -> Field:

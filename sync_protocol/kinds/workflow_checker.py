@@ -15,7 +15,7 @@ from sync_protocol.kinds.declaration import (
     Workflow,
     alternatives,
 )
-from sync_protocol.kinds.field_checker import check_count, check_name
+from sync_protocol.kinds.field_checker import check_count, check_name, refuse_person_data
 from sync_protocol.kinds.reading import Reader, did_you_mean, shown
 
 _STATES_MAX: Final = 100
@@ -53,7 +53,9 @@ def _read_state(reader: Reader, name: str) -> State:
     """One state."""
     reader.only(("title", "numbered", "closed"))
     check_name(reader, "", name, ())
-    return State(name, reader.title("title"), numbered=reader.flag("numbered"), closed=reader.flag("closed"))
+    title = reader.title("title")
+    refuse_person_data(reader, "title", title)
+    return State(name, title, numbered=reader.flag("numbered"), closed=reader.flag("closed"))
 
 
 def _read_transition(
@@ -75,7 +77,9 @@ def _read_transition(
                 f"{shown(need)} is neither a field nor a word that comes along",
             )
             reader.add("needs", problem, did_you_mean(need, needable))
-    return Transition(name, reader.title("title"), from_, to, cast("tuple[Role, ...]", roles), needs)
+    title = reader.title("title")
+    refuse_person_data(reader, "title", title)
+    return Transition(name, title, from_, to, cast("tuple[Role, ...]", roles), needs)
 
 
 def _check_states(reader: Reader, key: str, names: Collection[str], states: Collection[str]) -> None:

@@ -29,6 +29,8 @@ def dump(kind: Kind) -> str:
     head: dict[str, Any] = {"name": kind.name, "version": kind.version, "title": kind.title}
     if kind.keep_days is not None:
         head["keep_days"] = kind.keep_days
+    if kind.retain_days is not None:
+        head["retain_days"] = kind.retain_days
     if kind.roles:
         head["roles"] = kind.roles
     parts = [_table("kind", head)]

@@ -33,6 +33,7 @@ from server.storage.engine import open_engine, snapshot, transact
 from server.storage.tables import metadata
 from server.sync.judge import Author
 from server.sync.push import Upload, push
+from server.vault.keeping import keys_of
 from server.vault.sealing import opened
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
@@ -83,7 +84,15 @@ class Village:
     def _services(self, limits: Limits, lease_days: int = 0) -> Services:
         engine = open_engine(self.url, pool_size=4, vault=vault())
         registry = Registry(engine, self.clock)
-        return Services(engine, registry, self.clock, self.random, limits, lease_days=lease_days)
+        return Services(
+            engine,
+            registry,
+            self.clock,
+            self.random,
+            limits,
+            lease_days=lease_days,
+            erasures=self.folder / "erasures.jsonl",
+        )
 
     def clock(self) -> int:
         self.now_ms += 1_000
@@ -270,8 +279,13 @@ class Village:
 
         async def read(connection: AsyncConnection) -> dict[str, tuple[Any, ...]]:
             rows = await connection.execute(select(table).where(table.c.place.in_(grids)))
+            keys = await keys_of(connection, TOWN)
+
+            def body(row: Any) -> Any:
+                return msgspec.json.decode(opened(bytes(row.body), keys, str(row.record_id)))
+
             return {
-                str(row.record_id): (row.place, row.state, row.number, msgspec.json.decode(bytes(row.body)))
+                str(row.record_id): (row.place, row.state, row.number, body(row))
                 for row in rows
                 if not row.deleted and not row.closed
             }

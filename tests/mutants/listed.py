@@ -19,6 +19,7 @@ SESSION, CLOCK = "tests/protocol/test_session.py", "tests/protocol/test_clock.py
 LANES: Final = "tests/lanes/test_lanes_model.py::test_a_device_holds_its_scope_whatever_moves_under_its_pages"
 DEVICE, STORE, EDITS = (f"tests/client/test_{name}.py" for name in ("sync", "store", "edits"))
 REVOKED, LEASE = "tests/e2e/test_revoked.py", "tests/protocol/test_lease.py"
+OVER, ERASING = "tests/privacy/test_retention.py", "tests/privacy/test_erasing.py"
 CONFLICTS, QUARANTINE = "tests/server/test_conflicts_api.py", "tests/server/test_quarantine_api.py"
 
 _COMMIT: Final = (
@@ -59,8 +60,8 @@ MUTANTS: Final = (
         "refused-changes-are-not-kept",
         ("G1",),
         "server/sync/push.py",
-        "[draft.stored() for draft in batch.drafts]",
-        "[draft.stored() for draft in batch.drafts if draft.refused is None]",
+        "    drafts = batch.drafts\n",
+        "    drafts = [draft for draft in batch.drafts if draft.refused is None]\n",
         (f"{ONCE}::test_every_acknowledged_change_is_found_by_its_id",),
     ),
     Mutant(
@@ -522,5 +523,23 @@ MUTANTS: Final = (
         "if known is None or unsent.public_key not in keys:",
         "if known is None:",
         ("tests/e2e/test_recovery.py::test_a_store_that_only_says_it_is_a_device_is_refused",),
+    Mutant(
+        "erased-is-taken-in-again",
+        ("13",),
+        "server/sync/judge.py",
+        "    if state is not None and state.erased:\n",
+        "    if state is not None and state.erased and author.revoked:\n",
+        (
+            f"{OVER}::test_row_13_what_is_over_goes_in_time_and_old_devices_do_not_bring_it_back",
+            f"{ERASING}::test_later_changes_are_erased_and_what_they_say_is_never_stored",
+        ),
+    ),
+    Mutant(
+        "devices-keep-what-was-erased",
+        ("13",),
+        "client_sdk/store/queue.py",
+        """status IN ('acknowledged', 'quarantined')", record)""",
+        """status IN ('quarantined')", record)""",
+        (f"{ERASING}::test_the_words_go_from_every_table_and_every_device",),
     ),
 )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_protocol.kinds import Kind, KindError, code_tables, parse
+from sync_protocol.kinds import Kind, KindError, code_tables, dump, parse, shipped
 from tests.protocol.kinds_texts import FLOW, WELL, changed, findings, only
 
 # fmt: off
@@ -280,6 +280,19 @@ PERSONAL = [
     ("depth", "信用分", "X", "categories"),
     ("depth", "某", "Person category", "categories"),
     ("depth", "某", "PersonLabel", "categories"),
+    ("depth", "驾驶证号", "X", "identity"),
+    ("depth", "人脸照片", "X", "identity"),
+    ("depth", "某", "Biometrics", "identity"),
+    ("depth", "某", "Nationalities", "ethnicity"),
+    ("depth", "血型", "X", "health"),
+    ("depth", "是否怀孕", "X", "health"),
+    ("depth", "某", "Blood type", "health"),
+    ("depth", "居民评分", "X", "categories"),
+    ("depth", "人物画像", "X", "categories"),
+    ("depth", "关注人员", "X", "categories"),
+    ("depth", "某", "Resident score", "categories"),
+    ("depth", "活动轨迹", "X", "movements"),
+    ("depth", "某", "Whereabouts", "movements"),
 ]
 
 
@@ -301,7 +314,18 @@ def test_sub_fields_and_kinds_about_persons_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("zh", "en", "what"),
-    [("重点人员", "X", "categories"), ("某", "Key person", "categories"), ("汉族", "Han", "ethnicity")],
+    [
+        ("重点人员", "X", "categories"),
+        ("某", "Key person", "categories"),
+        ("汉族", "Han", "ethnicity"),
+        ("少数民族", "X", "ethnicity"),
+        ("某", "Uyghur", "ethnicity"),
+        ("信教群众、教徒", "X", "religion"),
+        ("某", "Muslim", "religion"),
+        ("精神障碍患者", "X", "health"),
+        ("某", "Mentally ill", "health"),
+        ("某", "High-risk person", "categories"),
+    ],
 )
 def test_choices_that_sort_people_are_refused(zh: str, en: str, what: str) -> None:
     finding = only(WELL.replace("浑", zh).replace("Brown", en))
@@ -318,6 +342,17 @@ def test_choices_that_sort_people_are_refused(zh: str, en: str, what: str) -> No
         ("people_involved", "涉及人数", "People involved"),
         ("satisfaction", "满意度", "Satisfaction"),
         ("certificate", "证件办理", "Certificate"),
+        ("area_class", "土地面积分类", "Area class"),
+        ("council", "文化中心理事会", "Council"),
+        ("pump_fault", "水泵故障诊断", "Pump fault"),
+        ("station", "村卫生室", "Health station"),
+        ("walk", "健康步道", "Footpath"),
+        ("herd", "动物疾病", "Animal disease"),
+        ("ramp", "残疾人通道", "Disabled access"),
+        ("gate", "小区指纹锁", "Gate lock"),
+        ("trust", "善意取得", "Bought in good faith"),
+        ("score_of_service", "服务评分", "Score of the service"),
+        ("hazard_level", "风险等级", "Risk level"),
     ],
 )
 def test_fields_about_matters_are_not_taken_for_fields_about_persons(name: str, zh: str, en: str) -> None:
@@ -328,3 +363,26 @@ def test_fields_about_matters_are_not_taken_for_fields_about_persons(name: str, 
 def test_a_medical_dispute_is_a_matter() -> None:
     kind = parse(WELL.replace("浑", "医疗纠纷、健康服务").replace("Brown", "Health services"), "w")
     assert kind.fields["colour"].choices[1].en == "Health services"
+
+
+@pytest.mark.parametrize(("part", "title"), [("states.done", "已办"), ("transitions.finish", "完成")])
+def test_states_and_steps_that_sort_people_are_refused(part: str, title: str) -> None:
+    finding = only(FLOW.replace(title, "列为重点人员"))
+    assert finding.key == f"workflow.{part}.title"
+    assert "categories" in finding.problem.en
+    assert parse(FLOW.replace(title, "医疗服务"), "w").workflow is not None
+
+
+def test_days_of_keeping_are_read_and_written() -> None:
+    text = WELL.replace("version = 1", "version = 1\nretain_days = 1095")
+    kind = parse(text, "w")
+    assert kind.retain_days == 1095
+    assert parse(dump(kind), "w") == kind
+    assert parse(WELL, "w").retain_days is None
+    for wrong in ("0", "36501", '"x"'):
+        assert only(text.replace("1095", wrong)).key == "kind.retain_days"
+
+
+def test_every_kind_that_ships_and_is_about_people_says_how_long_it_is_kept() -> None:
+    """Counts of other desks have nobody in them, and may stay."""
+    assert {name for name, kind in shipped().items() if kind.retain_days is None} == {"external_counts"}

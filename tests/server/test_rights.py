@@ -310,6 +310,11 @@ async def test_what_is_not_about_one_record(world: World, role: str) -> None:
         "quarantine.list": ("GET", "/v1/quarantine", None),
         "quarantine.replay": ("POST", f"/v1/quarantine/{UNKNOWN}/replay", {}),
         "rescue.hand_in": ("POST", "/v1/rescue", None),
+        "matters.show": ("POST", f"/v1/matters/{UNKNOWN}/held", {"reason": "本人申请"}),
+        "matters.erase": ("POST", f"/v1/matters/{UNKNOWN}/erase", {"reason": "本人申请"}),
+        "matters.hold": ("POST", f"/v1/matters/{UNKNOWN}/hold", {"reason": "法院调取"}),
+        "matters.lift": ("POST", f"/v1/matters/{UNKNOWN}/lift", {"reason": "案件已结"}),
+        "narratives.search": ("POST", "/v1/narrative-search", {"text": "水渠", "reason": "同类排查"}),
         "staff.sign_out": ("POST", f"/v1/staff/{UNKNOWN}/sign-out", None),
         "session.read": ("GET", "/v1/session", None),
         "password.change": ("POST", "/v1/session/password", {"old": "x", "new": "y"}),
@@ -349,6 +354,10 @@ async def test_every_id_of_another_township_is_answered_like_one_that_nobody_has
                     ("GET", "/v1/conflicts/{}", None),
                     ("POST", "/v1/conflicts/{}/resolve", {"value": 1}),
                     ("POST", "/v1/quarantine/{}/replay", {}),
+                    ("POST", "/v1/matters/{}/held", {"reason": "本人申请"}),
+                    ("POST", "/v1/matters/{}/erase", {"reason": "本人申请"}),
+                    ("POST", "/v1/matters/{}/hold", {"reason": "法院调取"}),
+                    ("POST", "/v1/matters/{}/lift", {"reason": "案件已结"}),
                     ("POST", "/v1/staff/{}/sign-out", None),
                 ):
                     headers = {"if-match": "*"}

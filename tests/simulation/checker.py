@@ -13,6 +13,7 @@ from typing import Any, Final
 from sync_protocol.changes import decode
 from sync_protocol.history import Effect
 from tests.protocol.desk import rebuilt
+from tests.simulation.erasures import remains, without
 from tests.simulation.fields import no_silent_winner
 from tests.simulation.ledger import Ledger, Stored, read, taken_in
 from tests.simulation.town import Town, store
@@ -27,10 +28,12 @@ def objections(world: World) -> Iterator[str]:
     yield from world.wrong
     yield from world.servers.wrong
     ledger = read(world.servers.path)
+    world.witness.erased |= world.servers.told.erased | world.servers.told.let_go
     if world.by_hand:  # what was promised for it: nothing is lost, everybody holds the same, nobody is stuck
         yield from _accounted(world, ledger)
         yield from _converged(world, ledger)
-        yield from _rebuilt(ledger)
+        yield from _rebuilt(without(ledger))
+        yield from remains(world, ledger)
     else:
         yield from broken(world, ledger)
         yield from _on_slips(world, ledger)
@@ -42,10 +45,11 @@ def broken(town: Town, ledger: Ledger) -> Iterator[str]:
     yield from _accounted(town, ledger)
     yield from _in_order(town, ledger)
     yield from _converged(town, ledger)
-    yield from no_silent_winner(town, ledger)
+    yield from no_silent_winner(town, without(ledger))
     yield from _honest(town, ledger)
     yield from _numbered(town, ledger)
-    yield from _rebuilt(ledger)
+    yield from _rebuilt(without(ledger))
+    yield from remains(town, ledger)
 
 
 def _accounted(town: Town, ledger: Ledger) -> Iterator[str]:
@@ -54,7 +58,8 @@ def _accounted(town: Town, ledger: Ledger) -> Iterator[str]:
     for device in town.devices:
         for saved in device.saved:
             found = there.get(saved)
-            if found is None and saved not in device.uncertain and not (device.revoked and town.restored):
+            let_go = device.uncertain | town.witness.erased
+            if found is None and saved not in let_go and not (device.revoked and town.restored):
                 yield f"G1: {device.name} saved {saved}, and the server does not have it"
             elif found is not None and found.author != device.enrolled.id:
                 yield f"G3: {saved} of {device.name} is stored as of {found.author}"
@@ -66,7 +71,12 @@ def _accounted(town: Town, ledger: Ledger) -> Iterator[str]:
             first = there.get(change)
             if first is None and not (device.revoked and town.restored):
                 yield f"G2: {device.name} holds {change} as {status}, and the server does not know it"
-            elif first is not None and first.result not in {result, "quarantined"} and not town.restored:
+            elif (
+                first is not None
+                and first.raw
+                and first.result not in {result, "quarantined"}
+                and not town.restored
+            ):
                 yield f"G3: {device.name} was told {result} of {change}, which was {first.result}"
     reused = [change.id for change in ledger.changes if change.code == "change_id_reused"]
     if reused:

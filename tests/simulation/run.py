@@ -19,7 +19,7 @@ from typing import Final
 
 import structlog
 
-from tests.simulation import checker, disk
+from tests.simulation import checker, disk, erasures
 from tests.simulation.disk import CrashError
 from tests.simulation.ledger import read
 from tests.simulation.loop import SimulatedLoop
@@ -126,6 +126,7 @@ def plan(seed: int, devices_max: int) -> Plan:
         what = random.choices(list(kinds), list(kinds.values()))[0]
         device = min(int(random.expovariate(1 / max(count / 2, 1))), count - 1)
         events.append(Event(random.uniform(0, over), what, device, random.getrandbits(48)))
+    events += [Event(at_s, erasures.WHAT, 0, drawn) for at_s, drawn in erasures.drawn(seed, over)]
     events.sort(key=lambda event: event.at_s)
     link_faults = tuple(random.sample(FAULTS, random.choice([1, 2, 4, len(FAULTS)])))
     focus, tags = random.choice([0.7, 0.7, 3]), random.choice([1, 2, 4])
@@ -430,6 +431,7 @@ _OF_TOWN: Final[dict[str, Callable[[World, Random], Awaitable[None]]]] = {
     "server's clock is set": _server_clock,
     "servers change their release": _other_release,
     "kind gains a field": _kind_grows,
+    erasures.WHAT: erasures.erase_one,
 }
 
 

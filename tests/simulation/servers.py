@@ -15,7 +15,10 @@ import msgspec
 
 from client_sdk.transport import LinkBroken, Response
 from server.app import create_app, open_services
+from server.audit.acts import OPERATOR
 from server.kinds.registry import Registry
+from server.privacy.applying import apply_erasures
+from server.privacy.replaced import erased_in
 from server.restoring import given_in, note_restore
 from server.services import Services
 from server.settings import Settings
@@ -239,13 +242,14 @@ class Servers:
         """Puts a copy back, and notes what it takes back before anybody is served."""
         self.power_cut()
         self.told.lose(read(self.path))
-        given = given_in(self.path)
+        given, erased = given_in(self.path), erased_in(self.path)
         disk.replace(self.path, copy)
         process = Process("restore")
         engine = self._wired[0].slot.engine(process, self.folder)
         try:
             if not by_hand:
                 await note_restore(engine, given, self.clock())
+                await apply_erasures(engine, erased, OPERATOR, self.clock())
             if self.kind_grew:  # the backup may be older than the kind
                 await kind_grows(engine, self.clock())
         finally:

@@ -19,18 +19,27 @@ class Told:
     verdicts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     given: dict[int, str] = field(default_factory=dict)
     """To each number of a lost timeline, the change that had it."""
+    erased: set[str] = field(default_factory=set)
+    """Changes that were answered so: whatever they were answered before, that is the last word."""
+    let_go: set[str] = field(default_factory=set)
+    """Those of lost timelines: their devices have nothing of them to offer again."""
 
     def hear(self, answer: str) -> Iterator[str]:
-        """G3: a change that comes again gets its first verdict again, whole."""
+        """G3: a change that comes again gets its first verdict again, whole, until its record is erased."""
         for said in json.loads(answer).get("verdicts", ()):
             verdict = {name: said[name] for name in said.keys() & _SAID}
+            if verdict["result"] == "erased":
+                self.erased.add(said["id"])
+                continue
             first = self.verdicts.setdefault(said["id"], verdict)
-            if first != verdict:
+            if said["id"] in self.erased or first != verdict:
                 yield f"G3: {said['id']} was answered with {first}, and then with {verdict}"
 
     def lose(self, ledger: Ledger) -> None:
         """A restore takes back what stands in `ledger`: what is offered again may meet another record."""
         self.verdicts.clear()
+        self.let_go |= self.erased
+        self.erased.clear()
         self.given |= {change.n: change.id for change in ledger.changes}
 
     def given_twice(self, ledger: Ledger) -> Iterator[str]:

@@ -57,6 +57,8 @@ class Witness:
 
     Two of them may cancel out, and then nobody can know (docs/protocol.md, section 16).
     """
+    erased: set[str] = field(default_factory=set)
+    """Changes of records that somebody had erased: devices let go of them, so a restore may have lost them."""
     clock_was_set: bool = False
     """Somebody set the servers' clock: their times tell no order any more."""
 
