@@ -523,6 +523,7 @@ MUTANTS: Final = (
         "if known is None or unsent.public_key not in keys:",
         "if known is None:",
         ("tests/e2e/test_recovery.py::test_a_store_that_only_says_it_is_a_device_is_refused",),
+    ),
     Mutant(
         "erased-is-taken-in-again",
         ("13",),
