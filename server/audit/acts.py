@@ -9,11 +9,12 @@ from typing import Final, Literal
 
 import msgspec
 
-ActorSort = Literal["operator", "application", "device", "person"]
+ActorSort = Literal["operator", "application", "device", "person", "unknown"]
 Name = Literal[
     "application_added",
     "application_revoked",
     "conflict_decided",
+    "county_acted",
     "detail_erased",
     "device_code_given",
     "device_enrolled",
@@ -22,18 +23,32 @@ Name = Literal[
     "directory_imported",
     "exits_forgotten",
     "kind_installed",
+    "leaders_assigned",
+    "link_made",
+    "link_used",
+    "password_changed",
     "quarantine_discarded",
     "quarantine_replayed",
+    "recovery_code_used",
     "restored",
+    "second_factor_removed",
+    "second_factor_set",
+    "sessions_ended",
+    "sign_ins_failed",
+    "signed_in",
+    "signed_out",
     "staff_added",
     "staff_disabled",
     "staff_enabled",
+    "staff_scope_changed",
     "township_opened",
+    "units_assigned",
 ]
 TITLES: Final[Mapping[str, str]] = {
     "application_added": "发放应用令牌",
     "application_revoked": "吊销应用令牌",
     "conflict_decided": "核对分歧",
+    "county_acted": "县级办理",
     "detail_erased": "抹去审计明细",
     "device_code_given": "发放设备码",
     "device_enrolled": "设备登记",
@@ -42,19 +57,35 @@ TITLES: Final[Mapping[str, str]] = {
     "directory_imported": "导入区划",
     "exits_forgotten": "清理移出通知",
     "kind_installed": "安装表单",
+    "leaders_assigned": "指定包案领导",
+    "link_made": "发放一次性链接",
+    "link_used": "使用一次性链接设置密码",
+    "password_changed": "修改密码",
     "quarantine_discarded": "隔离区不采用",
     "quarantine_replayed": "隔离区重新处理",
+    "recovery_code_used": "使用备用码",
     "restored": "恢复备份",
+    "second_factor_removed": "取消第二验证",
+    "second_factor_set": "设置第二验证",
+    "sessions_ended": "注销全部登录",
+    "sign_ins_failed": "登录失败",
+    "signed_in": "登录",
+    "signed_out": "退出登录",
     "staff_added": "添加人员",
     "staff_disabled": "停用人员",
     "staff_enabled": "恢复人员",
+    "staff_scope_changed": "调整人员范围",
     "township_opened": "开通乡镇",
+    "units_assigned": "交办单位",
 }
 Value = str | int | bool | Sequence[str] | Sequence[int] | None
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who did it. The operator is whoever can run commands on the server, and no person of a township."""
+    """Who did it. The operator is whoever can run commands on the server, and no person of a township.
+
+    `unknown` is somebody at the door who has not shown who they are.
+    """
 
     sort: ActorSort
     id: str = ""

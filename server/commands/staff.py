@@ -159,7 +159,7 @@ def scope(
         data,
         database,
         lambda engine: service.set_scope(
-            engine, who, township, village=village, unit=unit, sees_restricted=restricted
+            engine, who, township, village=village, unit=unit, sees_restricted=restricted, now_ms=now_ms()
         ),
     )
     if as_json:
@@ -206,7 +206,9 @@ def sign_out(
 
     Example: roundbook staff sign-out 赵敏
     """
-    done = on_database(data, database, lambda engine: service.end_sessions(engine, who, township))
+    done = on_database(
+        data, database, lambda engine: service.end_sessions(engine, who, township, now_ms=now_ms())
+    )
     if as_json:
         output.json(_plain(done))
     else:

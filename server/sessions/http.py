@@ -12,6 +12,7 @@ from server.bodies import JSON_TYPE
 from server.declined import Declined
 from server.devices.failures import Failures
 from server.problems import Problem
+from server.records.writing import actor_of
 from server.rights import Person, rights
 from server.security import SESSION, clear_session_cookie, cookie_of, session_cookie
 from server.services import Services
@@ -170,7 +171,7 @@ async def change_password(services: Given, person: Signed, data: JSONBody[NewPas
 )
 async def sign_out(services: Given, caller: Calling, staff: FromPath[str]) -> None:
     """Ends every session of a person of the own township."""
-    await service.end_all(services, caller.townships[0], staff)
+    await service.end_all(services, caller.townships[0], staff, actor_of(caller))
 
 
 def _view(person: Person, secret: str) -> SessionView:

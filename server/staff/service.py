@@ -7,11 +7,12 @@ from typing import Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from server.audit.acts import OPERATOR, Act, Actor, Name
+from server.audit.acts import OPERATOR, Act, Actor, Name, Value
 from server.audit.log import append
 from server.directory.working import locked
 from server.reach import unit_name
 from server.refused import RefusedError
+from server.sessions import noted
 from server.staff.roles import TITLES, role_of
 from server.storage import directory, sign_in, staff
 from server.storage.engine import snapshot, transact
@@ -121,6 +122,8 @@ async def set_scope(
     village: str | None = None,
     unit: str | None = None,
     sees_restricted: bool | None = None,
+    now_ms: int,
+    by: Actor = OPERATOR,
 ) -> StaffRow:
     """Gives a person a village or a unit, or names them for restricted matters; None leaves it as it is.
 
@@ -129,29 +132,45 @@ async def set_scope(
     found = await snapshot(engine, lambda c: _find(c, who, township))
     _check_scope(found, village, unit)
     given = {"village": village, "unit": unit and unit_name(unit), "sees_restricted": sees_restricted}
-    changed = msgspec.structs.replace(found, **{k: v for k, v in given.items() if v is not None})
 
     async def work(connection: AsyncConnection) -> StaffRow:
         await locked(connection, found.township)
+        (there,) = await staff.find(connection, found.staff_id, found.township)
+        changed = msgspec.structs.replace(there, **{k: v for k, v in given.items() if v is not None})
         if village is not None and not await directory.place_exists(connection, found.township, village):
             message = f"Township {found.township} has no village {village[:20]!r}."
             raise RefusedError(message)
-        await staff.put_scope(connection, changed)
+        if changed != there:
+            await staff.put_scope(connection, changed)
+            told = _scope_told(there, changed)
+            await append(connection, Act(found.township, "staff_scope_changed", by, now_ms, told))
         return changed
 
     return await transact(engine, work)
+
+
+def _scope_told(before: StaffRow, after: StaffRow) -> dict[str, Value]:
+    """What of somebody's scope is another than before, and what it was."""
+    told: dict[str, Value] = {"staff": after.staff_id}
+    for name in ("village", "unit", "sees_restricted"):
+        was, now = getattr(before, name), getattr(after, name)
+        if was != now:
+            told |= {name: now, f"{name}_before": was}
+    return told
 
 
 async def _find(connection: AsyncConnection, who: str, township: str | None) -> StaffRow:
     return one(await staff.find(connection, who, township), who)
 
 
-async def end_sessions(engine: AsyncEngine, who: str, township: str | None) -> StaffRow:
+async def end_sessions(
+    engine: AsyncEngine, who: str, township: str | None, *, now_ms: int, by: Actor = OPERATOR
+) -> StaffRow:
     """Signs a person out everywhere; raises RefusedError when nobody has this name or id, or several have."""
 
     async def work(connection: AsyncConnection) -> StaffRow:
         found = await _find(connection, who, township)
-        await sign_in.end_sessions_of(connection, found.township, found.staff_id)
+        await noted.end_sessions(connection, found.township, found.staff_id, by, now_ms)
         return found
 
     return await transact(engine, work)

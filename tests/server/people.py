@@ -58,7 +58,7 @@ async def somebody(
     candidate = Candidate(name, role, township)
     row = await staff.add(engine, candidate, now_ms=server.now_ms, random=server.random)
     if scope:
-        row = await staff.set_scope(engine, row.staff_id, township, **scope)
+        row = await staff.set_scope(engine, row.staff_id, township, now_ms=server.now_ms, **scope)
     made = Somebody(server, row, browser(server))
     link = await links.make(server.services, row)
     if factor or role == "administrator":
