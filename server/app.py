@@ -22,6 +22,7 @@ from server.conflicts import http as conflicts
 from server.devices.failures import Failures
 from server.devices.http import enrol_handler
 from server.feed import http as feed
+from server.figures import http as figures
 from server.health.http import live_handler, ready_handler
 from server.kinds.registry import Registry
 from server.quarantine import http as quarantine
@@ -96,7 +97,7 @@ def _bounds(settings: Settings, services: Services) -> Bounds:
 def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     failures = Failures(settings.failures_per_address, settings.failures_total)
     guesses = Failures(settings.sign_in.sign_in_failures_per_address, sessions.TOTAL)
-    office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, rescue)]
+    office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, figures, rescue)]
     office += [sessions.route_handlers(guesses)]
     return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
 

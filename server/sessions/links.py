@@ -13,6 +13,7 @@ from server.services import Services
 from server.sessions import noted, passwords, second_factor
 from server.sessions.service import refuse
 from server.sessions.tokens import LINK, kept, new_secret, township_in
+from server.staff.roles import TITLES
 from server.storage import sign_in, staff, townships
 from server.storage.engine import snapshot
 from server.storage.sign_in import Credential, LinkRow
@@ -29,12 +30,16 @@ class Offer(msgspec.Struct, frozen=True):
     name: str
     township: str
     role: str
+    title: str
+    """The role in Chinese."""
     mandatory: bool
     """Whether this role does not sign in without the second factor."""
     secret: str
     """For authenticators that take no picture."""
     uri: str
-    """For a QR code."""
+    """What an authenticator scans."""
+    qr: str
+    """The same as a picture, as a data: URI."""
 
 
 class LinkUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,13 +75,16 @@ async def make(services: Services, person: StaffRow, by: Actor = OPERATOR) -> st
 async def read(services: Services, secret: str) -> Offer:
     """What a link is for; declines one that is wrong, used or expired."""
     person, row = await snapshot(services.engine, partial(_valid, services=services, secret=secret))
+    uri = second_factor.uri(row.totp_secret, person.name, person.township)
     return Offer(
         person.name,
         person.township,
         person.role,
+        TITLES.get(person.role, person.role),
         person.role in second_factor.MANDATORY,
         row.totp_secret,
-        second_factor.uri(row.totp_secret, person.name, person.township),
+        uri,
+        second_factor.picture(uri),
     )
 
 

@@ -14,15 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.audit.acts import Actor
 from server.declined import Declined
+from server.offices import is_county, is_office
 from server.rights import Person
 from server.services import Services
 from server.sessions import noted, passwords, second_factor
 from server.sessions.tokens import SESSION, kept, new_secret, township_in
-from server.storage import devices, sign_in, staff, townships
+from server.storage import devices, directory, sign_in, staff, townships
 from server.storage.engine import snapshot
 from server.storage.sign_in import Attempts, Credential, SessionRow
 from server.storage.staff import StaffRow
-from sync_protocol.ids import place_level
 
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 3_600_000
@@ -31,7 +31,7 @@ _DOUBLINGS_MAX: Final = 30
 
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What somebody types: a name (or id) that is unique in the township, a password, and a code."""
+    """What somebody types: a name (or id) that is unique in the township or county, a password, and a code."""
 
     township: str
     name: str
@@ -49,7 +49,7 @@ class Session(msgspec.Struct, frozen=True):
 
 async def begin(services: Services, given: SignIn, before: str | None) -> Session:
     """A new session; the one that the browser brought along (`before`) is over. Raises Declined."""
-    township = given.township if place_level(given.township) == "township" else ""
+    township = given.township if is_office(given.township) else ""
     person, credential = await _known(services, township, given.name)
     account = await count_attempt(services, township, person, given.name)
     right = await passwords.fits(given.password, credential.password_hash if credential else None)
@@ -239,4 +239,5 @@ async def _forget(connection: AsyncConnection, services: Services, township: str
 async def _person(connection: AsyncConnection, row: StaffRow) -> Person:
     own = await devices.grids_of(connection, row.township, row.staff_id) if row.role == "grid_worker" else ()
     named = bool(row.sees_restricted)
-    return Person(row.township, row.staff_id, row.name, row.role, row.village, row.unit, own, named)
+    towns = await directory.towns_of(connection, row.township) if is_county(row.township) else (row.township,)
+    return Person(row.township, row.staff_id, row.name, row.role, row.village, row.unit, own, named, towns)

@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.audit.acts import OPERATOR, Act, Actor, Name, Value
 from server.audit.log import append
+from server.directory.counties import open_county
 from server.directory.working import locked
+from server.offices import COUNTY_ROLES, is_county
 from server.reach import unit_name
 from server.refused import RefusedError
 from server.sessions import noted
@@ -17,7 +19,7 @@ from server.staff.roles import TITLES, role_of
 from server.storage import directory, sign_in, staff
 from server.storage.engine import snapshot, transact
 from server.storage.staff import StaffRow
-from sync_protocol.ids import RANDOM_BYTES, is_id, place_level, township_of, uuid7
+from sync_protocol.ids import RANDOM_BYTES, is_id, place_level, uuid7
 
 Random = Callable[[int], bytes]
 NAME_CHARS_MAX: Final = 50
@@ -29,6 +31,7 @@ class Candidate(msgspec.Struct, frozen=True):
     name: str
     role: str
     township: str
+    """Of people of a county its code, of 6 digits."""
     line: int = 0
 
 
@@ -46,6 +49,8 @@ async def add(
     staff_id = uuid7(now_ms, random(RANDOM_BYTES))
 
     async def work(connection: AsyncConnection) -> StaffRow:
+        if is_county(candidate.township):
+            await open_county(connection, candidate.township, now_ms, random, by)
         row = await _add(connection, candidate, staff_id, now_ms)
         await _note(connection, row, "staff_added", by, now_ms)
         return row
@@ -214,6 +219,12 @@ async def _add(connection: AsyncConnection, candidate: Candidate, staff_id: str,
     if role is None:
         message = f"There is no role {candidate.role[:NAME_CHARS_MAX]!r}: write one of {', '.join(TITLES)}."
         raise RefusedError(message)
+    if (role in COUNTY_ROLES) != is_county(candidate.township):
+        message = (
+            f"{role} belongs to a county, such as 321283, and every other role to a township, such as 321283104; "
+            f"got {candidate.township[:20]!r}."
+        )
+        raise RefusedError(message)
     await locked(connection, candidate.township)
     there = await staff.find(connection, name, candidate.township)
     if there:
@@ -223,7 +234,7 @@ async def _add(connection: AsyncConnection, candidate: Candidate, staff_id: str,
             "tell them apart, such as 王芳（潘元）."
         )
         raise RefusedError(message)
-    row = StaffRow(township_of(candidate.township), staff_id, name, role, now_ms, None)
+    row = StaffRow(candidate.township, staff_id, name, role, now_ms, None)
     await staff.add(connection, row)
     return row
 

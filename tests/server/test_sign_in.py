@@ -252,17 +252,19 @@ async def test_the_database_holds_no_secret(server: OfficeServer) -> None:
             assert [one for one in secrets if one in rows] == [], table
 
 
-async def test_the_page_of_a_link_runs_under_the_content_policy(server: OfficeServer) -> None:
+async def test_pages_have_no_script_and_no_style_inside(server: OfficeServer) -> None:
     async with browser(server) as stranger:
-        page = await stranger.get("/welcome")
-        assert page.headers["content-type"].startswith("text/html")
-        scripts = re.findall(r"<script[^>]*>", page.text)
-        assert scripts == ['<script src="/welcome.js" defer>'], "no script and no style inside the page"
-        assert not re.search(r"<style|style=|\son[a-z]+=", page.text)
-        script = await stranger.get("/welcome.js")
-        assert script.headers["content-type"].startswith("text/javascript")
-        for path in ("/v1/link", "/v1/link/password"):
-            assert f'"{path}"' in script.text
+        for name in ("welcome", "sign-in"):
+            page = await stranger.get(f"/{name}")
+            assert page.headers["content-type"].startswith("text/html")
+            scripts = re.findall(r"<script[^>]*>", page.text)
+            assert scripts == [f'<script type="module" src="/pages/{name}.js">']
+            assert not re.search(r"<style|style=|\son[a-z]+=", page.text)
+            script = await stranger.get(f"/pages/{name}.js")
+            assert script.headers["content-type"].startswith("text/javascript")
+        assert (await stranger.get("/pages/page.css")).headers["content-type"].startswith("text/css")
+        for other in ("welcome.html", "http.py", "..%2Fhttp.py", "nothing"):
+            assert (await stranger.get(f"/pages/{other}")).status_code == 404
 
 
 async def test_every_answer_bears_the_headers(server: OfficeServer) -> None:
