@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+expect.set_options(timeout=30_000)  # a password is hashed for each, on a machine that does other things, too
 SHOTS = CHECKOUT / ".cache" / "screenshots"
 # Nothing of the browser's own traffic: it looks for updates, and is refused many times a second where there is no
 # internet. The sandbox needs what containers do not give to root.

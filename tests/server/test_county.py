@@ -106,8 +106,7 @@ async def test_people_of_a_county_belong_to_it_and_nobody_else_does(
 
 async def test_a_leader_reaches_what_was_given_to_them_until_it_is_taken_back(world: World) -> None:
     leader = await world.person("leader", named=False)
-    clerk = world.clerk
-    assert clerk is not None
+    clerk = await signed_in(world.server, "clerk", "赵敏")
     record = world.matters["taken on"]
     assert await titles(leader) == {"taken on"}
     opinion = {"entries": {"opinions": {"append": [{"text": "由司法所牵头", "type": "leader"}]}}}

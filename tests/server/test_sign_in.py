@@ -207,14 +207,15 @@ async def test_an_unknown_name_gets_the_same_answer_in_the_same_time(server: Off
     bodies = set()
     for _ in range(4):
         for name in (zhao.row.name, idle.name, "没有此人", UNKNOWN):
-            begun = time.perf_counter()
+            # The processor's time of this process: what else runs on the machine does not count.
+            begun = time.process_time()
             answer = await zhao.sign_in(name=name, password="wrong wrong wrong")
-            took.setdefault(name, []).append(time.perf_counter() - begun)
+            took.setdefault(name, []).append(time.process_time() - begun)
             bodies.add((answer.status_code, answer.content))
     assert len(bodies) == 1
-    known = statistics.median(took[zhao.row.name])
-    # A verification takes some hundred times what the rest does: without it the answer comes at once.
-    assert all(statistics.median(times) > known / 4 for times in took.values()), took
+    # A verification takes some hundred times what the rest does: one more or one less would be a factor of two.
+    medians = [statistics.median(times) for times in took.values()]
+    assert max(medians) < 1.5 * min(medians), took
 
 
 async def test_sessions_end_with_a_new_password_by_the_administrator_and_when_work_ends(

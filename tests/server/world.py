@@ -6,6 +6,11 @@ from functools import partial
 from litestar import Litestar
 
 from server.directory.service import open_township
+from server.reach import Caller, Reach
+from server.records import assigning, service
+from server.records.assigning import Leaders, Units
+from server.records.service import Step
+from server.records.writing import Target
 from server.storage.directory import Place, put_places
 from server.storage.engine import transact
 from tests.server.office_server import GRID, NEXT_GRID, OTHER_TOWN, TOWN, VILLAGE, OfficeServer
@@ -31,8 +36,11 @@ class World:
 
     server: OfficeServer
     matters: dict[str, str] = field(default_factory=dict)
-    clerk: Somebody | None = None
-    """Somebody who may give matters to leaders, restricted ones too."""
+
+    def desk(self, township: str = TOWN) -> Caller:
+        """A clerk, as services know one: a hundred of them need not sign in."""
+        reach = Reach((township,), restricted=True)
+        return Caller(self.server.new_id(), "布置", "clerk", reach, frozenset())
 
     async def person(self, role: str, *, named: bool) -> Somebody:
         scope: dict[str, object] = {"sees_restricted": named}
@@ -44,11 +52,9 @@ class World:
         if role == "grid_worker":
             await self.server.device_of(made.row, GRID)
         if role == "leader":
-            assert self.clerk is not None
             for name in ("taken on", "restricted assigned"):
-                path = f"/v1/records/{self.matters[name]}/leaders"
-                given = await self.clerk.browser.put(path, json={"leaders": [made.row.staff_id]})
-                assert given.status_code == 200, given.text
+                given = Leaders([made.row.staff_id])
+                await assigning.take_on(self.server.services, self.desk(), self.matters[name], given)
         return made
 
 
@@ -80,19 +86,9 @@ async def furnished(server: OfficeServer) -> World:
             answer = await hotline.post("/v1/records", json=new)
             assert answer.status_code == 201, answer.text
             made.matters[name] = answer.json()["id"]
-    made.clerk = clerk = await signed_in(server, "clerk", "布置", sees_restricted=True)
     for name in ("assigned", "restricted assigned"):
-        path = f"/v1/records/{made.matters[name]}/units"
-        assert (await clerk.browser.put(path, json={"units": [UNIT]})).json() == {"units": [UNIT]}
-    there = await signed_in(server, "clerk", "那边布置", township=OTHER_TOWN)
-    await passed_up(clerk, made.matters["passed up"])
-    await passed_up(there, made.matters["passed up elsewhere"])
+        await assigning.assign(server.services, made.desk(), made.matters[name], Units([UNIT]))
+    for name, town in (("passed up", TOWN), ("passed up elsewhere", OTHER_TOWN)):
+        for step in (Step("accept"), Step("pass_up", reason="难")):
+            await service.act(server.services, made.desk(town), Target(made.matters[name]), step)
     return made
-
-
-async def passed_up(clerk: Somebody, record: str) -> None:
-    """Passes a reported matter up to the county."""
-    for action in ("accept", "pass_up"):
-        says = {"action": action, "reason": "难"}
-        answer = await clerk.browser.post(f"/v1/records/{record}/actions", json=says)
-        assert answer.status_code == 200, answer.text
