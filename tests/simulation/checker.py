@@ -34,6 +34,7 @@ def objections(world: World) -> Iterator[str]:
     else:
         yield from broken(world, ledger)
         yield from _on_slips(world, ledger)
+        yield from world.servers.told.given_twice(ledger)
 
 
 def broken(town: Town, ledger: Ledger) -> Iterator[str]:

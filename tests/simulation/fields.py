@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from tests.simulation.ledger import Ledger, Stored, taken_in
+from tests.simulation.ledger import TAKEN_IN, Ledger, Stored, taken_in
 from tests.simulation.town import Town
 from tests.simulation.witness import Writing
 
@@ -18,6 +18,7 @@ def no_silent_winner(town: Town, ledger: Ledger) -> Iterator[str]:
     for row in ledger.conflicts:
         kept[row["record_id"], row["path"]] += _values_in(json.loads(row["sides"]))
     paths_of = {row["conflict_id"]: row["path"] for row in ledger.conflicts}
+    waiting = {change.id: change for change in ledger.changes if change.result not in TAKEN_IN}
     for record, changes in taken_in(ledger).items():
         found = ledger.records.get(record)
         if found is None:
@@ -31,7 +32,7 @@ def no_silent_winner(town: Town, ledger: Ledger) -> Iterator[str]:
                     yield from _path(town, record, path, writings, _at(body, path), kept_of.get(path, []))
             yield from _members(town, record, changes, body)
             yield from _entries(town, record, changes, removed)
-            yield from _sentences(town, record, changes, body, kept_of, paths_of)
+            yield from _sentences(town, record, changes, body, kept_of, paths_of, waiting)
 
 
 def _removed(changes: list[Stored], body: Mapping[str, Any]) -> dict[str, list[Stored]]:
@@ -106,6 +107,7 @@ def _sentences(
     body: Mapping[str, Any],
     kept: Mapping[str, list[Any]],
     paths_of: Mapping[str, str],
+    waiting: Mapping[str, Stored],
 ) -> Iterator[str]:
     """A story keeps every sentence that nobody took out, and none that was, unless somebody decided."""
     if any(paths_of.get(change.says.get("decides") or "") == "story" for change in changes):
@@ -115,11 +117,21 @@ def _sentences(
     }
     differing = [text for text in kept.get("story", []) if isinstance(text, str)]
     stands = body.get("story") or ""
-    for sentence in town.witness.lost_sentences(record, stories, [stands, *differing]):
+    built_on = {id_ for change in changes for id_ in _built_on(change, waiting)}
+    for sentence in town.witness.lost_sentences(record, stories, [stands, *differing], built_on):
         yield f"G7: {record} story: {sentence!r} is gone; {stands!r} stands"
     if not differing and not town.restored and not any(change.origin for change in changes):
         for sentence in town.witness.returned_sentences(record, stories, stands):
             yield f"G7: {record} story: {sentence!r} was taken out; {stands!r} stands"
+
+
+def _built_on(change: Stored, waiting: Mapping[str, Stored]) -> Iterator[str]:
+    """The changes that were not taken in, but showed on its author's screen: what they took out, this one left out."""
+    link: Stored | None = change
+    while link is not None and "story" in link.says.get("fields", {}):
+        link = waiting.get(link.says.get("on", {}).get("story", ""))
+        if link is not None:
+            yield link.id
 
 
 def _values_in(sides: Any) -> list[Any]:

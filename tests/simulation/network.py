@@ -1,7 +1,8 @@
 """The link between a device and the servers, and everything that goes wrong on it.
 
 A request may be lost, cut at any byte, arrive late, twice or after its successor; an answer may be lost, cut,
-or come from somebody else: a captive portal, a proxy that serves what it saw before, a gateway's error page.
+or come from somebody else: a captive portal, a proxy that serves what it saw before, a gateway's error page. In the
+middle of a sync the worker may walk out of the network's reach.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ FAULTS: Final = (
     "proxy serves an old answer",
     "bad gateway",
     "server busy",
+    "coverage ends",
 )
 _PAGE: Final = "<html><title>欢迎使用免费无线网络</title></html>".encode()
 
@@ -52,6 +54,7 @@ class Link:
         """`seen` counts the faults that came about, which are of `faults`."""
         self.serve, self.random, self.seen, self.chance, self.faults = serve, random, seen, chance, faults
         self._exchanges = 0
+        self._dark_until = 0.0
         self._last: Response | None = None
         self._later: set[asyncio.Task[Any]] = set()
 
@@ -65,6 +68,8 @@ class Link:
             message = f"more than {EXCHANGES_MAX} exchanges, and no end"
             raise StuckError(message)
         await asyncio.sleep(random.uniform(0.05, 3.0))
+        if asyncio.get_running_loop().time() < self._dark_until:
+            raise LinkBroken("no_connection")
         fault = random.choice(self.faults) if random.random() < self.chance else ""
         if fault:
             self.seen[fault] += 1
@@ -98,6 +103,8 @@ class Link:
             if fault == "answer cut":
                 raise LinkBroken("cut", sent, at)
             return Response(response.status, response.headers, response.body[:at])
+        if fault == "coverage ends":  # this answer is the last that arrives for a while
+            self._dark_until = asyncio.get_running_loop().time() + self.random.uniform(300, 7_200)
         return response
 
     def _without_a_server(self, fault: str) -> Response | None:
@@ -137,9 +144,14 @@ class Link:
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a request is still to arrive for which nobody waits any more."""
+        return bool(self._later)
+
     async def quiet(self) -> None:
         """Waits until nothing is under way any more; from here on the link is perfect."""
-        self.chance = 0.0
+        self.chance = self._dark_until = 0.0
         while self._later:
             await asyncio.wait(self._later)
 

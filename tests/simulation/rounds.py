@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 _SENTENCE: Final = re.compile("句[0-9]+。")
 
 
-TURNS: Final = (4, 3, 3, 3, 2, 2, 2, 3, 2, 4, 0.3, 2, 1.5)
+TURNS: Final = (4, 3, 3, 3, 2, 2, 2, 3, 2, 4, 0.3, 2, 1.5, 4)
 """How often a worker does each thing, in the order of `Worker.turn`."""
+
+Edit = Callable[["Record"], Any]
+"""Saves one thing on a record as it is shown; returns the edit that its author may think of next, if there is one."""
 
 
 class Values:
@@ -48,6 +52,7 @@ class Worker:
         """`habits` as TURNS; `came_back` hears the id of each change whose saving came back."""
         self.client, self.random, self.values, self.witness = client, random, values, witness
         self.habits, self.came_back = habits, came_back
+        self._second_thought: tuple[str, Edit] | None = None
 
     def turn(self) -> None:
         """Saves one thing: a new record now and then, else an edit, mostly of the records that everybody edits."""
@@ -58,15 +63,23 @@ class Worker:
         record = shown[min(int(self.random.expovariate(0.7)), len(shown) - 1)]
         if record.kind != "sheet":
             return
-        edit: Callable[[Record], None] = self.random.choices(
+        edit: Edit = self.random.choices(
             [self._subject, self._level, self._heads, self._story, self._groups, self._peak, self._tag, self._step,
-             self._entry, self._entry_words, self._delete, self._remark, self._entry_removed],
+             self._entry, self._entry_words, self._delete, self._remark, self._entry_removed, self._again],
             self.habits,
         )[0]  # fmt: skip
+        if edit == self._again and self._second_thought is not None:
+            of, edit = self._second_thought
+            record = next((one for one in shown if one.id == of), record)
+        self._second_thought = None
         try:
-            edit(record)
+            then: Edit | None = edit(record)
         except (InvalidRecord, NotFound):
             return  # the screen did not offer it, such as a step that is not open
+        self._second_thought = None if then is None else (record.id, then)
+
+    def _again(self, record: Record) -> None:
+        """Nothing was saved that could be thought over."""
 
     def _create(self) -> None:
         grids = [grid.code for grid in self.client.grids()]
@@ -76,47 +89,60 @@ class Worker:
         record = self.client.create("sheet", grid=self.random.choice(grids), subject=subject)
         self._came_back(record.id)
 
-    def _subject(self, record: Record) -> None:
+    def _subject(self, record: Record) -> Edit:
         self._update(record, subject=self._text(record.fields.get("subject")))
+        return self._subject
 
-    def _level(self, record: Record) -> None:
+    def _level(self, record: Record) -> Edit:
         self._update(record, level=self._number(record.fields.get("level")))
+        return self._level
 
-    def _heads(self, record: Record) -> None:
+    def _heads(self, record: Record) -> Edit:
         self._update(record, heads=self._number(record.fields.get("heads")))
+        return self._heads
 
-    def _story(self, record: Record) -> None:
+    def _story(self, record: Record) -> Edit | None:
         told = record.fields.get("story") or ""
         there = _SENTENCE.findall(told)
         if there and self.random.random() < 0.25:
-            taken_out = self.random.choice(there)
-            changes = self.witness.taken_out.setdefault(taken_out, set())
-            changes.add(PERHAPS)  # the device may die over it, durable or not
-            changes.add(self._update(record, story=told.replace(taken_out, "")))
-            changes.remove(PERHAPS)
-            return
+            return self._take_out(self.random.choice(there), record)
         sentence = f"句{self.values.fresh()}。"
         if len(told) + len(sentence) > STORY_MAX - 10:
-            return
+            return None
         self.witness.sentences.setdefault(record.id, set()).add(sentence)
         self._update(record, story=told + sentence if self.random.random() < 0.7 else sentence + told)
+        return partial(self._take_out, sentence)
 
-    def _groups(self, record: Record) -> None:
+    def _take_out(self, sentence: str, record: Record) -> Edit:
+        told = record.fields.get("story") or ""
+        changes = self.witness.taken_out.setdefault(sentence, set())
+        changes.add(PERHAPS)  # the device may die over it, durable or not
+        changes.add(self._update(record, story=told.replace(sentence, "")))
+        changes.remove(PERHAPS)
+        return self._story
+
+    def _groups(self, record: Record) -> Edit:
         self.client.increment(record, "groups", self.random.choice([-2, -1, 1, 2, 3]))
         self._came_back(record.id)
+        return self._groups
 
     def _peak(self, record: Record) -> None:
         self._update(record, peak=self.values.fresh() * 7919 % 100_003)
 
-    def _tag(self, record: Record) -> None:
+    def _tag(self, record: Record) -> Edit | None:
         tag = self.random.choice(TAGS)
-        if tag not in (record.fields.get("tags") or []):
-            self.client.add(record, "tags", tag)
-        elif self.random.random() < 0.5:
+        if tag in (record.fields.get("tags") or []) and self.random.random() >= 0.5:
+            return None
+        return self._tagged(tag, record)
+
+    def _tagged(self, tag: str, record: Record) -> Edit:
+        """Adds a tag that is not there, takes away one that is."""
+        if tag in (record.fields.get("tags") or []):
             self.client.discard(record, "tags", tag)
         else:
-            return
+            self.client.add(record, "tags", tag)
         self._came_back(record.id)
+        return partial(self._tagged, tag)
 
     def _step(self, record: Record) -> None:
         open_ = sorted(self.client.actions(record))
@@ -124,9 +150,10 @@ class Worker:
             self.client.act(record, self.random.choice(open_))
             self._came_back(record.id)
 
-    def _entry(self, record: Record) -> None:
+    def _entry(self, record: Record) -> Edit:
         self.client.append(record, "steps", words=self._text(None))
         self._came_back(record.id)
+        return self.random.choice([self._entry_words, self._entry_removed])
 
     def _entry_words(self, record: Record) -> None:
         steps: Mapping[str, Any] = record.fields.get("steps") or {}

@@ -42,6 +42,7 @@ _FAULTS: Final[dict[str, tuple[float, str | None]]] = {
     "device's database alone is put back": (0.7, "device's store is copied"),
     "device is cloned": (0.5, None),
     "device gets other grids": (2, None),
+    "grids withheld for a while": (1, None),
     "device is revoked": (0.2, None),
     "hand-over": (1, None),
     "two syncs at once": (1, None),
@@ -130,7 +131,9 @@ def _faults(random: Random) -> dict[str, float]:
     if chosen and random.random() < 0.5:
         chosen.add("device's clock is set")  # which makes others worse
     chosen |= {needed for _, needed in (_FAULTS[what] for what in chosen) if needed is not None}
-    return {what: weight for what, (weight, _) in _FAULTS.items() if what in chosen}
+    return {
+        what: weight * random.choice([0.3, 1, 4]) for what, (weight, _) in _FAULTS.items() if what in chosen
+    }
 
 
 def _habits(random: Random, usual: Sequence[float]) -> tuple[float, ...]:
@@ -284,6 +287,14 @@ async def _regrid(device: Device, random: Random) -> None:
     await device.world.regrid(device, random.sample(grids, random.choice([1, 1, 2, 3])))
 
 
+async def _grids_withheld(device: Device, random: Random) -> None:
+    """Somebody took the wrong device off its grids, and mends it hours later."""
+    others = [grid for grid in device.world.template.grids if grid not in device.enrolled.grids]
+    await device.world.regrid(device, random.sample(others, 1))
+    await asyncio.sleep(random.uniform(0.2, 12) * HOURS)
+    await device.world.regrid(device, device.enrolled.grids)
+
+
 async def _revoke(device: Device, _: Random) -> None:
     await device.world.revoke(device)
 
@@ -365,6 +376,7 @@ _OF_DEVICE: Final[dict[str, Callable[[Device, Random], Awaitable[None]]]] = {
     "device's database alone is put back": _database_put_back,
     "device is cloned": _cloned,
     "device gets other grids": _regrid,
+    "grids withheld for a while": _grids_withheld,
     "device is revoked": _revoke,
     "hand-over": _hand_over,
 }

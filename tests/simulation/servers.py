@@ -23,6 +23,8 @@ from server.storage.engine import open_engine
 from sync_protocol.limits import Limits
 from tests.simulation import disk
 from tests.simulation.disk import CrashError, Process
+from tests.simulation.ledger import read
+from tests.simulation.told import Told
 from tests.simulation.upgrades import kind_grows, of_a_later_version, plain
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ PAGES: Final = (300, 1_500, 20_000)
 """Bytes of a page: for a record or two, so that a reading takes several and meets what happens between; or for all."""
 _DATABASE: Final = "town.sqlite"
 _SYNC: Final = "/v1/sync"
-_INTERNAL: Final = 500
+_OK, _INTERNAL = 200, 500
 
 
 class Slot:
@@ -134,7 +136,7 @@ class ServerProcess:
         await self.wired.app(cast("Any", scope), receive, send)
         self.process.alive()
         response = Response(status, answered, b"".join(chunks))
-        if self.later and path == _SYNC and status == 200:
+        if self.later and path == _SYNC and status == _OK:
             return of_a_later_version(response)
         return response
 
@@ -167,6 +169,7 @@ class Servers:
         """Set when a process has died."""
         self.on_wire: Callable[[str], None] | None = None
         """Hears every exchange in plain, for whoever looks for a mistake."""
+        self.told = Told()
         self.wrong: list[str] = []
         """Answers that nobody promised."""
 
@@ -202,6 +205,8 @@ class Servers:
         if self.on_wire is not None:
             told = plain(response.headers, response.body)
             self.on_wire(f"{method} {path} {plain(headers, body)}\n    {response.status} {told}")
+        if path == _SYNC and response.status == _OK and hang_up is None:
+            self.wrong += self.told.hear(plain(response.headers, response.body))
         if response.status == _INTERNAL and hang_up is None:
             self.wrong.append(f"unexpected: 500 on {method} {path}")
         return response
@@ -231,6 +236,7 @@ class Servers:
     async def restore(self, copy: Path, *, by_hand: bool) -> None:
         """Puts a copy back, and notes what it takes back before anybody is served."""
         self.power_cut()
+        self.told.lose(read(self.path))
         given = given_in(self.path)
         disk.replace(self.path, copy)
         process = Process("restore")

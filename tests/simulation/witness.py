@@ -26,6 +26,14 @@ class Writing:
     author: str = ""
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What a value was chosen among, and the values that had been written by then: theirs is no sight of the choice."""
+
+    among: frozenset[Any]
+    written: frozenset[Any]
+
+
 @dataclass
 class Witness:
     """What people had before them when they wrote. Told before the writing, which may never become one."""
@@ -34,8 +42,8 @@ class Witness:
     """A restore took back what people had seen: then differing values may be shown once more to the office."""
     saw: dict[Any, Any] = field(default_factory=dict)
     """To each value ever written, the one that stood in its place on its author's screen."""
-    beside: dict[Any, frozenset[Any]] = field(default_factory=dict)
-    """To each value that was ever decided for, those that it was chosen among: who sees it may have seen them."""
+    beside: dict[Any, Choice] = field(default_factory=dict)
+    """To each value that was ever decided for, among which: who sees it after that may have seen them."""
     sentences: dict[str, set[str]] = field(default_factory=dict)
     """The sentences that were added to the story of each record."""
     taken_out: dict[str, set[str]] = field(default_factory=dict)
@@ -55,6 +63,10 @@ class Witness:
     def unseen(self, received_ms: int, by: str) -> bool:
         """Whether the author of the change `by` cannot have seen what the server took in at that time."""
         return not (self.restored or self.clock_was_set) and received_ms > self.told_ms.get(by, inf)
+
+    def chose(self, value: Any, among: frozenset[Any]) -> None:
+        """Somebody is about to decide for a value that was written before."""
+        self.beside[value] = Choice(among - {value}, frozenset(self.saw))
 
     def disturb(self, changes: Iterable[str], count: int = 1) -> None:
         """So many more things may have misled the server about when these were saved."""
@@ -115,9 +127,11 @@ class Witness:
     def _seen_before(self, value: Any) -> Iterator[Any]:
         """What its author had seen, one after the other: a value that was itself made on another had seen that too."""
         while value in self.saw:
-            value = self.saw[value]
+            own, value = value, self.saw[value]
             yield value
-            yield from self.beside.get(value, frozenset())
+            choice = self.beside.get(value)
+            if choice is not None and own not in choice.written:
+                yield from choice.among
 
     @staticmethod
     def _member(said: set[bool], *, there: bool) -> str:
@@ -126,13 +140,18 @@ class Witness:
             return "was added, never removed, and is gone"
         return "is there, though nobody added it" if said == {False} and there else ""
 
-    def lost_sentences(self, record: str, accepted: Mapping[str, str], texts: Iterable[str]) -> Iterator[str]:
-        """Sentences in texts that the server took in, by change, which stand in no text that is there or kept."""
-        left = list(texts)
+    def lost_sentences(
+        self, record: str, accepted: Mapping[str, str], texts: Iterable[str], built_on: Iterable[str]
+    ) -> Iterator[str]:
+        """Sentences in texts that the server took in, by change, which stand in no text that is there or kept.
+
+        `built_on` are changes that were not taken in, on whose text one was made that was.
+        """
+        left, replacing = list(texts), {PERHAPS, *accepted, *built_on}
         for sentence in sorted(self.sentences.get(record, ())):
             added = any(sentence in text for text in accepted.values())
             gone = not any(sentence in text for text in left)
-            if added and gone and not self.taken_out.get(sentence, set()) & {PERHAPS, *accepted}:
+            if added and gone and not self.taken_out.get(sentence, set()) & replacing:
                 yield sentence
 
     def returned_sentences(self, record: str, accepted: Iterable[str], story: str) -> Iterator[str]:

@@ -298,7 +298,7 @@ class Office:
             told = frozenset(value for value in among if isinstance(value, str | int))
             self.world.decided[conflict.id] = told
             if isinstance(pick.value, str | int):
-                self.world.witness.beside[pick.value] = told - {pick.value}
+                self.world.witness.chose(pick.value, told)
             await self.client.resolve(conflict, pick=pick, reason="核实")
 
     async def _replay(self) -> None:
@@ -475,6 +475,8 @@ class World:
         for record, changes in taken_in(ledger).items():
             step = next((c for c in changes if (c.says.get("act") or {}).get("to") in NUMBERED), None)
             of = [device for device in self.devices if step and device.enrolled.id == step.author]
+            if any(device.link.under_way for device in of):
+                continue  # a request of before the restore may reach the server after it, and prove no number
             number = ledger.records[record]["number"]
             if step and number and len(of) == 1 and of[0].client is not None and not of[0].process.dead:
                 told = (
