@@ -21,7 +21,7 @@ from demo.folder import DATABASE_FILE, fresh
 from demo.further import Where, further
 from demo.office import Office
 from demo.people import Offices
-from demo.place import Administrator, Opened, Tokens
+from demo.place import Administrator, Links, Opened, Tokens
 from demo.plan import TOWNSHIP, plan
 from demo.progress import Progress, console
 from demo.result import Result, Setting
@@ -50,8 +50,7 @@ def run(
         settings = settings_of(folder, database, host=HOST, port=_port(port or 0), workers=1)
         prepare_file(settings)
         try:
-            result, tokens, later = _play(settings, seed, port)
-            links = Administrator(settings, _system_ms, secrets.token_bytes).links()
+            result, tokens, links, later = _play(settings, seed, port)
         except (RoundbookError, httpx2.HTTPError, TimeoutError) as error:
             message = f"The round of seed {seed} stopped: {error} (see {folder / LOG_FILE})"
             raise RefusedError(message) from error
@@ -74,8 +73,8 @@ def _tell(result: Result, where: Where, *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _play(settings: Settings, seed: int, port: int | None) -> tuple[Result, Tokens, int]:
-    """The round: what came of it, the tokens, and the port where the service is found after it."""
+def _play(settings: Settings, seed: int, port: int | None) -> tuple[Result, Tokens, Links, int]:
+    """The round: what came of it, tokens and links, and the port where the service is found after it."""
     with ServerClock(Path(settings.data) / CLOCK_FILE) as clock:
         clock.reach(at(0, 16))
         administrator = Administrator(settings, clock, random.Random(f"{seed} administrator").randbytes)
@@ -99,7 +98,8 @@ def _play(settings: Settings, seed: int, port: int | None) -> tuple[Result, Toke
             result = _result(told, opened, administrator, export(server.url, tokens.check), settings)
             later = _port(PORT, 0) if port is None else port or settings.port
             told.set_server(f"http://{HOST}:{later}")
-            return result, tokens, later
+            links = Administrator(settings, _system_ms, secrets.token_bytes).links()
+            return result, tokens, links, later
 
 
 def _result(

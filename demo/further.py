@@ -1,14 +1,12 @@
 """How to look further, in lines that can be copied: they are never folded."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from demo.people import Colleague
-from demo.place import Tokens
+from demo.place import Links, Tokens
 from demo.result import Result
 from server.sessions.links import PATH
 from server.staff.roles import TITLES
@@ -20,8 +18,7 @@ class Where(msgspec.Struct, frozen=True):
     folder: Path
     url: str
     tokens: Tokens
-    links: Sequence[tuple[Colleague, str]]
-    """People of the offices, each with the secret of a one-time link."""
+    links: Links
     once: bool
     """Whether the service ends with the round."""
 

@@ -59,6 +59,10 @@ class Tokens(msgspec.Struct, frozen=True):
     look: str
 
 
+Links = Sequence[tuple[Colleague, str]]
+"""People of the offices, each with the secret of a one-time link."""
+
+
 class Administrator:
     """Works on the database with the services that the commands of `roundbook` use."""
 
@@ -135,10 +139,10 @@ class Administrator:
 
         return self._run(work)
 
-    def links(self) -> list[tuple[Colleague, str]]:
+    def links(self) -> Links:
         """A link for each of them that is valid now, by the clock of this machine, for whoever looks further."""
 
-        async def work(engine: AsyncEngine) -> list[tuple[Colleague, str]]:
+        async def work(engine: AsyncEngine) -> Links:
             made = [await link_for(self._settings, engine, one.name, one.office) for one in COLLEAGUES]
             return [(one, secret) for one, (_, secret) in zip(COLLEAGUES, made, strict=True)]
 
