@@ -12,7 +12,8 @@ from server.directory.service import open_township
 from server.refused import RefusedError
 from server.staff import service as staff
 from server.storage.directory import Place, put_places
-from server.storage.engine import transact
+from server.storage.engine import snapshot, transact
+from server.storage.soundness import orphans
 from server.storage.tables import audit_entries
 from tests.server.office_server import COUNTY, GRID, OTHER_TOWN, TOWN, OfficeServer, office_server
 from tests.server.people import Somebody, signed_in
@@ -70,6 +71,12 @@ async def test_what_was_passed_up_is_read_taken_up_and_handed_back(world: World)
     told = [(one["action"], one["who"]["author_name"], one["who"]["role"]) for one in steps[-2:]]
     assert told == [(step, "孙科长", "county_handler") for step in ("take_up", "hand_back")]
     assert steps[-1]["reason"] == "可由镇里调解"
+
+
+async def test_an_application_that_handed_a_matter_in_gets_no_receipts_of_a_device(world: World) -> None:
+    """It reads the feed. A receipt that nobody fetches would lie there for ever, and doctor calls it an orphan."""
+    found = await snapshot(world.server.services.engine, partial(orphans, township=TOWN))
+    assert found["receipt"] == 0
 
 
 async def test_a_county_reaches_no_township_of_another_county(world: World) -> None:

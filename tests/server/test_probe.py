@@ -83,7 +83,7 @@ async def readers(server: OfficeServer) -> AsyncIterator[tuple[str, httpx2.Async
         scope |= {"village": f"{OTHER_TOWN}203"} if role == "village_officer" else {}
         scope |= {"unit": UNIT} if role == "unit_handler" else {}
         township = {} if role.startswith("county") else {"township": OTHER_TOWN}
-        person = await signed_in(server, role, "隔壁", **township, **scope)
+        person = await signed_in(server, role, f"隔壁 {role}", **township, **scope)
         if role == "grid_worker":
             await server.device_of(person.row, f"{OTHER_TOWN}203001")
         yield role, person.browser

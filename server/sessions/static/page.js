@@ -29,8 +29,8 @@ export async function ask(method, path, body, csrf) {
   if (answer.ok) return said;
   const wait = answer.headers.get("retry-after");
   throw refusal(
-    `${said.title_zh}。${said.next_zh}${wait ? `（${wait} 秒后）` : ""}`,
-    `${said.title}: ${said.detail}. ${said.next}${wait ? ` (in ${wait} s)` : ""}`,
+    `${said.title_zh}。${said.next_zh}${wait ? `（${wait} 秒后）` : ""}。`,
+    `${sentence(said.detail)} ${sentence(said.next + (wait ? ` (in ${wait} s)` : ""))}`,
     said.code,
   );
 }
@@ -55,6 +55,10 @@ export async function trying(work) {
     tell(at("wrong"), error.zh ?? "出错了，请重试。", error.en ?? "Something went wrong: try again.");
     if (error.zh === undefined) console.error(error);
   }
+}
+
+function sentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 function refusal(zh, en, code) {
