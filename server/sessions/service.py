@@ -67,10 +67,7 @@ async def begin(services: Services, given: SignIn, before: str | None) -> Sessio
         fresh = await sign_in.credential(connection, township, person.staff_id)
         if fresh is None or fresh.password_hash != credential.password_hash:
             raise Declined("sign_in_failed")
-        used = fresh
-        if fresh.totp_secret is not None:
-            used = _used(fresh, given.code or "", now_ms)
-            await sign_in.put_credential(connection, township, used)
+        left = await _use_factor(connection, township, fresh, given.code or "", now_ms)
         await sign_in.put_attempts(connection, township, account, None)
         if before is not None and township_in(SESSION, before) == township:
             await sign_in.end_session(connection, township, kept(before))
@@ -79,8 +76,7 @@ async def begin(services: Services, given: SignIn, before: str | None) -> Sessio
         )
         known = await _person(connection, person)
         await _forget(connection, services, township, now_ms)
-        if used.recovery != fresh.recovery:
-            left = len(used.recovery)
+        if left is not None:
             await noted.note(connection, township, person.staff_id, "recovery_code_used", now_ms, left=left)
         await noted.note(connection, township, person.staff_id, "signed_in", now_ms)
         return known
@@ -209,6 +205,17 @@ async def _known(services: Services, township: str, name: str) -> tuple[StaffRow
         return person, await sign_in.credential(connection, township, wanted) if wanted else None
 
     return await snapshot(services.engine, read)
+
+
+async def _use_factor(
+    connection: AsyncConnection, township: str, credential: Credential, code: str, now_ms: int
+) -> int | None:
+    """Uses a code up, where there is a second factor; how many recovery codes are left when it was one of them."""
+    if credential.totp_secret is None:
+        return None
+    used = _used(credential, code, now_ms)
+    await sign_in.put_credential(connection, township, used)
+    return len(used.recovery) if used.recovery != credential.recovery else None
 
 
 def _used(credential: Credential, code: str, now_ms: int) -> Credential:
