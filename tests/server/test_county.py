@@ -116,6 +116,8 @@ async def test_a_leader_reaches_what_was_given_to_them_until_it_is_taken_back(wo
     clerk = await signed_in(world.server, "clerk", "赵敏")
     record = world.matters["taken on"]
     assert await titles(leader) == {"taken on"}
+    other = await signed_in(world.server, "leader", "李镇长")
+    assert await titles(other) == set()
     opinion = {"entries": {"opinions": {"append": [{"text": "由司法所牵头", "type": "leader"}]}}}
     said = await leader.browser.patch(f"/v1/records/{record}", json=opinion, headers={"if-match": "*"})
     assert said.status_code == 200, said.text
