@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.offices import county_of
-from server.storage.dialect import ID, among, many
+from server.storage.dialect import ID, among, many, prepared
 
 
 async def names(connection: AsyncConnection, township: str, authors: Sequence[str]) -> dict[str, str]:
@@ -20,7 +19,7 @@ async def names(connection: AsyncConnection, township: str, authors: Sequence[st
 
 async def _of_county(connection: AsyncConnection, county: str, authors: Sequence[str]) -> dict[str, str]:
     named = f"township_id = :t AND {among(connection, 'staff_id', 'ids', ID)}"
-    statement = text(f"SELECT CAST(staff_id AS text) AS id, name FROM staff WHERE {named}")
+    statement = prepared(f"SELECT CAST(staff_id AS text) AS id, name FROM staff WHERE {named}", "id, name")
     rows = await connection.execute(statement, {"t": county, "ids": many(connection, authors)})
     return {row.id: row.name for row in rows}
 
@@ -35,5 +34,7 @@ async def _of_township(connection: AsyncConnection, township: str, authors: Sequ
         "UNION ALL SELECT CAST(application_id AS text), name FROM applications "
         f"WHERE township_id = :t AND {among(connection, 'application_id', 'ids', ID)}"
     )
-    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, authors)})
+    rows = await connection.execute(
+        prepared(statement, "id, name"), {"t": township, "ids": many(connection, authors)}
+    )
     return {row.id: row.name for row in rows}
