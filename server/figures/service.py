@@ -85,8 +85,10 @@ def period(asked: Asked, today: date, *, whole: bool) -> tuple[date, date]:
     """
     latest = today + timedelta(days=1) if whole else today.replace(day=1)
     until = asked.until or latest
+    if not _EARLIEST < until <= date(today.year + 1, 12, 31):
+        raise invalid("until", f"a day after {_EARLIEST}, next year's last at the latest")
     since = asked.since or (until - timedelta(days=1)).replace(month=1, day=1)
-    if not _EARLIEST <= since <= until <= date(today.year + 1, 12, 31):
+    if not _EARLIEST <= since <= until:
         raise invalid("since", f"a day from {_EARLIEST} on that is not after until")
     if not whole and (since.day != 1 or until.day != 1 or until > latest):
         raise invalid("until", f"whole months: the first of a month each, {latest} the latest")

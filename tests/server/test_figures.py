@@ -111,7 +111,13 @@ async def test_outside_the_township_small_cells_days_and_this_month_are_not_show
 
 
 @pytest.mark.parametrize(
-    "query", ["measure=scores", "measure=found&by=name", "measure=found&since=1800-01-01"]
+    "query",
+    [
+        "measure=scores",
+        "measure=found&by=name",
+        "measure=found&since=1800-01-01",
+        "measure=found&until=0001-01-01",
+    ],
 )
 async def test_what_is_not_counted_is_declined(server: OfficeServer, query: str) -> None:
     async with await server.client("figures:read") as board:
