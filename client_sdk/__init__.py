@@ -10,7 +10,7 @@ from client_sdk.field import FieldClient
 from client_sdk.field_async import AsyncFieldClient
 from client_sdk.field_views import Me
 from client_sdk.office import AsyncOfficeClient, OfficeClient
-from client_sdk.office_answers import Conflict, OfficeChange, OfficeRecord, Quarantined, Replayed
+from client_sdk.office_answers import Conflict, Figures, OfficeChange, OfficeRecord, Quarantined, Replayed
 from client_sdk.points import Point
 from client_sdk.problem import AsyncProblem, Problem
 from client_sdk.reading import Differing
@@ -59,6 +59,7 @@ __all__ = [
     "Differing",
     "Entry",
     "FieldClient",
+    "Figures",
     "Forbidden",
     "HttpTransport",
     "Incompatible",

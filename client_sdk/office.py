@@ -177,6 +177,7 @@ class OfficeClient:
     resolve = _run(Operations.resolve)
     quarantine = _run(Operations.quarantine)
     replay = _run(Operations.replay)
+    figures = _run(Operations.figures)
     position = _run(Operations.position)
     changes = _each(Operations.changes)
 
@@ -240,5 +241,6 @@ class AsyncOfficeClient:
     resolve = _awaited(Operations.resolve)
     quarantine = _awaited(Operations.quarantine)
     replay = _awaited(Operations.replay)
+    figures = _awaited(Operations.figures)
     position = _awaited(Operations.position)
     changes = _each_awaited(Operations.changes)

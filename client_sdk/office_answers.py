@@ -1,5 +1,6 @@
 """What the server tells an application, as immutable snapshots. Unknown members of an answer are passed over."""
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -185,6 +186,29 @@ class OfficeChange(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     effects: list[Effect]
     record: OfficeRecord
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """One value of a dimension, and how many matters it has; None where they are too few to be shown."""
+
+    code: str | None
+    matters: int | None
+    name: str | None = None
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """How many matters that were received from `since` up to but without `until`, in all and by cell.
+
+    Cells stand in the order of their codes. Counts below `least` are None.
+    """
+
+    measure: str
+    by: str | None
+    since: date
+    until: date
+    matters: int | None
+    cells: list[Cell]
+    least: int
 
 
 class RecordPage(msgspec.Struct, frozen=True):

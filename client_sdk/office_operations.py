@@ -1,6 +1,7 @@
 """What an application can do, each operation once, as a flow (see office_exchange.py)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
@@ -10,6 +11,7 @@ from client_sdk.office_answers import (
     Conflict,
     ConflictPage,
     FeedPage,
+    Figures,
     HistoryEntry,
     HistoryPage,
     OfficeAction,
@@ -232,6 +234,23 @@ class Operations:
             "POST", f"/v1/quarantine/{quoted(name)}/replay", {**json_headers(), **self._key()}, encoded(body)
         )
         return (yield from ask(call, Replayed, self._random))
+
+    def figures(
+        self,
+        measure: str,
+        /,
+        *,
+        by: str | None = None,
+        since: date | str | None = None,
+        until: date | str | None = None,
+    ) -> Flow[Figures]:
+        """How many matters were found in a time, or are open, closed, answered of those; this year's by itself.
+
+        `by` is village, township, state, month, or a choice such as category. An application asks for whole months,
+        `until` being the first day that does not count, and sees no small counts. Raises InvalidRecord.
+        """
+        query = query_of({"measure": measure, "by": by, "since": since, "until": until})
+        return (yield from ask(Call("GET", f"/v1/figures{query}"), Figures, self._random))
 
     def position(self) -> Flow[str]:
         """A cursor at the newest change: take it, read `records()`, then follow `changes(since=it)`."""

@@ -12,6 +12,7 @@
     dying.py      the process of a device that is killed
     work.py       what a worker does in a day
     tickets.py    matters that two workers and the office edit
+    people.py     who works in the offices, each with a browser
     office.py     the office's part, over HTTP
     craft.py      changes below the checks of the SDK
     story.py      the days, in order

@@ -22,7 +22,7 @@ _RESULTS: Final = {
 }
 """A result in the table of changes, and how a device counts it."""
 _SHOWN: Final = 5
-APPLICATION: Final = "application"
+WORKER: Final = "grid_worker"
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -63,8 +63,8 @@ def read_ledger(database: Path) -> Ledger:
 
 def office_counts(ledger: Ledger) -> dict[str, int]:
     """The changes that the office made, by result; its part in what it took in again is a line of its own."""
-    found = Counter(row.result for row in ledger.changes if row.role == APPLICATION and row.origin is None)
-    found["taken_in"] = sum(row.role != APPLICATION and row.origin is not None for row in ledger.changes)
+    found = Counter(row.result for row in ledger.changes if row.role != WORKER and row.origin is None)
+    found["taken_in"] = sum(row.role == WORKER and row.origin is not None for row in ledger.changes)
     return {name: found[name] for name in (*_RESULTS, "taken_in")}
 
 
@@ -107,6 +107,12 @@ def checks(
         _numbers(ledger),
         _exports(devices, exported),
     )
+
+
+def audited(entries: int, wrong: Sequence[str]) -> Check:
+    """What people did beside the records is written down, and nothing of it was changed."""
+    zh = f"审计记录 {entries} 条，链完整"
+    return _check(zh, f"audit: {entries} entries, chain whole", f"{entries}", wrong)
 
 
 def _saves(devices: Sequence[Device]) -> Check:

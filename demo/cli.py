@@ -1,6 +1,7 @@
 """`roundbook demo`: plays the round, shows what became of it, then goes on serving."""
 
 import random
+import secrets
 import socket
 import sys
 import time
@@ -19,7 +20,8 @@ from demo.exports import Exported, export
 from demo.folder import DATABASE_FILE, fresh
 from demo.further import Where, further
 from demo.office import Office
-from demo.place import Administrator, Opened, Tokens
+from demo.people import Offices
+from demo.place import Administrator, Links, Opened, Tokens
 from demo.plan import TOWNSHIP, plan
 from demo.progress import Progress, console
 from demo.result import Result, Setting
@@ -48,12 +50,12 @@ def run(
         settings = settings_of(folder, database, host=HOST, port=_port(port or 0), workers=1)
         prepare_file(settings)
         try:
-            result, tokens, later = _play(settings, seed, port)
+            result, tokens, links, later = _play(settings, seed, port)
         except (RoundbookError, httpx2.HTTPError, TimeoutError) as error:
             message = f"The round of seed {seed} stopped: {error} (see {folder / LOG_FILE})"
             raise RefusedError(message) from error
         result = msgspec.structs.replace(result, seconds=round(time.monotonic() - began, 1))
-        _tell(result, Where(folder, f"http://{HOST}:{later}", tokens, once), as_json=as_json)
+        _tell(result, Where(folder, f"http://{HOST}:{later}", tokens, links, once), as_json=as_json)
         if not result.ok:
             raise typer.Exit(1)
         if not once:
@@ -71,35 +73,44 @@ def _tell(result: Result, where: Where, *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _play(settings: Settings, seed: int, port: int | None) -> tuple[Result, Tokens, int]:
-    """The round: what came of it, the tokens, and the port where the service is found after it."""
+def _play(settings: Settings, seed: int, port: int | None) -> tuple[Result, Tokens, Links, int]:
+    """The round: what came of it, tokens and links, and the port where the service is found after it."""
     with ServerClock(Path(settings.data) / CLOCK_FILE) as clock:
         clock.reach(at(0, 16))
         administrator = Administrator(settings, clock, random.Random(f"{seed} administrator").randbytes)
         with Progress().step(("导入村（社区）名单，开通元竹镇", "villages imported, township opened"), 1):
             opened = administrator.open()
-            tokens = administrator.tokens()
+            tokens, invited = administrator.tokens(), administrator.invite()
         drawn = plan(seed, [row.grid for row in opened.grids])
         draw = random.Random(f"{seed} office").randbytes
         with (
             Server(settings, seed) as server,
-            OfficeClient(server.url, token=tokens.office, random=draw, clock=clock) as client,
-            Round(Office(client, drawn, clock), drawn, Path(settings.data), clock, server.url) as told,
+            OfficeClient(server.url, token=tokens.hotline, random=draw, clock=clock) as hotline,
+            Offices(server.url, invited, draw, clock) as people,
+            Round(
+                Office(hotline, people, drawn, clock), drawn, Path(settings.data), clock, server.url
+            ) as told,
         ):
             told.open_stores()
             server.wait()
+            people.open()
             told.play(administrator)
-            result = _result(told, opened, client, export(server.url, tokens.check), settings)
+            result = _result(told, opened, administrator, export(server.url, tokens.check), settings)
             later = _port(PORT, 0) if port is None else port or settings.port
             told.set_server(f"http://{HOST}:{later}")
-            return result, tokens, later
+            links = Administrator(settings, _system_ms, secrets.token_bytes).links()
+            return result, tokens, links, later
 
 
 def _result(
-    told: Round, opened: Opened, client: OfficeClient, exported: Sequence[Exported], settings: Settings
+    told: Round,
+    opened: Opened,
+    administrator: Administrator,
+    exported: Sequence[Exported],
+    settings: Settings,
 ) -> Result:
     """Asks the server, its database and every device."""
-    ledger = account.read_ledger(settings.file)
+    ledger, client = account.read_ledger(settings.file), told.office.people["clerk"].at_work()
     cuts = {name: link.cuts_done for name, link in told.links.items()}
     found = inbox.differing(client)
     return Result(
@@ -114,10 +125,17 @@ def _result(
         ),
         devices=tuple(account.device_result(device, cuts.get(device.name, 0)) for device in told.devices),
         office=account.office_counts(ledger),
-        checks=account.checks(told.devices, ledger, exported, told.office.decided),
+        checks=(
+            *account.checks(told.devices, ledger, exported, told.office.decided),
+            account.audited(*administrator.entries()),
+        ),
         differing=found,
         history=inbox.history(client, found.record) if found is not None else None,
     )
+
+
+def _system_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _port(*wanted: int) -> int:

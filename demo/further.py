@@ -6,8 +6,10 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from demo.place import Tokens
+from demo.place import Links, Tokens
 from demo.result import Result
+from server.sessions.links import PATH
+from server.staff.roles import TITLES
 
 
 class Where(msgspec.Struct, frozen=True):
@@ -16,6 +18,7 @@ class Where(msgspec.Struct, frozen=True):
     folder: Path
     url: str
     tokens: Tokens
+    links: Links
     once: bool
     """Whether the service ends with the round."""
 
@@ -33,21 +36,35 @@ def further(result: Result, where: Where, to: Console) -> None:
             else ()
         ),
         f"{where.url}/schema",
-        f"TOKEN={where.tokens.office}",
+        f"TOKEN={where.tokens.look}",
         f'curl -sH "Authorization: Bearer $TOKEN" "{where.url}/v1/conflicts"',
         f'curl -sH "Authorization: Bearer $TOKEN" "{where.url}/v1/quarantine"',
         f'curl -sH "Authorization: Bearer $TOKEN" "{where.url}/v1/records/{record}/history"',
+        f'curl -sH "Authorization: Bearer $TOKEN" "{where.url}/v1/figures?measure=found&by=village"',
         f"ROUNDBOOK_PASSPHRASE=roundbook-demo-{device.device} roundbook-device --store {store} problems",
         f"roundbook doctor --data {folder}",
+        f"roundbook audit list --data {folder}",
     )
     to.print()
     to.print(Text("继续查看 look further", style="bold"))
     for line in lines:
         to.print(Text(f"  {line}"), soft_wrap=True)
+    _invite(where, to)
     to.print()
     to.print(Text(f"日期、人名为模拟 dates and names are invented。{result.seconds} s", style="dim"))
     if result.setting.shared_texts:
         to.print(Text("情况叙述取自 ../shared/data narratives are read from there", style="dim"))
+
+
+def _invite(where: Where, to: Console) -> None:
+    """Whom one may sign in as: each link sets a password, once, for a day."""
+    to.print()
+    to.print(Text("登录 sign in", style="bold"))
+    to.print(Text(f"  {where.url}/sign-in"), soft_wrap=True)
+    to.print(Text("  一次性链接，先设密码 one-time links, each to set a password with", style="dim"))
+    for colleague, secret in where.links:
+        to.print(Text(f"  {colleague.name} {TITLES[colleague.role]} {colleague.role}"), soft_wrap=True)
+        to.print(Text(f"    {where.url}{PATH}{secret}"), soft_wrap=True)
 
 
 def _short(folder: Path) -> str:

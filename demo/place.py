@@ -7,10 +7,13 @@ from typing import Final, TypeVar
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from demo.clocks import ServerClock
+from demo.people import COLLEAGUES, Colleague, Invited
 from demo.plan import TOWNSHIP, DevicePlan
 from migrations.run import upgrade
+from server.app import open_services
 from server.applications import service as applications
+from server.audit import service as audit
+from server.commands.first_link import link_for
 from server.commands.opening import with_engine
 from server.devices import service as devices
 from server.directory import reading
@@ -18,6 +21,8 @@ from server.directory import service as directory
 from server.directory.encoding import decode
 from server.directory.shipped import LIST_YEAR, shipped_list
 from server.kinds.service import install_shipped
+from server.services import Services
+from server.sessions import links
 from server.settings import Settings
 from server.staff import service as staff
 from server.staff.service import Candidate
@@ -28,8 +33,11 @@ T = TypeVar("T")
 Random = Callable[[int], bytes]
 GRIDS_A_VILLAGE: Final = 3
 _CODE_MS: Final = 600_000
-_OFFICE: Final = ("records:read", "records:write", "review")
-_CHECK: Final = ("records:read", "contact:read")
+_APPLICATIONS: Final = (
+    ("12345热线", ("records:write",)),
+    ("演示核对", ("records:read", "contact:read")),
+    ("演示查看", ("records:read", "review", "figures:read")),
+)
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -45,16 +53,21 @@ _TOKEN_DAYS: Final = 3_650
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """Tokens of two applications: the office's, and one that only reads, for the comparison at the end."""
+    """Of the hotline that hands matters in, of the comparison at the end, and of whoever looks further."""
 
-    office: str
+    hotline: str
     check: str
+    look: str
+
+
+Links = Sequence[tuple[Colleague, str]]
+"""People of the offices, each with the secret of a one-time link."""
 
 
 class Administrator:
     """Works on the database with the services that the commands of `roundbook` use."""
 
-    def __init__(self, settings: Settings, clock: ServerClock, random: Random) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], int], random: Random) -> None:
         self._settings, self._clock, self._random = settings, clock, random
 
     def open(self) -> Opened:
@@ -82,7 +95,7 @@ class Administrator:
         return self._run(work)
 
     def tokens(self) -> Tokens:
-        """The two applications. Their ids follow from the seed, what is secret of them does not."""
+        """The applications. Their ids follow from the seed, what is secret of them does not."""
 
         def random(count: int) -> bytes:
             return self._random(count) if count < devices.KEY_BYTES else secrets.token_bytes(count)
@@ -92,9 +105,48 @@ class Administrator:
                 await applications.add(
                     engine, name, scopes, [TOWNSHIP], now_ms=self._clock(), random=random, days=_TOKEN_DAYS
                 )
-                for name, scopes in (("元竹镇综治中心", _OFFICE), ("演示核对", _CHECK))
+                for name, scopes in _APPLICATIONS
             ]
-            return Tokens(made[0].token, made[1].token)
+            return Tokens(*(one.token for one in made))
+
+        return self._run(work)
+
+    def invite(self) -> list[Invited]:
+        """Adds the people of the offices; a one-time link for each, with which they set a password."""
+
+        async def work(engine: AsyncEngine) -> list[Invited]:
+            plain = open_services(self._settings, engine)
+            services = msgspec.structs.replace(plain, clock=self._clock, random=self._random)
+            return [await self._invited(services, one) for one in COLLEAGUES]
+
+        return self._run(work)
+
+    async def _invited(self, services: Services, one: Colleague) -> Invited:
+        engine, now_ms = services.engine, self._clock()
+        candidate = Candidate(one.name, one.role, one.office)
+        row = await staff.add(engine, candidate, now_ms=now_ms, random=self._random)
+        if one.village or one.unit:
+            row = await staff.set_scope(
+                engine, row.staff_id, one.office, village=one.village, unit=one.unit, now_ms=now_ms
+            )
+        return Invited(one, row.staff_id, await links.make(services, row))
+
+    def entries(self) -> tuple[int, list[str]]:
+        """How many entries the audit has, and what does not fit in its chains."""
+
+        async def work(engine: AsyncEngine) -> tuple[int, list[str]]:
+            chains = await audit.verify(engine)
+            wrong = [f"{one.township} {fault.n}: {fault.en}" for one in chains for fault in one.faults]
+            return sum(one.entries for one in chains), wrong
+
+        return self._run(work)
+
+    def links(self) -> Links:
+        """A link for each of them that is valid now, by the clock of this machine, for whoever looks further."""
+
+        async def work(engine: AsyncEngine) -> Links:
+            made = [await link_for(self._settings, engine, one.name, one.office) for one in COLLEAGUES]
+            return [(one, secret) for one, (_, secret) in zip(COLLEAGUES, made, strict=True)]
 
         return self._run(work)
 

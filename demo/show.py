@@ -160,7 +160,7 @@ def _differing(found: Differing, to: Console) -> None:
     for value in found.values:
         mark = "采用 kept     " if value.stands else "未采用 not kept"
         when = f"{_moment(value.estimated_ms)} ±{_unsure(value.uncertainty_ms)}"
-        clock = "" if value.role == "application" else f" 本机钟 own clock {_own(value)}"
+        clock = f" 本机钟 own clock {_own(value)}" if value.role == "grid_worker" else ""
         to.print(
             Text.assemble(
                 f"  {mark} ", (short(value.value), "bold"), f"  {value.by}", (f"  {when}{clock}", "dim")

@@ -68,6 +68,7 @@ class Round:
             self._work(2, self._second_day)
             self._evening("tuesday")
             self.clock.reach(at(2, 20, 30))
+            self.office.handle()
             self.office.decide(self.moved)
             self._evening("wednesday")
 

@@ -24,6 +24,7 @@ from server.contact import http as contact
 from server.devices.failures import Failures
 from server.devices.http import enrol_handler
 from server.feed import http as feed
+from server.figures import http as figures
 from server.health.http import live_handler, ready_handler
 from server.kinds.registry import Registry
 from server.privacy import http as privacy
@@ -100,7 +101,9 @@ def _bounds(settings: Settings, services: Services) -> Bounds:
 def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     failures = Failures(settings.failures_per_address, settings.failures_total)
     guesses = Failures(settings.sign_in.sign_in_failures_per_address, sessions.TOTAL)
-    office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, rescue, privacy)]
+    office = [
+        feature.route_handlers for feature in (records, conflicts, quarantine, feed, figures, rescue, privacy)
+    ]
     asked = Failures(settings.contact_asks, contact.TOTAL)
     office += [sessions.route_handlers(guesses), contact.route_handlers(asked)]
     return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]

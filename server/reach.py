@@ -19,6 +19,8 @@ class Reach(msgspec.Struct, frozen=True):
     """Villages (12 digits, their grids included) and grids (15)."""
     unit: str | None = None
     """Only what was assigned to this unit."""
+    leader: str | None = None
+    """Only what this person has taken on."""
     state: str | None = None
     """Only records in this state of their workflow."""
     restricted: bool = False

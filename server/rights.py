@@ -10,12 +10,15 @@ import msgspec
 from server.reach import Caller, Reach
 from sync_protocol.kinds.declaration import ROLES
 
-Scope: TypeAlias = Literal["grids", "village", "assigned", "passed_up", "township", "self"]
+Scope: TypeAlias = Literal[
+    "grids", "village", "assigned", "taken_on", "passed_up", "township", "county", "self"
+]
 APPLICATION: Final = "application"
 PEOPLE: Final = tuple(role for role in ROLES if role != APPLICATION)
 CONTACT: Final = {"contact.read": "contact:read", "contact.write": "contact:write"}
+INSIDE: Final = {**CONTACT, "figures.small": "figures:small"}
 """Actions inside other actions, and the scope by which services know that the caller may do them."""
-_NAMED_FOR: Final = frozenset({"township", "assigned"})
+_NAMED_FOR: Final = frozenset({"township", "assigned", "taken_on"})
 _PASSED_UP: Final = "passed_up"
 
 
@@ -51,6 +54,7 @@ class Person(msgspec.Struct, frozen=True):
     """Somebody who has signed in."""
 
     township: str
+    """To which they belong; of people of a county its code, of 6 digits."""
     staff_id: str
     name: str
     role: str
@@ -59,6 +63,8 @@ class Person(msgspec.Struct, frozen=True):
     grids: tuple[str, ...] = ()
     """Those of their devices."""
     sees_restricted: bool = False
+    townships: tuple[str, ...] = ()
+    """Where their work lies: the own township, or every town of the own county."""
 
 
 class Application(msgspec.Struct, frozen=True):
@@ -86,16 +92,18 @@ def person_caller(person: Person, rule: Rule, table: Rights) -> Caller | None:
     scope = rule.scope_of(person.role)
     if scope is None:
         return None
-    contact = {name for action, name in CONTACT.items() if table.actions[action].scope_of(person.role)}
-    return Caller(person.staff_id, person.name, person.role, _reach(person, scope), frozenset(contact))
+    also = {name for action, name in INSIDE.items() if table.actions[action].scope_of(person.role)}
+    return Caller(person.staff_id, person.name, person.role, _reach(person, scope), frozenset(also))
 
 
 def _reach(person: Person, scope: Scope) -> Reach:
     """How far a scope goes for this person. Who has no village, no unit or no grid reaches nothing."""
-    reach = Reach((person.township,), restricted=person.sees_restricted and scope in _NAMED_FOR)
+    reach = Reach(person.townships, restricted=person.sees_restricted and scope in _NAMED_FOR)
     match scope:
-        case "township":
+        case "township" | "county":
             return reach
+        case "taken_on":
+            return msgspec.structs.replace(reach, leader=person.staff_id)
         case "assigned":
             return msgspec.structs.replace(reach, unit=person.unit or "")
         case "passed_up":

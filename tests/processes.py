@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-c", "from server.cli import main; main()")
@@ -24,6 +25,8 @@ class Served:
     folder: Path
     log: Path
     """What it wrote to standard error."""
+    said: IO[str]
+    """What it goes on writing to standard output."""
 
     @property
     def port(self) -> int:
@@ -40,6 +43,14 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
         check=False,
         timeout=300,
     )
+
+
+def printed_link(server: Served) -> str:
+    """The one-time link of the first administrator, which a server prints once it answers."""
+    for line in server.said:
+        if "/welcome#" in line:
+            return line.strip()
+    raise AssertionError(server.log.read_text())
 
 
 @contextmanager
@@ -59,7 +70,7 @@ def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[Served]
             said = process.stdout.readline()
             found = re.search(r"https?://\S+:\d+", said)
             assert found, (said, log.read_text())
-            yield Served(found.group(), folder, log)
+            yield Served(found.group(), folder, log, process.stdout)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(120)

@@ -10,13 +10,15 @@ from typing import Final, Literal
 
 import msgspec
 
-ActorSort = Literal["operator", "service", "application", "device", "person"]
+ActorSort = Literal["operator", "service", "application", "device", "person", "unknown"]
 Name = Literal[
     "application_added",
     "application_revoked",
     "conflict_decided",
     "contact_looked_up",
     "contact_shown",
+    "county_acted",
+    "county_opened",
     "data_key_made",
     "detail_erased",
     "device_code_given",
@@ -31,22 +33,35 @@ Name = Literal[
     "hold_lifted",
     "hold_set",
     "kind_installed",
+    "leaders_assigned",
+    "link_made",
+    "link_used",
     "master_key_replaced",
     "matter_shown",
     "narratives_searched",
+    "password_changed",
     "quarantine_discarded",
     "quarantine_replayed",
+    "record_erased",
+    "recovery_code_used",
     "recovery_key_exported",
     "recovery_key_made",
-    "record_erased",
     "restored",
     "retention_changed",
     "retention_done",
     "retention_told",
+    "second_factor_removed",
+    "second_factor_set",
+    "sessions_ended",
+    "sign_ins_failed",
+    "signed_in",
+    "signed_out",
     "staff_added",
     "staff_disabled",
     "staff_enabled",
+    "staff_scope_changed",
     "township_opened",
+    "units_assigned",
 ]
 TITLES: Final[Mapping[str, str]] = {
     "application_added": "发放应用令牌",
@@ -54,6 +69,8 @@ TITLES: Final[Mapping[str, str]] = {
     "conflict_decided": "核对分歧",
     "contact_looked_up": "按联系方式查号",
     "contact_shown": "查看联系方式",
+    "county_acted": "县级办理",
+    "county_opened": "开通县级",
     "data_key_made": "更换数据密钥",
     "detail_erased": "抹去审计明细",
     "device_code_given": "发放设备码",
@@ -68,28 +85,44 @@ TITLES: Final[Mapping[str, str]] = {
     "hold_lifted": "解除留存",
     "hold_set": "依法留存",
     "kind_installed": "安装表单",
+    "leaders_assigned": "指定包案领导",
+    "link_made": "发放一次性链接",
+    "link_used": "使用一次性链接设置密码",
     "master_key_replaced": "更换主密钥",
     "matter_shown": "出具留存情况",
     "narratives_searched": "检索叙述",
+    "password_changed": "修改密码",
     "quarantine_discarded": "隔离区不采用",
     "quarantine_replayed": "隔离区重新处理",
+    "record_erased": "抹去记录",
+    "recovery_code_used": "使用备用码",
     "recovery_key_exported": "导出恢复密钥",
     "recovery_key_made": "生成恢复密钥",
-    "record_erased": "抹去记录",
     "restored": "恢复备份",
     "retention_changed": "调整保存期限",
     "retention_done": "到期清理",
     "retention_told": "出具清理报告",
+    "second_factor_removed": "取消第二验证",
+    "second_factor_set": "设置第二验证",
+    "sessions_ended": "注销全部登录",
+    "sign_ins_failed": "登录失败",
+    "signed_in": "登录",
+    "signed_out": "退出登录",
     "staff_added": "添加人员",
     "staff_disabled": "停用人员",
     "staff_enabled": "恢复人员",
+    "staff_scope_changed": "调整人员范围",
     "township_opened": "开通乡镇",
+    "units_assigned": "交办单位",
 }
 Value = str | int | bool | Sequence[str] | Sequence[int] | None
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who did it. The operator is whoever can run commands on the server, and no person of a township."""
+    """Who did it. The operator is whoever can run commands on the server, and no person of a township.
+
+    `unknown` is somebody at the door who has not shown who they are.
+    """
 
     sort: ActorSort
     id: str = ""

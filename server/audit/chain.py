@@ -47,6 +47,13 @@ class Verified(msgspec.Struct, frozen=True):
     faults: tuple[Fault, ...]
 
 
+class _Restored(msgspec.Struct, frozen=True):
+    """What an entry of a restore says of the chain that it replaced, as far as that could be read."""
+
+    replaced_n: int | None = None
+    replaced_hash: str | None = None
+
+
 def beginning(township: str) -> str:
     """What the first entry of a chain follows on."""
     return _digest(_FORM, township)
@@ -153,8 +160,11 @@ class Checker:
             self._note_restore(entry.n, entry.detail)
 
     def _note_restore(self, n: int, detail: bytes) -> None:
-        says = json.loads(detail)
-        self._taken_back[says.get("replaced_n", 0), says.get("replaced_hash", "")] = n
+        try:
+            says = msgspec.json.decode(detail, type=_Restored)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return  # whoever forged it did not write what Roundbook writes; nothing is excused by it
+        self._taken_back[says.replaced_n or 0, says.replaced_hash or ""] = n
 
     def _missing(self, first: int, last: int) -> None:
         rows = f"{first}" if first == last else f"{first}–{last}"

@@ -35,16 +35,22 @@ def add(
     *,
     name: Annotated[str, typer.Option(help="Unique in the township.", show_default=False)],
     role: Annotated[str, typer.Option(help=f"One of {', '.join(TITLES)}.", show_default=False)],
-    township: Annotated[str, typer.Option(metavar="CODE", show_default=False)],
+    township: Annotated[str | None, typer.Option(metavar="CODE", show_default=False)] = None,
+    county: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Of a county's people.", show_default=False)
+    ] = None,
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Add a person.
+    """Add a person of a township, or of a county.
 
     Example: roundbook staff add --name 王芳 --role grid_worker --township 321283104
     """
-    candidate = Candidate(name, role, township)
+    if (township is None) == (county is None):
+        message = "A person belongs to a township or to a county: name --township or --county, one of them."
+        raise RefusedError(message)
+    candidate = Candidate(name, role, township or county or "")
     done = on_database(
         data, database, lambda engine: service.add(engine, candidate, now_ms=now_ms(), random=random)
     )
@@ -159,7 +165,7 @@ def scope(
         data,
         database,
         lambda engine: service.set_scope(
-            engine, who, township, village=village, unit=unit, sees_restricted=restricted
+            engine, who, township, village=village, unit=unit, sees_restricted=restricted, now_ms=now_ms()
         ),
     )
     if as_json:
@@ -206,7 +212,9 @@ def sign_out(
 
     Example: roundbook staff sign-out 赵敏
     """
-    done = on_database(data, database, lambda engine: service.end_sessions(engine, who, township))
+    done = on_database(
+        data, database, lambda engine: service.end_sessions(engine, who, township, now_ms=now_ms())
+    )
     if as_json:
         output.json(_plain(done))
     else:

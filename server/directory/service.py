@@ -25,7 +25,7 @@ Random = Callable[[int], bytes]
 CHUNK: Final = 1_000
 """Rows a transaction: short enough that a running server's writers do not wait."""
 GRIDS_MAX: Final = 999
-_CURSOR_KEY_BYTES: Final = 32
+CURSOR_KEY_BYTES: Final = 32
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -145,7 +145,7 @@ async def open_township(
     if not 1 <= grids <= GRIDS_MAX:
         message = f"A village has 1 to {GRIDS_MAX} grids, not {grids}."
         raise RefusedError(message)
-    identity, cursor_key = uuid7(now_ms, random(10)), random(_CURSOR_KEY_BYTES)
+    identity, cursor_key = uuid7(now_ms, random(10)), random(CURSOR_KEY_BYTES)
 
     async def work(connection: AsyncConnection) -> OpenedNow:
         town = (await directory.places(connection, [township])).get(township)
@@ -156,7 +156,7 @@ async def open_township(
                 "with `roundbook directory import FILE.csv`."
             )
             raise RefusedError(message)
-        values = _new_township(town, identity, cursor_key, now_ms)
+        values = new_township(town, identity, cursor_key, now_ms)
         new = await directory.add_township(connection, values)
         await townships.lock(connection, township)
         if new:
@@ -176,7 +176,8 @@ async def open_township(
     return await transact(engine, work)
 
 
-def _new_township(town: Place, identity: str, cursor_key: bytes, now_ms: int) -> dict[str, Any]:
+def new_township(town: Place, identity: str, cursor_key: bytes, now_ms: int) -> dict[str, Any]:
+    """The row of a township, or of a county, that is about to be opened."""
     return {
         "township_id": town.code,
         "name": town.name,

@@ -2,10 +2,10 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.offices import is_county, is_office
 from server.refused import RefusedError
 from server.storage import townships
 from server.storage.townships import Township
-from sync_protocol.ids import place_level
 
 
 async def required(connection: AsyncConnection, township: str) -> Township:
@@ -21,13 +21,16 @@ async def locked(connection: AsyncConnection, township: str) -> Township:
 
 
 def _check(township: str) -> None:
-    if place_level(township) != "township":
+    if not is_office(township):
         named = f"not by {township[:20]!r}"
         message = f"A township is named by the 9 digits of its town code, such as 321283104, {named}."
         raise RefusedError(message)
 
 
 def _found(township: Township | None, code: str) -> Township:
+    if township is None and is_county(code):
+        message = f"County {code} has no people yet: `roundbook staff add --county {code}` adds somebody."
+        raise RefusedError(message)
     if township is None:
         message = f"Township {code} is not open here: open it with `roundbook township open {code}`."
         raise RefusedError(message)

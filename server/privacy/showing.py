@@ -26,6 +26,7 @@ from server.storage import (
     office_authors,
     showing,
 )
+from server.storage.assignments import LEADERS, UNITS
 from server.storage.changes import Stored
 from server.storage.conflicts import Conflict
 from server.storage.engine import snapshot
@@ -62,6 +63,8 @@ class Held(msgspec.Struct, frozen=True):
     differing: list[Differing]
     quarantine: list[Waiting]
     units: list[str]
+    leaders: list[str]
+    """Who took it on, by id."""
     """To which it was assigned."""
     devices: list[Holder]
     """Those of its grid, and those that wrote it: what they sent they keep for up to 30 days more."""
@@ -117,7 +120,8 @@ async def _held(connection: AsyncConnection, township: str, state: RecordState, 
         history=[history_item(row, names, veil) for row in rows],
         differing=[_differing(one, veil) for one in found],
         quarantine=[_waiting(township, row, names, veil) for row in rows if row.quarantined],
-        units=await assignments.units_of(connection, township, state.id),
+        units=await assignments.given_to(connection, UNITS, township, state.id),
+        leaders=await assignments.given_to(connection, LEADERS, township, state.id),
         devices=await showing.holders(connection, township, state, rows),
         exits=exits,
         receipts=receipts,

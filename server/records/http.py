@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, Quer
 from server.access import Calling, Given, guarded, problems
 from server.declined import Declined, invalid
 from server.records import assigning, reading, service
-from server.records.assigning import Units
+from server.records.assigning import Leaders, Units
 from server.records.creating import NewRecord
 from server.records.editing import Edit, EntriesEdit
 from server.records.reading import Wanted
@@ -203,6 +203,32 @@ async def assign_record(
     return await assigning.assign(services, caller, record, data)
 
 
+@get(
+    "/v1/records/{record:str}/leaders",
+    opt={"action": "leaders.read"},
+    tags=_TAGS,
+    responses=problems(404),
+    summary="Which leaders have taken a record on",
+)
+async def record_leaders(services: Given, caller: Calling, record: FromPath[str]) -> Leaders:
+    """By id. They see it, and no other matters."""
+    return await assigning.leaders(services, caller, record)
+
+
+@put(
+    "/v1/records/{record:str}/leaders",
+    opt={"action": "leaders.set"},
+    tags=_TAGS,
+    responses=problems(404, 422),
+    summary="Give a record to leaders",
+)
+async def give_to_leaders(
+    services: Given, caller: Calling, record: FromPath[str], data: JSONBody[Leaders]
+) -> Leaders:
+    """To these leaders and to no others, to take it on or to give an opinion."""
+    return await assigning.take_on(services, caller, record, data)
+
+
 def seen_version(if_match: str | None) -> int | None:
     """The version that If-Match names; None without one and for `*`."""
     if if_match is None or if_match.strip() == "*":
@@ -243,5 +269,5 @@ route_handlers: Final[list[Router]] = [
             act_on_record,
         ]
     ),
-    guarded([record_units, assign_record], SESSION),
+    guarded([record_units, assign_record, record_leaders, give_to_leaders], SESSION),
 ]

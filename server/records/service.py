@@ -10,7 +10,10 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.audit import acts as audit
+from server.audit.log import append
 from server.declined import Declined, invalid
+from server.offices import COUNTY_ROLES
 from server.reach import Caller
 from server.records.creating import NewRecord, create_change
 from server.records.editing import Changed, Edit, Editor, changed, check_seen
@@ -19,6 +22,7 @@ from server.records.views import RecordView, record_view
 from server.records.writing import (
     Target,
     Writing,
+    actor_of,
     admit,
     check_place,
     checked_key,
@@ -167,11 +171,21 @@ async def _write(
             seen = None if target.seen is None else writing.township.survived(target.seen)
             change = await prepare(Subject(writing, state, kind_shape, seen, caller))
             if change is not None:
-                await admit(writing, msgspec.structs.replace(change, id=change_id))
+                change = msgspec.structs.replace(change, id=change_id)
+                await admit(writing, change)
+                await _note_county(writing, caller, change)
                 state = await record_of(connection, township, target.thing)
         return record_view(township, state, veil_for(services, caller, state.kind))
 
     return await services.write(township, work)
+
+
+async def _note_county(writing: Writing, caller: Caller, change: Change) -> None:
+    """What a county does in a township stands in the township's audit."""
+    if caller.role in COUNTY_ROLES and change.act is not None:
+        told = {"record": change.record, "step": change.act.name, "change": change.id}
+        act = audit.Act(writing.township.id, "county_acted", actor_of(caller), writing.now_ms, told)
+        await append(writing.connection, act)
 
 
 async def _difference(subject: Subject, edit: Edit) -> Changed:

@@ -12,14 +12,16 @@ from server.bodies import JSON_TYPE
 from server.declined import Declined
 from server.devices.failures import Failures
 from server.problems import Problem
+from server.records.writing import actor_of
 from server.rights import Person, rights
 from server.security import SESSION, clear_session_cookie, cookie_of, session_cookie
 from server.services import Services
 from server.sessions import links, service
 from server.sessions.links import LinkUse, Offer, Recovery
-from server.sessions.page import welcome_page, welcome_script
+from server.sessions.pages import part_of_page, sign_in_page, welcome_page
 from server.sessions.service import SignIn
 from server.sessions.tokens import csrf_of
+from server.staff.roles import TITLES
 
 _TAGS: Final = ["people"]
 TOTAL: Final = 10**6
@@ -33,6 +35,8 @@ class SessionView(msgspec.Struct, frozen=True):
     id: str
     name: str
     role: str
+    title: str
+    """The role in Chinese."""
     township: str
     actions: list[str]
     csrf: str
@@ -104,7 +108,7 @@ def route_handlers(failures: Failures) -> list[Router]:
 
     signed = [get_session, end_session, change_password, sign_out]
     return [
-        opened([begin_session, read_link, use_link, welcome_page, welcome_script]),
+        opened([begin_session, read_link, use_link, welcome_page, sign_in_page, part_of_page]),
         guarded(signed, SESSION),
     ]
 
@@ -170,9 +174,12 @@ async def change_password(services: Given, person: Signed, data: JSONBody[NewPas
 )
 async def sign_out(services: Given, caller: Calling, staff: FromPath[str]) -> None:
     """Ends every session of a person of the own township."""
-    await service.end_all(services, caller.townships[0], staff)
+    await service.end_all(services, caller.townships[0], staff, actor_of(caller))
 
 
 def _view(person: Person, secret: str) -> SessionView:
     may = [name for name, rule in rights().actions.items() if rule.scope_of(person.role) is not None]
-    return SessionView(person.staff_id, person.name, person.role, person.township, may, csrf_of(secret))
+    title = TITLES.get(person.role, person.role)
+    return SessionView(
+        person.staff_id, person.name, person.role, title, person.township, may, csrf_of(secret)
+    )

@@ -6,11 +6,14 @@ from typing import Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.audit.acts import OPERATOR, Act, Actor, Value
+from server.audit.log import append
 from server.declined import Declined
 from server.services import Services
-from server.sessions import passwords, second_factor
+from server.sessions import noted, passwords, second_factor
 from server.sessions.service import refuse
 from server.sessions.tokens import LINK, kept, new_secret, township_in
+from server.staff.roles import TITLES
 from server.storage import sign_in, staff, townships
 from server.storage.engine import snapshot
 from server.storage.sign_in import Credential, LinkRow
@@ -27,12 +30,16 @@ class Offer(msgspec.Struct, frozen=True):
     name: str
     township: str
     role: str
+    title: str
+    """The role in Chinese."""
     mandatory: bool
     """Whether this role does not sign in without the second factor."""
     secret: str
     """For authenticators that take no picture."""
     uri: str
-    """For a QR code."""
+    """What an authenticator scans."""
+    qr: str
+    """The same as a picture, as a data: URI."""
 
 
 class LinkUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,15 +56,17 @@ class Recovery(msgspec.Struct, frozen=True):
     recovery: list[str]
 
 
-async def make(services: Services, person: StaffRow) -> str:
+async def make(services: Services, person: StaffRow, by: Actor = OPERATOR) -> str:
     """A new link's secret for a person; their earlier links are void. The caller shows it and forgets it."""
-    secret = new_secret(LINK, person.township, services.random)
-    expires_ms = services.clock() + services.sign_in.link_hours * _HOUR_MS
+    secret, now_ms = new_secret(LINK, person.township, services.random), services.clock()
+    expires_ms = now_ms + services.sign_in.link_hours * _HOUR_MS
+    told: dict[str, Value] = {"staff": person.staff_id, "expires_ms": expires_ms}
     row = LinkRow(kept(secret), person.staff_id, second_factor.new_secret(services.random), expires_ms)
 
     async def work(connection: AsyncConnection) -> None:
         await townships.lock(connection, person.township)
         await sign_in.replace_links(connection, person.township, person.staff_id, row)
+        await append(connection, Act(person.township, "link_made", by, now_ms, told))
 
     await services.write(person.township, work)
     return secret
@@ -66,13 +75,16 @@ async def make(services: Services, person: StaffRow) -> str:
 async def read(services: Services, secret: str) -> Offer:
     """What a link is for; declines one that is wrong, used or expired."""
     person, row = await snapshot(services.engine, partial(_valid, services=services, secret=secret))
+    uri = second_factor.uri(row.totp_secret, person.name, person.township)
     return Offer(
         person.name,
         person.township,
         person.role,
+        TITLES.get(person.role, person.role),
         person.role in second_factor.MANDATORY,
         row.totp_secret,
-        second_factor.uri(row.totp_secret, person.name, person.township),
+        uri,
+        second_factor.picture(uri),
     )
 
 
@@ -99,9 +111,12 @@ async def use(services: Services, given: LinkUse) -> Recovery:
     async def work(connection: AsyncConnection) -> None:
         await townships.lock(connection, person.township)
         await _valid(connection, services, given.link)
+        before = await sign_in.credential(connection, person.township, person.staff_id)
         await sign_in.replace_links(connection, person.township, person.staff_id, None)
         await sign_in.put_credential(connection, person.township, credential)
         await sign_in.end_sessions_of(connection, person.township, person.staff_id)
+        await noted.note(connection, person.township, person.staff_id, "link_used", now_ms)
+        await noted.note_factor(connection, person.township, before, credential)
 
     await services.write(person.township, work)
     return Recovery(recovery)

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import segno
 from pyotp import TOTP
 from pyotp.utils import strings_equal
 
@@ -26,6 +27,11 @@ def new_secret(random: Callable[[int], bytes]) -> str:
 def uri(secret: str, name: str, township: str) -> str:
     """What a telephone scans, as otpauth://."""
     return TOTP(secret).provisioning_uri(name=f"{name} {township}", issuer_name="Roundbook")
+
+
+def picture(uri: str) -> str:
+    """The same as a QR code, in SVG, as a data: URI."""
+    return segno.make_qr(uri).svg_data_uri(border=2)
 
 
 def step_of(code: str, secret: str, after_step: int, now_ms: int) -> int | None:

@@ -12,16 +12,17 @@ from typing import Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.audit.acts import Actor
 from server.declined import Declined
+from server.offices import is_county, is_office
 from server.rights import Person
 from server.services import Services
-from server.sessions import passwords, second_factor
+from server.sessions import noted, passwords, second_factor
 from server.sessions.tokens import SESSION, kept, new_secret, township_in
-from server.storage import devices, sign_in, staff, townships
+from server.storage import devices, directory, sign_in, staff, townships
 from server.storage.engine import snapshot
 from server.storage.sign_in import Attempts, Credential, SessionRow
 from server.storage.staff import StaffRow
-from sync_protocol.ids import place_level
 
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 3_600_000
@@ -30,7 +31,7 @@ _DOUBLINGS_MAX: Final = 30
 
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What somebody types: a name (or id) that is unique in the township, a password, and a code."""
+    """What somebody types: a name (or id) that is unique in the township or county, a password, and a code."""
 
     township: str
     name: str
@@ -48,10 +49,9 @@ class Session(msgspec.Struct, frozen=True):
 
 async def begin(services: Services, given: SignIn, before: str | None) -> Session:
     """A new session; the one that the browser brought along (`before`) is over. Raises Declined."""
-    township = given.township if place_level(given.township) == "township" else ""
+    township = given.township if is_office(given.township) else ""
     person, credential = await _known(services, township, given.name)
-    account = account_of(township, person.staff_id if person is not None else given.name)
-    await count_attempt(services, township, account)
+    account = await count_attempt(services, township, person, given.name)
     right = await passwords.fits(given.password, credential.password_hash if credential else None)
     if not right or person is None or credential is None:
         raise Declined("sign_in_failed")
@@ -67,16 +67,19 @@ async def begin(services: Services, given: SignIn, before: str | None) -> Sessio
         fresh = await sign_in.credential(connection, township, person.staff_id)
         if fresh is None or fresh.password_hash != credential.password_hash:
             raise Declined("sign_in_failed")
-        if fresh.totp_secret is not None:
-            await sign_in.put_credential(connection, township, _used(fresh, given.code or "", now_ms))
+        left = await _use_factor(connection, township, fresh, given.code or "", now_ms)
         await sign_in.put_attempts(connection, township, account, None)
-        await _forget(connection, services, township, now_ms)
         if before is not None and township_in(SESSION, before) == township:
             await sign_in.end_session(connection, township, kept(before))
         await sign_in.add_session(
             connection, township, SessionRow(kept(secret), person.staff_id, now_ms, now_ms)
         )
-        return await _person(connection, person)
+        known = await _person(connection, person)
+        await _forget(connection, services, township, now_ms)
+        if left is not None:
+            await noted.note(connection, township, person.staff_id, "recovery_code_used", now_ms, left=left)
+        await noted.note(connection, township, person.staff_id, "signed_in", now_ms)
+        return known
 
     return Session(secret, await services.write(township, work))
 
@@ -107,25 +110,32 @@ async def who(services: Services, secret: str) -> Person | None:
 async def end(services: Services, secret: str) -> None:
     """Signs out."""
     township = township_in(SESSION, secret) or ""
-    await services.write(township, lambda c: sign_in.end_session(c, township, kept(secret)))
+
+    async def work(connection: AsyncConnection) -> None:
+        row = await sign_in.session(connection, township, kept(secret))
+        if row is not None:
+            await sign_in.end_session(connection, township, kept(secret))
+            await noted.note(connection, township, row.staff_id, "signed_out", services.clock())
+
+    await services.write(township, work)
 
 
-async def end_all(services: Services, township: str, staff_id: str) -> None:
+async def end_all(services: Services, township: str, staff_id: str, by: Actor) -> None:
     """Ends every session of a person of a township; declines somebody who is not there."""
 
     async def work(connection: AsyncConnection) -> None:
         if not [row for row in await staff.find(connection, staff_id, township) if row.staff_id == staff_id]:
             raise Declined("not_found")
-        await sign_in.end_sessions_of(connection, township, staff_id)
+        await noted.end_sessions(connection, township, staff_id, by, services.clock())
 
     await services.write(township, work)
 
 
 async def change_password(services: Services, person: Person, old: str, new: str) -> None:
     """Sets another password and ends every session of the person. Raises Declined."""
-    township, account = person.township, account_of(person.township, person.staff_id)
-    await count_attempt(services, township, account)
+    township = person.township
     found, credential = await _known(services, township, person.staff_id)
+    account = await count_attempt(services, township, found, person.staff_id)
     right = await passwords.fits(old, credential.password_hash if credential else None)
     if not right or credential is None or found is None:
         raise Declined("sign_in_failed")
@@ -139,6 +149,7 @@ async def change_password(services: Services, person: Person, old: str, new: str
         await sign_in.put_credential(connection, township, fresh)
         await sign_in.put_attempts(connection, township, account, None)
         await sign_in.end_sessions_of(connection, township, person.staff_id)
+        await noted.note(connection, township, person.staff_id, "password_changed", fresh.changed_ms)
 
     await services.write(township, work)
 
@@ -150,9 +161,10 @@ def refuse(password: str, services: Services, *names: str) -> None:
         raise Declined("password_refused", reason, field="password")
 
 
-async def count_attempt(services: Services, township: str, account: str) -> None:
-    """Counts a failure in advance; declines while the account has to wait."""
+async def count_attempt(services: Services, township: str, person: StaffRow | None, typed: str) -> str:
+    """Counts a failure in advance, and gives what it is counted under; declines while that has to wait."""
     limits, now_ms = services.sign_in, services.clock()
+    account = account_of(township, person.staff_id if person is not None else typed)
 
     async def work(connection: AsyncConnection) -> None:
         if not township or await townships.lock(connection, township) is None:
@@ -165,8 +177,13 @@ async def count_attempt(services: Services, township: str, account: str) -> None
             left_s = -(-left_ms // 1_000)
             raise Declined("too_many_requests", "too many failed sign-ins; wait", retry_after_s=left_s)
         await sign_in.put_attempts(connection, township, account, Attempts(known.failures + 1, now_ms))
+        if person is None:
+            await noted.count_unknown(connection, township, now_ms)
+        elif noted.is_told(known.failures, limits.sign_in_failures):
+            await noted.note_failures(connection, township, person.staff_id, known.failures, now_ms)
 
     await services.write(township, work)
+    return account
 
 
 def account_of(township: str, who: str) -> str:
@@ -188,6 +205,17 @@ async def _known(services: Services, township: str, name: str) -> tuple[StaffRow
         return person, await sign_in.credential(connection, township, wanted) if wanted else None
 
     return await snapshot(services.engine, read)
+
+
+async def _use_factor(
+    connection: AsyncConnection, township: str, credential: Credential, code: str, now_ms: int
+) -> int | None:
+    """Uses a code up, where there is a second factor; how many recovery codes are left when it was one of them."""
+    if credential.totp_secret is None:
+        return None
+    used = _used(credential, code, now_ms)
+    await sign_in.put_credential(connection, township, used)
+    return len(used.recovery) if used.recovery != credential.recovery else None
 
 
 def _used(credential: Credential, code: str, now_ms: int) -> Credential:
@@ -212,9 +240,11 @@ async def _forget(connection: AsyncConnection, services: Services, township: str
     started, seen = limits.session_hours * _HOUR_MS, limits.session_idle_minutes * _MINUTE_MS
     await sign_in.forget_sessions(connection, township, now_ms - started, now_ms - seen)
     await sign_in.forget_attempts(connection, township, now_ms - _FORGIVEN_MS)
+    await noted.tell_rest(connection, township, now_ms)
 
 
 async def _person(connection: AsyncConnection, row: StaffRow) -> Person:
     own = await devices.grids_of(connection, row.township, row.staff_id) if row.role == "grid_worker" else ()
     named = bool(row.sees_restricted)
-    return Person(row.township, row.staff_id, row.name, row.role, row.village, row.unit, own, named)
+    towns = await directory.towns_of(connection, row.township) if is_county(row.township) else (row.township,)
+    return Person(row.township, row.staff_id, row.name, row.role, row.village, row.unit, own, named, towns)

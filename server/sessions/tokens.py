@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Callable
 from typing import Final, Literal
 
-from sync_protocol.ids import place_level
+from server.offices import is_office
 
 Sort = Literal["rbs", "rbl"]
 SESSION: Final = "rbs"
@@ -26,10 +26,10 @@ def new_secret(sort: Sort, township: str, random: Callable[[int], bytes]) -> str
 
 
 def township_in(sort: Sort, text: str) -> str | None:
-    """The township that a secret names; None when the text is no secret of this sort."""
+    """The township (or county) that a secret names; None when the text is no secret of this sort."""
     parts = text.split(".") if len(text) <= _CHARS_MAX and text.isascii() else []
     fits = len(parts) == _PARTS and parts[0] == sort and bool(parts[2])
-    return parts[1] if fits and place_level(parts[1]) == "township" else None
+    return parts[1] if fits and is_office(parts[1]) else None
 
 
 def kept(text: str) -> str:

@@ -7,16 +7,19 @@ from typing import Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from server.audit.acts import OPERATOR, Act, Actor, Name
+from server.audit.acts import OPERATOR, Act, Actor, Name, Value
 from server.audit.log import append
+from server.directory.counties import open_county
 from server.directory.working import locked
+from server.offices import COUNTY_ROLES, is_county
 from server.reach import unit_name
 from server.refused import RefusedError
+from server.sessions import noted
 from server.staff.roles import TITLES, role_of
 from server.storage import directory, sign_in, staff
 from server.storage.engine import snapshot, transact
 from server.storage.staff import StaffRow
-from sync_protocol.ids import RANDOM_BYTES, is_id, place_level, township_of, uuid7
+from sync_protocol.ids import RANDOM_BYTES, is_id, place_level, uuid7
 
 Random = Callable[[int], bytes]
 NAME_CHARS_MAX: Final = 50
@@ -28,6 +31,7 @@ class Candidate(msgspec.Struct, frozen=True):
     name: str
     role: str
     township: str
+    """Of people of a county its code, of 6 digits."""
     line: int = 0
 
 
@@ -45,6 +49,8 @@ async def add(
     staff_id = uuid7(now_ms, random(RANDOM_BYTES))
 
     async def work(connection: AsyncConnection) -> StaffRow:
+        if is_county(candidate.township):
+            await open_county(connection, candidate.township, now_ms, random, by)
         row = await _add(connection, candidate, staff_id, now_ms)
         await _note(connection, row, "staff_added", by, now_ms)
         return row
@@ -121,6 +127,8 @@ async def set_scope(
     village: str | None = None,
     unit: str | None = None,
     sees_restricted: bool | None = None,
+    now_ms: int,
+    by: Actor = OPERATOR,
 ) -> StaffRow:
     """Gives a person a village or a unit, or names them for restricted matters; None leaves it as it is.
 
@@ -129,29 +137,45 @@ async def set_scope(
     found = await snapshot(engine, lambda c: _find(c, who, township))
     _check_scope(found, village, unit)
     given = {"village": village, "unit": unit and unit_name(unit), "sees_restricted": sees_restricted}
-    changed = msgspec.structs.replace(found, **{k: v for k, v in given.items() if v is not None})
 
     async def work(connection: AsyncConnection) -> StaffRow:
         await locked(connection, found.township)
+        (there,) = await staff.find(connection, found.staff_id, found.township)
+        changed = msgspec.structs.replace(there, **{k: v for k, v in given.items() if v is not None})
         if village is not None and not await directory.place_exists(connection, found.township, village):
             message = f"Township {found.township} has no village {village[:20]!r}."
             raise RefusedError(message)
-        await staff.put_scope(connection, changed)
+        if changed != there:
+            await staff.put_scope(connection, changed)
+            told = _scope_told(there, changed)
+            await append(connection, Act(found.township, "staff_scope_changed", by, now_ms, told))
         return changed
 
     return await transact(engine, work)
+
+
+def _scope_told(before: StaffRow, after: StaffRow) -> dict[str, Value]:
+    """What of somebody's scope is another than before, and what it was."""
+    told: dict[str, Value] = {"staff": after.staff_id}
+    for name in ("village", "unit", "sees_restricted"):
+        was, now = getattr(before, name), getattr(after, name)
+        if was != now:
+            told |= {name: now, f"{name}_before": was}
+    return told
 
 
 async def _find(connection: AsyncConnection, who: str, township: str | None) -> StaffRow:
     return one(await staff.find(connection, who, township), who)
 
 
-async def end_sessions(engine: AsyncEngine, who: str, township: str | None) -> StaffRow:
+async def end_sessions(
+    engine: AsyncEngine, who: str, township: str | None, *, now_ms: int, by: Actor = OPERATOR
+) -> StaffRow:
     """Signs a person out everywhere; raises RefusedError when nobody has this name or id, or several have."""
 
     async def work(connection: AsyncConnection) -> StaffRow:
         found = await _find(connection, who, township)
-        await sign_in.end_sessions_of(connection, found.township, found.staff_id)
+        await noted.end_sessions(connection, found.township, found.staff_id, by, now_ms)
         return found
 
     return await transact(engine, work)
@@ -195,6 +219,12 @@ async def _add(connection: AsyncConnection, candidate: Candidate, staff_id: str,
     if role is None:
         message = f"There is no role {candidate.role[:NAME_CHARS_MAX]!r}: write one of {', '.join(TITLES)}."
         raise RefusedError(message)
+    if (role in COUNTY_ROLES) != is_county(candidate.township):
+        message = (
+            f"{role} belongs to a county, such as 321283, and every other role to a township, such as 321283104; "
+            f"got {candidate.township[:20]!r}."
+        )
+        raise RefusedError(message)
     await locked(connection, candidate.township)
     there = await staff.find(connection, name, candidate.township)
     if there:
@@ -204,7 +234,7 @@ async def _add(connection: AsyncConnection, candidate: Candidate, staff_id: str,
             "tell them apart, such as 王芳（潘元）."
         )
         raise RefusedError(message)
-    row = StaffRow(township_of(candidate.township), staff_id, name, role, now_ms, None)
+    row = StaffRow(candidate.township, staff_id, name, role, now_ms, None)
     await staff.add(connection, row)
     return row
 

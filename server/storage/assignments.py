@@ -1,34 +1,48 @@
-"""To which units the records of a township are assigned."""
+"""To whom the records of a township were given: units by name, and leaders who have taken them on."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from sqlalchemy import delete, insert, select
+import msgspec
+from sqlalchemy import Column, Table, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage.tables import assignments
+from server.storage.tables import assignments, taken_on
 
 
-async def units_of(connection: AsyncConnection, township: str, record: str) -> list[str]:
-    """The units that a record is assigned to, in the order of their names."""
-    found = select(assignments.c.unit).where(
-        assignments.c.township_id == township, assignments.c.record_id == record
-    )
-    return sorted(row.unit for row in await connection.execute(found))
+class Sort(msgspec.Struct, frozen=True):
+    """One way of giving a record to somebody: the table, the column of who, the column of since when."""
+
+    table: Table
+    who: Column[str]
+    since: str
 
 
-async def put(
-    connection: AsyncConnection, township: str, record: str, units: Sequence[str], now_ms: int
-) -> None:
-    """Assigns a record to these units and to no others; the caller holds the township's lock."""
-    known = set(await units_of(connection, township, record))
-    mine = (assignments.c.township_id == township) & (assignments.c.record_id == record)
-    gone = sorted(known - set(units))
+UNITS: Final = Sort(assignments, assignments.c.unit, "assigned_ms")
+LEADERS: Final = Sort(taken_on, taken_on.c.staff_id, "since_ms")
+
+
+async def given_to(connection: AsyncConnection, sort: Sort, township: str, record: str) -> list[str]:
+    """Units by name, or leaders by id, in order."""
+    table = sort.table
+    found = select(sort.who).where(table.c.township_id == township, table.c.record_id == record)
+    return sorted(row[0] for row in await connection.execute(found))
+
+
+async def give(
+    connection: AsyncConnection, sort: Sort, township: str, record: str, whom: Sequence[str], now_ms: int
+) -> list[str]:
+    """Gives a record to these and to no others; whom it was given to before. The caller holds the township's lock."""
+    table, known = sort.table, await given_to(connection, sort, township, record)
+    gone = sorted(set(known) - set(whom))
     if gone:
-        await connection.execute(delete(assignments).where(mine & assignments.c.unit.in_(gone)))
+        mine = (table.c.township_id == township) & (table.c.record_id == record)
+        await connection.execute(delete(table).where(mine & sort.who.in_(gone)))
     new = [
-        {"township_id": township, "record_id": record, "unit": unit, "assigned_ms": now_ms}
-        for unit in units
-        if unit not in known
+        {"township_id": township, "record_id": record, sort.who.name: one, sort.since: now_ms}
+        for one in whom
+        if one not in known
     ]
     if new:
-        await connection.execute(insert(assignments).values(new))
+        await connection.execute(insert(table).values(new))
+    return known

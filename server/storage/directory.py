@@ -13,6 +13,7 @@ from server.storage.dialect import insert_rows
 from server.storage.engine import is_sqlite
 from server.storage.tables import divisions, grids, townships
 
+_TOWNSHIP_DIGITS: Final = 9
 VALUES_MAX: Final = 5_000
 """Bound values a statement: both databases refuse more than about 32,000."""
 
@@ -58,6 +59,12 @@ async def villages_of(connection: AsyncConnection, town: str) -> list[Place]:
     return [Place(*row) for row in await connection.execute(found.order_by(divisions.c.code))]
 
 
+async def towns_of(connection: AsyncConnection, county: str) -> tuple[str, ...]:
+    """The codes of a county's towns, in order, whether work is open there or not."""
+    found = select(divisions.c.code).where(divisions.c.parent == county, divisions.c.level == "town")
+    return tuple(row.code for row in await connection.execute(found.order_by(divisions.c.code)))
+
+
 async def count_divisions(connection: AsyncConnection) -> int:
     """How many places of any level the directory has."""
     return int((await connection.execute(select(func.count()).select_from(divisions))).scalar_one())
@@ -78,7 +85,7 @@ async def add_township(connection: AsyncConnection, values: dict[str, Any]) -> b
 
 
 async def opened(connection: AsyncConnection) -> list[Opened]:
-    """Every township that works here, in the order of their codes."""
+    """Every township that works here, in the order of their codes; counties are offices, and not among them."""
     counted = (
         select(
             grids.c.township_id,
@@ -96,6 +103,7 @@ async def opened(connection: AsyncConnection) -> list[Opened]:
             func.coalesce(counted.c.villages, 0),
             func.coalesce(counted.c.grids, 0),
         )
+        .where(func.length(townships.c.township_id) == _TOWNSHIP_DIGITS)
         .outerjoin(counted, counted.c.township_id == townships.c.township_id)
         .order_by(townships.c.township_id)
     )

@@ -4,13 +4,27 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.offices import county_of
 from server.storage.dialect import ID, among, many, prepared
 
 
 async def names(connection: AsyncConnection, township: str, authors: Sequence[str]) -> dict[str, str]:
-    """The names of these authors, as far as they are known."""
+    """The names of these authors, as far as they are known. People of the county act in its townships."""
     if not authors:
         return {}
+    found = await _of_township(connection, township, authors)
+    strange = [author for author in authors if author not in found]
+    return found | await _of_county(connection, county_of(township), strange) if strange else found
+
+
+async def _of_county(connection: AsyncConnection, county: str, authors: Sequence[str]) -> dict[str, str]:
+    named = f"township_id = :t AND {among(connection, 'staff_id', 'ids', ID)}"
+    statement = prepared(f"SELECT CAST(staff_id AS text) AS id, name FROM staff WHERE {named}", "id, name")
+    rows = await connection.execute(statement, {"t": county, "ids": many(connection, authors)})
+    return {row.id: row.name for row in rows}
+
+
+async def _of_township(connection: AsyncConnection, township: str, authors: Sequence[str]) -> dict[str, str]:
     statement = (
         "SELECT CAST(d.device_id AS text) AS id, s.name FROM devices d JOIN staff s "
         "ON s.township_id = d.township_id AND s.staff_id = d.staff_id "

@@ -9,6 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.storage.tables import attempts, credentials, links, sessions
 from server.vault.keeping import keys_of, opening
 
+UNKNOWN: Final = "unknown"
+"""The row of attempts that counts names which nobody has. No account's hash looks like this."""
+
 
 class Credential(msgspec.Struct, frozen=True):
     """What somebody signs in with. The password's hash, and the hashes of unused recovery codes."""
@@ -121,11 +124,10 @@ async def end_session(connection: AsyncConnection, township: str, hashed: str) -
     )
 
 
-async def end_sessions_of(connection: AsyncConnection, township: str, staff_id: str) -> None:
-    """Ends every session of a person."""
-    await connection.execute(
-        delete(sessions).where(sessions.c.township_id == township, sessions.c.staff_id == staff_id)
-    )
+async def end_sessions_of(connection: AsyncConnection, township: str, staff_id: str) -> int:
+    """Ends every session of a person; how many there were."""
+    mine = delete(sessions).where(sessions.c.township_id == township, sessions.c.staff_id == staff_id)
+    return (await connection.execute(mine)).rowcount
 
 
 async def forget_sessions(
@@ -212,7 +214,6 @@ async def put_attempts(
 
 
 async def forget_attempts(connection: AsyncConnection, township: str, before_ms: int) -> None:
-    """Drops failures that are older than a time."""
-    await connection.execute(
-        delete(attempts).where(attempts.c.township_id == township, attempts.c.last_ms < before_ms)
-    )
+    """Drops failures that are older than a time; what was counted of unknown names stays until it is told."""
+    old = (attempts.c.last_ms < before_ms) & (attempts.c.account_hash != UNKNOWN)
+    await connection.execute(delete(attempts).where(attempts.c.township_id == township, old))

@@ -1,13 +1,13 @@
 """What travels beside records: exits of a grid, receipts of a device, registration numbers, gaps."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage.dialect import TEXT, among, insert_rows, many, prepared
+from server.storage.dialect import ID, TEXT, among, insert_rows, many, prepared
 from server.storage.tables import exits, gaps, receipts
 from sync_protocol.messages import Exit, Receipt
 
@@ -15,6 +15,7 @@ _RECEIPTS: Final = prepared(
     "SELECT n, body FROM receipts WHERE township_id = :t AND device_id = :device AND n > :above ORDER BY n LIMIT :most",
     "n, body",
 )
+_DEVICES: Final = "SELECT CAST(device_id AS text) AS id FROM devices WHERE township_id = :t"
 _REGISTER: Final = text("SELECT last FROM registers WHERE township_id = :t AND year = :year")
 _REGISTERED: Final = text(
     "INSERT INTO registers (township_id, year, last) VALUES (:t, :year, :last) "
@@ -64,6 +65,16 @@ async def receipts_of(
         _RECEIPTS, {"t": township, "device": device, "above": above, "most": most}
     )
     return [_decode_receipt(row.body) for row in rows]
+
+
+async def devices_among(connection: AsyncConnection, township: str, authors: Collection[str]) -> set[str]:
+    """Which of these authors are devices."""
+    if not authors:
+        return set()
+    statement = f"{_DEVICES} AND {among(connection, 'device_id', 'ids', ID)}"
+    ids = many(connection, sorted(authors))
+    rows = await connection.execute(prepared(statement, "id"), {"t": township, "ids": ids})
+    return {row.id for row in rows}
 
 
 async def write_receipts(

@@ -347,6 +347,25 @@ telephones = Table(  # in which records a telephone number stands, by a keyed ha
     Index("ix_telephones_record", "township_id", "record_id"),
 )
 
+taken_on = Table(  # which leaders have taken a matter on
+    "taken_on",
+    metadata,
+    _township(),
+    Column("staff_id", Id, nullable=False),
+    Column("record_id", Id, nullable=False),
+    Column("since_ms", Millis, nullable=False),
+    _key("taken_on", "staff_id", "record_id"),
+    ForeignKeyConstraint(
+        ["township_id", "staff_id"], ["staff.township_id", "staff.staff_id"], name="fk_taken_on_staff"
+    ),
+    ForeignKeyConstraint(
+        ["township_id", "record_id"],
+        ["records.township_id", "records.record_id"],
+        name="fk_taken_on_records",
+    ),
+    Index("ix_taken_on_record", "township_id", "record_id"),
+)
+
 holdings = Table(  # what devices hold of each grid: the count and the sums of the digests of its records
     "holdings",
     metadata,

@@ -28,6 +28,12 @@ def within(reach: Reach, row: str = "records") -> tuple[str, dict[str, Any]]:
             f"AND assignments.unit = :reach_unit AND assignments.record_id = {row}.record_id)"
         )
         parameters["reach_unit"] = reach.unit
+    if reach.leader is not None:
+        conditions.append(
+            f"EXISTS (SELECT 1 FROM taken_on WHERE taken_on.township_id = :t "
+            f"AND taken_on.staff_id = :reach_leader AND taken_on.record_id = {row}.record_id)"
+        )
+        parameters["reach_leader"] = reach.leader
     if reach.state is not None:
         conditions.append(f"{row}.state = :reach_state")
         parameters["reach_state"] = reach.state

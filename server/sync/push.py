@@ -342,7 +342,10 @@ async def _write(connection: AsyncConnection, batch: _Batch, settled: Settled, k
     await changes.append(connection, township, *await _rows(connection, batch, kinds))
     await conflicts.write(connection, township, settled.conflicts, contact)
     await stream.write_exits(connection, township, settled.exits)
-    receipts = [(device, msgspec.structs.replace(r, n=batch.number())) for device, r in settled.receipts]
+    # Applications and people of the office read the feed and the history; nobody would fetch their receipts.
+    listening = await stream.devices_among(connection, township, {author for author, _ in settled.receipts})
+    told = [(author, one) for author, one in settled.receipts if author in listening]
+    receipts = [(device, msgspec.structs.replace(one, n=batch.number())) for device, one in told]
     await stream.write_receipts(connection, township, receipts)
     if batch.drafts:
         newest = batch.drafts[-1]

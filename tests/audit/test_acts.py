@@ -128,6 +128,24 @@ def test_people_are_named_by_their_ids(office: Run, tmp_path: Path) -> None:
     assert "王芳" not in json.dumps(entries(office), ensure_ascii=False)
 
 
+def test_a_county_begins_with_its_first_person(office: Run) -> None:
+    person = ("staff", "add", "--role", "county_handler", "--name")
+    for name in ("吴晓", "郑平"):
+        assert office(*person, name, "--county", "321283", "--json").json["township"] == "321283"
+    county = [act for act, _, _ in acts(office) if act.startswith("321283 ")]
+    assert county == ["321283 county_opened", "321283 staff_added", "321283 staff_added"]
+    assert [one["name"] for one in office("staff", "list", "--township", "321283", "--json").json] == [
+        "吴晓",
+        "郑平",
+    ]
+    for where in ((), ("--county", "321283", "--township", TOWN)):
+        said = office(*person, "某人", *where)
+        assert (said.code, "--township or --county" in said.sentence) == (1, True)
+    for nowhere in ("999999", TOWN, "32"):
+        assert office(*person, "某人", "--county", nowhere).code == 1
+    assert "321283 " not in office("township", "list").out
+
+
 def test_a_device_from_its_code_to_its_end(office: Run, database_url: str) -> None:
     (wang,) = office("staff", "list", "--json").json
     code = office("device", "code", "--worker", "王芳", "--grid", GRID, "--json").json["code"]

@@ -62,6 +62,36 @@ BROKEN = {
         [COPY.replace("SELECT township_id, n,", "SELECT township_id, n + 4,")],
         [(7, "head"), (7, "moved")],
     ),
+    "rotated": (
+        [
+            f"UPDATE audit_entries SET n = 99 WHERE n = 5 AND {HERE}",
+            *(f"UPDATE audit_entries SET n = {n + 1} WHERE n = {n} AND {HERE}" for n in (4, 3)),
+            f"UPDATE audit_entries SET n = 3 WHERE n = 99 AND {HERE}",
+        ],
+        [(3, "moved"), (4, "moved"), (5, "moved")],
+    ),
+    "inserted in the middle": (
+        [
+            *(f"UPDATE audit_entries SET n = {n + 1} WHERE n = {n} AND {HERE}" for n in (6, 5, 4)),
+            COPY.replace("SELECT township_id, n,", "SELECT township_id, n + 1,"),
+        ],
+        [(4, "moved"), (5, "moved"), (6, "moved"), (7, "head"), (7, "moved")],
+    ),
+    "taken from another chain": (
+        [
+            COPY.replace("SELECT township_id, n,", f"SELECT '{TOWN}', 7,").replace(
+                f"n = 3 AND {HERE}", "n = 2 AND township_id = '321283105'"
+            )
+        ],
+        [(7, "changed"), (7, "head")],
+    ),
+    "the stored end with another hash": (
+        [
+            f"UPDATE audit_heads SET hash = (SELECT hash FROM audit_heads WHERE township_id = '321283105') WHERE {HERE}"
+        ],
+        [(6, "head")],
+    ),
+    "the stored end set forward": ([f"UPDATE audit_heads SET n = 9 WHERE {HERE}"], [(7, "missing")]),
     "a number twice": ([*FREED, COPY], [(3, "twice")]),
     "the stored end set back": ([f"UPDATE audit_heads SET n = 5 WHERE {HERE}"], [(6, "head")]),
     "the stored end removed": ([f"DELETE FROM audit_heads WHERE {HERE}"], [(6, "head")]),

@@ -168,6 +168,16 @@ def test_what_a_restore_took_back_is_said_with_the_entry_that_says_so() -> None:
     assert "第 4 条" in fault.zh
 
 
+def test_a_forged_restore_that_says_nothing_excuses_nothing_and_stops_nothing() -> None:
+    """Hypothesis found it: whoever writes the database may write any bytes there, and verifying has to go on."""
+    entries = chain([("a", "operator", n, b"{}") for n in range(3)])
+    kept = end_of(entries)
+    for nonsense in (b"", b"\xf1", b"[]", b'{"replaced_n":"x"}'):
+        entry, head = following(end_of(entries[:2]), "restored", "operator", 9, nonsense, bytes(16))
+        (fault,) = verified([*entries[:2], entry], head, kept).faults
+        assert (fault.n, fault.what, "restore took it back" in fault.en) == (3, "cut", False)
+
+
 def test_the_commitment_says_nothing_without_the_salt() -> None:
     """The same detail never looks the same twice."""
     assert committed(bytes(16), b"{}") != committed(b"\1" * 16, b"{}")

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
@@ -80,6 +80,24 @@ async def test_pages_are_read_as_one_list(office: AsyncOfficeClient) -> None:
     assert [r async for r in office.records(closed=True)] == []
     with pytest.raises(InvalidRecord):
         [r async for r in office.records(grid="1")]
+
+
+async def test_figures_hold_no_record_and_no_small_count(
+    server: OfficeServer, office: AsyncOfficeClient, link: AsyncLoopbackTransport
+) -> None:
+    for n in range(5):
+        await office.create("matter", key=str(n), grid=GRID, title=f"第{n}件", category="02")
+    server.now_ms += 62 * 86_400_000  # June is over
+    with pytest.raises(Forbidden):
+        await office.figures("found")
+    board = AsyncOfficeClient(URL, token=await server.token("figures:read", name="看板"), transport=link)
+    june: dict[str, Any] = {"since": date(2025, 6, 1), "until": "2025-07-01"}
+    found = await board.figures("found", by="village", **june)
+    assert (found.matters, [(cell.code, cell.matters) for cell in found.cells]) == (5, [(VILLAGE, 5)])
+    assert (found.since, found.least) == (date(2025, 6, 1), 5)
+    assert (await board.figures("closed", by="category", **june)).cells == []
+    with pytest.raises(InvalidRecord):
+        await board.figures("scores")
 
 
 async def test_errors_are_those_of_the_tree(server: OfficeServer, office: AsyncOfficeClient) -> None:

@@ -99,7 +99,7 @@ def test_a_gap_in_the_register_and_an_author_who_was_not_told_are_seen() -> None
 def test_a_failed_check_ends_with_exit_code_1(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = Check("各机相同", "each device equals", "1", ("01 r: title is 甲 here",))
     result = Result(1, SETTING, (), {}, (failed,), None, None)
-    monkeypatch.setattr(cli, "_play", lambda *_: (result, Tokens("t", "u"), 8000))
+    monkeypatch.setattr(cli, "_play", lambda *_: (result, Tokens("t", "u", "v"), [], 8000))
     monkeypatch.setattr(cli, "prepare_file", lambda _: None)
     with pytest.raises(typer.Exit) as ended:
         cli.run(seed=1, once=True, data=tmp_path / "demo", as_json=True)

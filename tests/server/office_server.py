@@ -35,6 +35,7 @@ from sync_protocol.state import RecordState
 from tests.vaults import vault
 
 TOWN, OTHER_TOWN = "321283104", "321283105"
+COUNTY = "321283"
 VILLAGE = f"{TOWN}203"
 GRID, NEXT_GRID = f"{VILLAGE}001", f"{VILLAGE}002"
 START_MS = 1_750_000_000_000
@@ -85,7 +86,7 @@ class OfficeServer:
         """Kinds, two townships with a village each, three grids a village."""
         engine = self.services.engine
         await install_shipped(engine, self.now_ms)
-        places = []
+        places = [Place(COUNTY, "county", COUNTY[:4], "泰兴市", 2023)]
         for town in (TOWN, OTHER_TOWN):
             places.append(Place(town, "town", town[:6], f"{town}镇", 2023))
             places.append(Place(f"{town}203", "village", town, "潘元村委会", 2023))

@@ -6,11 +6,12 @@ from typing import Any, cast
 import httpx2
 from pyotp import TOTP
 
+from server.offices import COUNTY_ROLES
 from server.sessions import links
 from server.staff import service as staff
 from server.staff.service import Candidate
 from server.storage.staff import StaffRow
-from tests.server.office_server import TOWN, OfficeServer
+from tests.server.office_server import COUNTY, TOWN, OfficeServer
 
 PASSWORD = "灯塔-kvutza-93-mqpl"
 STEP_MS = 30_000
@@ -51,14 +52,15 @@ def browser(server: OfficeServer, base: str = "https://office.test") -> httpx2.A
 
 
 async def somebody(
-    server: OfficeServer, role: str, name: str, *, township: str = TOWN, factor: bool = False, **scope: Any
+    server: OfficeServer, role: str, name: str, *, township: str = "", factor: bool = False, **scope: Any
 ) -> Somebody:
     """A person of a role with a password, who has not signed in; administrators have a second factor."""
     engine = server.services.engine
+    township = township or (COUNTY if role in COUNTY_ROLES else TOWN)
     candidate = Candidate(name, role, township)
     row = await staff.add(engine, candidate, now_ms=server.now_ms, random=server.random)
     if scope:
-        row = await staff.set_scope(engine, row.staff_id, township, **scope)
+        row = await staff.set_scope(engine, row.staff_id, township, now_ms=server.now_ms, **scope)
     made = Somebody(server, row, browser(server))
     link = await links.make(server.services, row)
     if factor or role == "administrator":

@@ -51,7 +51,8 @@ async def test_the_description_says_who_must_show_what(server: OfficeServer) -> 
         for method, operation in operations.items()
     }
     everybody = ("/v1/devices/enrol", "/v1/health/live", "/v1/health/ready", "/v1/sign-in", "/v1/link")
-    people = ("/v1/session", "/v1/staff", "/v1/records/{record}/units")
+    given = ("/v1/records/{record}/units", "/v1/records/{record}/leaders")
+    people = ("/v1/session", "/v1/staff", *given)
     for (path, method), security in needed.items():
         wanted: list[dict[str, list[str]]] = [{"application": []}, {"session": []}]
         if path.startswith(people):

@@ -207,14 +207,15 @@ async def test_an_unknown_name_gets_the_same_answer_in_the_same_time(server: Off
     bodies = set()
     for _ in range(4):
         for name in (zhao.row.name, idle.name, "没有此人", UNKNOWN):
-            begun = time.perf_counter()
+            # The processor's time of this process: what else runs on the machine does not count.
+            begun = time.process_time()
             answer = await zhao.sign_in(name=name, password="wrong wrong wrong")
-            took.setdefault(name, []).append(time.perf_counter() - begun)
+            took.setdefault(name, []).append(time.process_time() - begun)
             bodies.add((answer.status_code, answer.content))
     assert len(bodies) == 1
-    known = statistics.median(took[zhao.row.name])
-    # A verification takes some hundred times what the rest does: without it the answer comes at once.
-    assert all(statistics.median(times) > known / 4 for times in took.values()), took
+    # A verification takes some hundred times what the rest does: one more or one less would be a factor of two.
+    medians = [statistics.median(times) for times in took.values()]
+    assert max(medians) < 1.5 * min(medians), took
 
 
 async def test_sessions_end_with_a_new_password_by_the_administrator_and_when_work_ends(
@@ -252,17 +253,19 @@ async def test_the_database_holds_no_secret(server: OfficeServer) -> None:
             assert [one for one in secrets if one in rows] == [], table
 
 
-async def test_the_page_of_a_link_runs_under_the_content_policy(server: OfficeServer) -> None:
+async def test_pages_have_no_script_and_no_style_inside(server: OfficeServer) -> None:
     async with browser(server) as stranger:
-        page = await stranger.get("/welcome")
-        assert page.headers["content-type"].startswith("text/html")
-        scripts = re.findall(r"<script[^>]*>", page.text)
-        assert scripts == ['<script src="/welcome.js" defer>'], "no script and no style inside the page"
-        assert not re.search(r"<style|style=|\son[a-z]+=", page.text)
-        script = await stranger.get("/welcome.js")
-        assert script.headers["content-type"].startswith("text/javascript")
-        for path in ("/v1/link", "/v1/link/password"):
-            assert f'"{path}"' in script.text
+        for name in ("welcome", "sign-in"):
+            page = await stranger.get(f"/{name}")
+            assert page.headers["content-type"].startswith("text/html")
+            scripts = re.findall(r"<script[^>]*>", page.text)
+            assert scripts == [f'<script type="module" src="/pages/{name}.js">']
+            assert not re.search(r"<style|style=|\son[a-z]+=", page.text)
+            script = await stranger.get(f"/pages/{name}.js")
+            assert script.headers["content-type"].startswith("text/javascript")
+        assert (await stranger.get("/pages/page.css")).headers["content-type"].startswith("text/css")
+        for other in ("welcome.html", "http.py", "..%2Fhttp.py", "nothing"):
+            assert (await stranger.get(f"/pages/{other}")).status_code == 404
 
 
 async def test_every_answer_bears_the_headers(server: OfficeServer) -> None:
