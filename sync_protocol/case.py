@@ -53,7 +53,7 @@ class Case:
         """Whether `path` was changed since the author looked; see the head of this file."""
         if writer.n <= self.history.base_of(self.change, self.writer.by, path) or writer.n == self.writer.n:
             return False
-        past = self.history.own(self.change.predecessor(path), self.writer.by)
+        past = self.history.taken_in(self.change, self.writer.by, path)
         if past is not None and self._is_what(past, path, writer, standing):
             return False
         self.out.concurrent = True

@@ -103,14 +103,19 @@ class History:
             past = self.own(past.change.predecessor(path), by)
         return base
 
-    def base_value(self, change: Change, by: str, path: str) -> Any:
-        """What the author's edit of `path` started from, as far as the record ever said it.
+    def taken_in(self, change: Change, by: str, path: str) -> Past | None:
+        """The nearest own earlier change at `path` that is part of the record.
 
-        An own earlier value that is still in quarantine is no base: what it says is part of the edit.
+        One that is still in quarantine is not: what it says is part of the edit that was made on it.
         """
         past = self.own(change.predecessor(path), by)
         while past is not None and past.quarantined:
             past = self.own(past.change.predecessor(path), by)
+        return past
+
+    def base_value(self, change: Change, by: str, path: str) -> Any:
+        """What the author's edit of `path` started from, as far as the record ever said it."""
+        past = self.taken_in(change, by, path)
         if past is not None and not isinstance(value := self.submitted(past, path), Absent):
             return value
         return self.value_at(path, self.base_of(change, by, path))
@@ -140,10 +145,10 @@ class History:
             return False
         chain = {change.id}
         for past in self._pasts:
-            if past.change.built_on(path) & chain and past.change.id not in chain and self._wrote(past, path):
+            if past.change.built_on(path) & chain and past.change.id != change.id and self._wrote(past, path):
                 if not past.quarantined:
                     return True
-                chain.add(past.change.id)
+                chain.add(past.change.id)  # a later past may be the same change, taken in again
         return False
 
     def edited_by_others(self, change: Change, by: str, path: str) -> bool:

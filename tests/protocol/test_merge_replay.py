@@ -69,6 +69,35 @@ def test_row_32_nor_through_a_chain_of_which_more_waits() -> None:
         assert desk.values["heads"] == 3
 
 
+@pytest.mark.parametrize(
+    ("field", "values"), [("subject", "xy"), ("heads", (1, 2)), ("story", ("甲1。", "甲2。"))]
+)
+def test_row_32_nor_one_that_was_itself_taken_in_again(field: str, values: Any) -> None:
+    desk, _, one = opened_with_newer_version(**SEEN)
+    one.save(**{field: values[0]})
+    one.save(**{field: values[1]})
+    first, second = waits(one.send()), waits(one.send())
+    install(desk)
+    for late in (second, first):
+        assert accepted(desk.replay(late)).clashes == []
+        assert desk.values[field] == values[1]
+
+
+def test_what_was_made_on_a_quarantined_edit_of_an_own_create_differs_from_nobody() -> None:
+    desk = Desk()
+    one = Hand(desk, 1)
+    one.create(subject="new")
+    accepted(one.send())
+    one.version = 2
+    one.save(heads=1)
+    one.save(heads=2)
+    first, second = waits(one.send()), waits(one.send())
+    install(desk)
+    assert accepted(desk.replay(second)).result == "applied"
+    assert accepted(desk.replay(first)).clashes == []
+    assert desk.values["heads"] == 2
+
+
 def test_row_32_replayed_in_order_the_last_stands() -> None:
     desk, _, one = opened_with_newer_version(**SEEN)
     one.save(heads=1)

@@ -19,7 +19,7 @@ T = TypeVar("T")
 _SENTENCE: Final = re.compile("句[0-9]+。")
 
 
-TURNS: Final = (4, 3, 3, 3, 2, 2, 2, 3, 2, 4, 0.3, 2, 1.5, 4)
+TURNS: Final = (4, 3, 3, 6, 3, 2, 2, 3, 2, 4, 0.3, 2, 1.5)
 """How often a worker does each thing, in the order of `Worker.turn`."""
 OFFICE_TURNS: Final = (2, 1, 1, 1, 1)
 """How often the office does each thing, in the order of `Office.turn`."""
@@ -35,6 +35,8 @@ class Habits:
     """At 0.7 half of the work falls on the oldest record, at 3 nearly all."""
     tags: int = len(TAGS)
     """How many of the tags are in use."""
+    second_thoughts: float = 0.3
+    """How often somebody thinks at once again of what they have saved."""
 
     def pick(self, random: Random, shown: Sequence[T]) -> T:
         """The record that somebody works on next."""
@@ -92,21 +94,18 @@ class Worker:
             return
         edit: Edit = self.random.choices(
             [self._subject, self._level, self._heads, self._story, self._groups, self._peak, self._tag, self._step,
-             self._entry, self._entry_words, self._delete, self._remark, self._entry_removed, self._again],
+             self._entry, self._entry_words, self._delete, self._remark, self._entry_removed],
             self.habits.workers,
         )[0]  # fmt: skip
-        if edit == self._again and self._second_thought is not None:
-            of, edit = self._second_thought
+        second, self._second_thought = self._second_thought, None
+        if second is not None and self.random.random() < self.habits.second_thoughts:
+            of, edit = second
             record = next((one for one in shown if one.id == of), record)
-        self._second_thought = None
         try:
             then: Edit | None = edit(record)
         except (InvalidRecord, NotFound):
             return  # the screen did not offer it, such as a step that is not open
         self._second_thought = None if then is None else (record.id, then)
-
-    def _again(self, record: Record) -> None:
-        """Nothing was saved that could be thought over."""
 
     def _create(self) -> None:
         grids = [grid.code for grid in self.client.grids()]
@@ -138,7 +137,7 @@ class Worker:
             return None
         self.witness.sentences.setdefault(record.id, set()).add(sentence)
         draw = self.random.random()
-        at = len(there) if draw < 0.7 else 0 if draw < 0.85 else len(there) // 2
+        at = len(there) if draw < 0.4 else 0 if draw < 0.7 else len(there) // 2
         self._update(record, story="".join([*there[:at], sentence, *there[at:]]))
         return partial(self._take_out, sentence)
 
