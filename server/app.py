@@ -19,6 +19,7 @@ from server.access import require_rule
 from server.admission import Admission, Bounds
 from server.bodies import COMPRESSION, BoundedRequest
 from server.conflicts import http as conflicts
+from server.deadlines import http as deadlines
 from server.devices.failures import Failures
 from server.devices.http import enrol_handler
 from server.feed import http as feed
@@ -96,7 +97,7 @@ def _bounds(settings: Settings, services: Services) -> Bounds:
 def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     failures = Failures(settings.failures_per_address, settings.failures_total)
     guesses = Failures(settings.sign_in.sign_in_failures_per_address, sessions.TOTAL)
-    office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, rescue)]
+    office = [feature.route_handlers for feature in (records, conflicts, quarantine, feed, rescue, deadlines)]
     office += [sessions.route_handlers(guesses)]
     return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
 

@@ -1,6 +1,7 @@
 """What a worker process starts: the application, with the settings that its parent left in the environment."""
 
 import asyncio
+import contextlib
 import gc
 import os
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,7 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 
 from server.app import create_app
+from server.deadlines.running import keep_running
 from server.settings import Settings, read
 from server.sockets import bound_unread
 from server.transport import guarded
@@ -22,10 +24,28 @@ _YOUNG_OBJECTS: Final = 50_000
 def application() -> ASGIApp:
     """The application of this process, as the network sees it."""
     settings = read(os.environ)
-    app = guarded(create_app(settings, lifespan=[_bounded(settings)]), settings)
+    lifespan = [_bounded(settings), _keeping_deadlines(settings)]
+    app = guarded(create_app(settings, lifespan=lifespan), settings)
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
     return app
+
+
+def _keeping_deadlines(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    """Deadlines are reckoned and told beside the requests, for as long as the process lives."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        services = await app.dependencies["services"]()
+        task = asyncio.create_task(keep_running(services, settings.deadlines_s))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    return lifespan
 
 
 def _bounded(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:

@@ -1,6 +1,5 @@
 """Stored changes as the moments that clocks are reckoned from. Pure."""
 
-from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 

@@ -11,6 +11,7 @@ from sync_protocol.kinds import Title
 
 Fact = str | bool
 Role = Literal["village_officer", "clerk", "leader", "administrator", "county_handler"]
+Approver = Literal["clerk", "leader", "administrator", "county_handler"]
 Measure = Literal["urge", "circulate", "supervise"]
 MEASURES: Final[Mapping[Measure, Title]] = {
     "urge": Title("催办", "Urge"),
@@ -89,8 +90,14 @@ class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     """By how much the date may be moved, how often, and who approves it."""
 
     by: Span
-    approver: Role
+    approver: Approver
     times: Annotated[int, Meta(ge=1, le=10)] = 1
+
+    def __post_init__(self) -> None:
+        """Refuses an allowance of nothing."""
+        if not any(self.by.given.values()):
+            message = "some time, such as days = 30"
+            raise ValueError(message)
 
 
 class Rule(

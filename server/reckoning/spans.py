@@ -51,6 +51,11 @@ def due(start_ms: int, length: Length, calendar: Calendar) -> Reached:
     )
 
 
+def year_of(ms: int) -> int:
+    """The year that it is in the townships."""
+    return _local(ms).year
+
+
 def _shifted(from_ms: int, span: Span, calendar: Calendar, sign: int) -> Reached:
     ((unit, n),) = span.given.items() or (("hours", 0),)
     if unit == "hours":

@@ -1,7 +1,7 @@
 """Deadlines as rows: written by the pass, listed for people, and what was told of them, in its own order."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from sqlalchemy import text
@@ -46,10 +46,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Separated by spaces."""
 
 
-class Shown(msgspec.Struct, frozen=True):
+What = TypeVar("What", Row, Event)
+
+
+class Shown(msgspec.Struct, Generic[What], frozen=True):
     """A deadline or an event beside what lists say of its record."""
 
-    row: Row | Event
+    row: What
     kind: str
     place: str
     state: str | None
@@ -112,7 +115,7 @@ async def to_tell(connection: AsyncConnection, township: str, upto_ms: int, most
 
 async def listed(
     connection: AsyncConnection, township: str, wanted: Wanted, most: int, reach: Reach
-) -> list[Shown]:
+) -> list[Shown[Row]]:
     """At most so many deadlines of records within a reach, those that are due first."""
     conditions, parameters = _conditions(wanted)
     inside, reaching = within(reach, "r")
@@ -143,7 +146,7 @@ async def events_of(connection: AsyncConnection, township: str, records: Sequenc
 
 async def told(
     connection: AsyncConnection, township: str, above: int, sort: str | None, most: int, reach: Reach
-) -> list[Shown]:
+) -> list[Shown[Event]]:
     """At most so many events above a number, about records within a reach, in order."""
     inside, reaching = within(reach, "r")
     sorted_ = "AND e.sort = :sort " if sort is not None else ""
@@ -203,5 +206,5 @@ def _event(row: Any) -> Event:
     return Event(**{name: getattr(row, name) for name in _EVENT_FIELDS})
 
 
-def _shown(row: Any, what: Row | Event) -> Shown:
+def _shown(row: Any, what: What) -> Shown[What]:
     return Shown(what, row.r_kind, row.r_place, row.r_state, row.r_number)

@@ -15,7 +15,7 @@ from server.storage.deadlines import Event, Row
 from server.storage.engine import snapshot
 from server.sync.judge import Author
 from server.sync.push import Upload, push
-from sync_protocol.changes import Act, Change
+from sync_protocol.changes import Act, Change, Put
 from sync_protocol.clock import Reading
 from sync_protocol.codec import read_change
 from sync_protocol.limits import DEFAULTS
@@ -57,8 +57,10 @@ class Desk:
         )
 
     def step(self, record: str, action: str, **fields: Any) -> Change:
-        """A step of the workflow, with what it needs."""
-        return self._change(record, fields=_raw(fields), act=Act(action, *STEPS[action], note="办"), reason="因")
+        """A step of the workflow, with what it needs; an answer brings its text."""
+        answer = Put("answers", self.server.new_id(), _raw({"text": fields.pop("text", "已办")}))
+        act, ops = Act(action, *STEPS[action], note="办"), (answer,) if action == "answer" else ()
+        return self._change(record, fields=_raw(fields), act=act, ops=ops, reason="因")
 
     def edit(self, record: str, **fields: Any) -> Change:
         return self._change(record, fields=_raw(fields))
@@ -75,10 +77,18 @@ class Desk:
         async def work(connection: AsyncConnection) -> None:
             township = await townships.lock(connection, TOWN)
             assert township is not None
-            author, reading = Author(CLERK, TOWN, "clerk", None), Reading(self.server.now_ms, self.server.now_ms)
-            upload = Upload(author, [read_change(msgspec.json.encode(change)) for change in changes], reading)
+            author, reading = (
+                Author(CLERK, TOWN, "clerk", None),
+                Reading(self.server.now_ms, self.server.now_ms),
+            )
+            numbered = [msgspec.structs.replace(change, n=nth) for nth, change in enumerate(changes, 1)]
+            upload = Upload(
+                author, [read_change(msgspec.json.encode(change)) for change in numbered], reading
+            )
             pushed = await push(connection, township, upload, self.server.services.registry, DEFAULTS)
-            assert {verdict.result for verdict in pushed.verdicts} == {"applied"}, pushed.verdicts
+            assert [verdict.result for verdict in pushed.verdicts] == ["applied"] * len(changes), (
+                pushed.verdicts
+            )
 
         await self.server.services.write(TOWN, work)
 
