@@ -28,7 +28,9 @@ STEPS: Final = {
     "report": ("draft", "reported"),
     "accept": ("reported", "accepted"),
     "assign": ("accepted", "assigned"),
-    "handle": ("assigned", "handling"),
+    "handle": ("accepted", "handling"),
+    "handle assigned": ("assigned", "handling"),
+    "resolve accepted": ("accepted", "resolved"),
     "resolve": ("handling", "resolved"),
     "answer": ("resolved", "answered"),
     "close": ("answered", "closed"),
@@ -59,7 +61,8 @@ class Desk:
     def step(self, record: str, action: str, **fields: Any) -> Change:
         """A step of the workflow, with what it needs; an answer brings its text."""
         answer = Put("answers", self.server.new_id(), _raw({"text": fields.pop("text", "已办")}))
-        act, ops = Act(action, *STEPS[action], note="办"), (answer,) if action == "answer" else ()
+        act = Act(action.partition(" ")[0], *STEPS[action], note="办")
+        ops = (answer,) if action == "answer" else ()
         return self._change(record, fields=_raw(fields), act=act, ops=ops, reason="因")
 
     def edit(self, record: str, **fields: Any) -> Change:

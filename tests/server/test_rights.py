@@ -207,6 +207,8 @@ async def ask(browser: httpx2.AsyncClient, action: str, record: str) -> httpx2.R
             return await browser.patch(path, json={}, headers=any_version)
         case "records.act":
             return await browser.post(f"{path}/actions", json={"action": "no_such_step"})
+        case "deadlines.read":
+            return await browser.get(f"{path}/deadlines")
         case "assignments.read":
             return await browser.get(f"{path}/units")
         case "assignments.set":
@@ -221,6 +223,7 @@ ABOUT_ONE = [
     "records.steps",
     "records.edit",
     "records.act",
+    "deadlines.read",
     "assignments.read",
     "assignments.set",
 ]
@@ -299,7 +302,18 @@ async def test_a_record_is_made_and_moved_within_the_own_reach_only(world: World
 async def test_what_is_not_about_one_record(world: World, role: str) -> None:
     """The desk's inbox, the feed, people: open or closed as the table says."""
     person = await world.person(role, named=False)
+    about = f"/v1/records/{UNKNOWN}"
+    extension = {"rule": "resolve", "amount": 1, "reason": "x"}
     requests = {
+        "deadlines.list": ("GET", "/v1/deadlines", None),
+        "deadlines.follow": ("GET", "/v1/deadlines/events", None),
+        "deadlines.explain": ("POST", f"{about}/explanations", {"rule": "resolve", "text": "x"}),
+        "deadlines.ask": ("POST", f"{about}/extensions", extension),
+        "deadlines.decide": (
+            "POST",
+            f"{about}/extensions/{UNKNOWN}/decide",
+            {"approved": True, "reason": "x"},
+        ),
         "conflicts.list": ("GET", "/v1/conflicts", None),
         "conflicts.read": ("GET", f"/v1/conflicts/{UNKNOWN}", None),
         "conflicts.decide": ("POST", f"/v1/conflicts/{UNKNOWN}/resolve", {"value": 1}),
