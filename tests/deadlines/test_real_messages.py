@@ -1,7 +1,7 @@
 """1,408 real messages of citizens as matters, each answered when it really was, under a simulated clock.
 
 They are fed in by the push that every door of the office ends in, two requests a message, each at its very
-time; through HTTP they would take minutes. The pass runs once a week, and whenever the arithmetic below, which
+time; through HTTP they would take minutes. The pass runs every two months, and whenever the arithmetic below, which
 knows nothing of rules, expects something to be told.
 """
 
@@ -33,7 +33,7 @@ TOLD_AFTER_DAYS = {
 }
 """What is told of a matter that takes longer than so many days, and when."""
 EVERYTHING = 10_000
-WEEK_MS = 7 * DAY_MS
+MONTHS_MS = 60 * DAY_MS
 LOOK, SENT, REPLIED = range(3)
 
 
@@ -114,7 +114,7 @@ async def _live_through(desk: Desk, found: list[Message]) -> dict[str, str]:
     """Nine years, from the first message to the last answer; the record of each message."""
     first, last = min(one.sent_ms for one in found), max(one.replied_ms for one in found)
     looks = {at_ms + GRACE_MS for one in found for at_ms in one.to_be_told().values()}
-    looks |= set(range(first, last + 2 * WEEK_MS, WEEK_MS))
+    looks |= set(range(first, last + 2 * MONTHS_MS, MONTHS_MS))
     moments = [(one.sent_ms, SENT, one) for one in found] + [(one.replied_ms, REPLIED, one) for one in found]
     records: dict[str, str] = {}
     for at_ms, sort, message in sorted([*moments, *((ms, LOOK, None) for ms in looks)], key=itemgetter(0, 1)):
