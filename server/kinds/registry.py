@@ -86,7 +86,9 @@ class Registry:
         async def read(connection: AsyncConnection) -> list[Installed]:
             return await kinds.read(connection, await kinds.keys(connection) - set(self._kinds))
 
-        self._take(await snapshot(self._engine, read))
+        fresh = await snapshot(self._engine, read)
+        if fresh:
+            self._take(fresh)
         self._read_ms = self._clock()
 
     def _age(self) -> int:

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage.dialect import ID, among, insert_rows, many
+from server.storage.dialect import ID, among, insert_rows, many, prepared
 from server.storage.tables import changes
 
 
@@ -63,7 +63,9 @@ async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str])
         return {}
     condition = among(connection, "change_id", "ids", ID)
     statement = f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition}"
-    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
+    rows = await connection.execute(
+        prepared(statement, _COLUMNS), {"t": township, "ids": many(connection, ids)}
+    )
     return {row.change_id: _stored(row) for row in rows}
 
 
@@ -83,7 +85,7 @@ async def of_records(
         f"SELECT {_COLUMNS} FROM changes WHERE township_id = :t AND {condition} AND n > :above ORDER BY n"
     )
     parameters = {"t": township, "ids": many(connection, records), "above": above}
-    return [_stored(row) for row in await connection.execute(text(statement), parameters)]
+    return [_stored(row) for row in await connection.execute(prepared(statement, _COLUMNS), parameters)]
 
 
 async def selected(connection: AsyncConnection, rest: str, parameters: Mapping[str, Any]) -> list[Stored]:
@@ -91,7 +93,7 @@ async def selected(connection: AsyncConnection, rest: str, parameters: Mapping[s
 
     For the other modules of this package; `rest` is their text, never a caller's.
     """
-    statement = text(f"SELECT {_COLUMNS} FROM changes c {rest}")
+    statement = prepared(f"SELECT {_COLUMNS} FROM changes c {rest}", _COLUMNS)
     return [_stored(row) for row in await connection.execute(statement, parameters)]
 
 

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.reach import Reach
-from server.storage.dialect import ID, among, insert_rows, many
+from server.storage.dialect import ID, among, insert_rows, many, prepared
 from server.storage.tables import conflicts
 from server.storage.within import of_record
 from sync_protocol.outcome import Sides
@@ -38,7 +37,9 @@ _COLUMNS: Final = (
     "opened_ms, decided_ms, CAST(decision AS text) AS decision"
 )
 _decode: Final = msgspec.json.Decoder(Sides).decode
-_ONE: Final = text(f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id")
+_ONE: Final = prepared(
+    f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id", _COLUMNS
+)
 _AFTER: Final = (
     "status = :status AND n >= :above AND (n > :above OR CAST(conflict_id AS text) > :id) "
     "ORDER BY n, CAST(conflict_id AS text) LIMIT :most"
@@ -66,7 +67,9 @@ async def undecided_of(connection: AsyncConnection, township: str, records: Sequ
         f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND "
         f"{among(connection, 'record_id', 'ids', ID)} AND status <> 'decided'"
     )
-    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})
+    rows = await connection.execute(
+        prepared(statement, _COLUMNS), {"t": township, "ids": many(connection, records)}
+    )
     return [_conflict(row) for row in rows]
 
 
@@ -80,7 +83,9 @@ async def reached(connection: AsyncConnection, township: str, conflict: str, rea
     """One conflict of a record within a reach, or None."""
     inside, parameters = of_record(reach, "conflicts.record_id")
     statement = f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND conflict_id = :id AND {inside}"
-    found = await connection.execute(text(statement), {**parameters, "t": township, "id": conflict})
+    found = await connection.execute(
+        prepared(statement, _COLUMNS), {**parameters, "t": township, "id": conflict}
+    )
     row = found.one_or_none()
     return None if row is None else _conflict(row)
 
@@ -108,7 +113,7 @@ async def listed(
         one = "record_id = :record AND "
         parameters["record"] = record
     statement = f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND {one}{inside} AND {_AFTER}"
-    return [_conflict(row) for row in await connection.execute(text(statement), parameters)]
+    return [_conflict(row) for row in await connection.execute(prepared(statement, _COLUMNS), parameters)]
 
 
 async def write(connection: AsyncConnection, township: str, rows: Sequence[Conflict]) -> None:

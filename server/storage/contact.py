@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.storage.dialect import prepared
 from server.storage.tables import Small
 
 EPOCHS_MAX: Final = 20
@@ -26,10 +27,14 @@ class Contact(msgspec.Struct, frozen=True):
     contact_ms: int | None
 
 
-_READ: Final = text(
-    "SELECT CAST(d.staff_id AS text) AS staff_id, s.role, d.grids, d.revoked_ms, s.disabled_ms, d.serial, d.epochs, "
-    "d.contact_ms FROM devices d JOIN staff s ON s.township_id = d.township_id "
-    "AND s.staff_id = d.staff_id WHERE d.township_id = :t AND s.township_id = :t AND d.device_id = :device"
+_COLUMNS: Final = (
+    "CAST(d.staff_id AS text) AS staff_id, s.role, d.grids, d.revoked_ms, s.disabled_ms, d.serial, "
+    "d.epochs, d.contact_ms"
+)
+_READ: Final = prepared(
+    f"SELECT {_COLUMNS} FROM devices d JOIN staff s ON s.township_id = d.township_id "
+    "AND s.staff_id = d.staff_id WHERE d.township_id = :t AND s.township_id = :t AND d.device_id = :device",
+    _COLUMNS,
 )
 _KEY: Final = text("SELECT public_key FROM devices WHERE township_id = :t AND device_id = :device")
 _WRITE: Final = text(

@@ -9,12 +9,23 @@ SQLite `executemany` is the faster form.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, Table, TextClause, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Integer,
+    LargeBinary,
+    Table,
+    TextClause,
+    TextualSelect,
+    column,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.engine import is_sqlite
@@ -22,6 +33,7 @@ from server.storage.tables import Id
 
 ID: Final = "uuid"
 TEXT: Final = "text"
+_NAME: Final = re.compile(r"\w+")
 
 
 def among(connection: AsyncConnection, column: str, name: str, kind: str) -> str:
@@ -34,6 +46,16 @@ def among(connection: AsyncConnection, column: str, name: str, kind: str) -> str
 def many(connection: AsyncConnection, values: Sequence[str]) -> str | list[str]:
     """The values in the form that `among` takes."""
     return json.dumps(list(values)) if is_sqlite(connection) else list(values)
+
+
+@lru_cache(maxsize=256)
+def prepared(statement: str, columns: str) -> TextualSelect:
+    """A query, made once, so that SQLAlchemy keeps with it how it is compiled and how its rows are read.
+
+    `columns` are those of a row, as a SELECT lists them: `"n, CAST(origin AS text) AS origin, s.role"`.
+    """
+    names = [_NAME.findall(each)[-1] for each in columns.split(", ")]
+    return text(statement).columns(*map(column, names))
 
 
 async def insert_rows(

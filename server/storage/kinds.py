@@ -1,6 +1,7 @@
 """Kinds as installed: every version of each, for ever."""
 
 from collections.abc import Collection
+from typing import Final
 
 import msgspec
 from sqlalchemy import insert, select, text, tuple_
@@ -22,9 +23,12 @@ class Installed(msgspec.Struct, frozen=True):
     installed_ms: int
 
 
+_KEYS: Final = select(kinds.c.name, kinds.c.version)
+
+
 async def keys(connection: AsyncConnection) -> set[Key]:
     """Name and version of every kind installed."""
-    rows = await connection.execute(select(kinds.c.name, kinds.c.version))
+    rows = await connection.execute(_KEYS)
     return {(row.name, row.version) for row in rows}
 
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage.dialect import ID, among, many
+from server.storage.dialect import ID, among, many, prepared
 
 
 async def names(connection: AsyncConnection, township: str, authors: Sequence[str]) -> dict[str, str]:
@@ -21,5 +20,7 @@ async def names(connection: AsyncConnection, township: str, authors: Sequence[st
         "UNION ALL SELECT CAST(application_id AS text), name FROM applications "
         f"WHERE township_id = :t AND {among(connection, 'application_id', 'ids', ID)}"
     )
-    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, authors)})
+    rows = await connection.execute(
+        prepared(statement, "id, name"), {"t": township, "ids": many(connection, authors)}
+    )
     return {row.id: row.name for row in rows}

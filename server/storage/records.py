@@ -5,11 +5,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row, TextualSelect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.reach import Reach
-from server.storage.dialect import ID, TEXT, among, insert_rows, many
+from server.storage.dialect import ID, TEXT, among, insert_rows, many, prepared
 from server.storage.tables import holdings, records
 from server.storage.within import within
 from sync_protocol.canonical import Digest, canonical, halves, total
@@ -44,7 +44,9 @@ async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str])
     if not ids:
         return {}
     statement = f"SELECT {_COLUMNS} FROM records WHERE township_id = :t AND {among(connection, 'record_id', 'ids', ID)}"
-    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
+    rows = await connection.execute(
+        prepared(statement, _COLUMNS), {"t": township, "ids": many(connection, ids)}
+    )
     return {row.record_id: state_of(row) for row in rows}
 
 
@@ -87,7 +89,7 @@ async def selected(
 
     For the other modules of this package; `rest` is their text, never a caller's.
     """
-    statement = text(f"SELECT {_COLUMNS} FROM records {rest}")
+    statement = prepared(f"SELECT {_COLUMNS} FROM records {rest}", _COLUMNS)
     return [state_of(row) for row in await connection.execute(statement, parameters)]
 
 
@@ -159,7 +161,7 @@ async def page(
 
 
 @lru_cache(maxsize=64)
-def _page(grids: int) -> TextClause:
+def _page(grids: int) -> TextualSelect:
     """One statement for all grids, each with a limit of its own, so that each is read from its index."""
     parts = (
         f"SELECT * FROM (SELECT {_COLUMNS} FROM records WHERE township_id = :t AND place = :grid{at} "
@@ -168,7 +170,7 @@ def _page(grids: int) -> TextClause:
         f"ORDER BY version LIMIT :most) AS part{at}"
         for at in range(grids)
     )
-    return text(" UNION ALL ".join(parts))
+    return prepared(" UNION ALL ".join(parts), _COLUMNS)
 
 
 async def count_above(connection: AsyncConnection, township: str, grids: Sequence[str], above: int) -> int:
@@ -178,7 +180,7 @@ async def count_above(connection: AsyncConnection, township: str, grids: Sequenc
         "AND version > :above AND NOT deleted AND NOT closed AND (restricted IS NULL OR NOT restricted)"
     )
     parameters = {"t": township, "grids": many(connection, grids), "above": above}
-    return int(await connection.scalar(text(statement), parameters) or 0)
+    return int(await connection.scalar(prepared(statement, "count"), parameters) or 0)
 
 
 async def places(connection: AsyncConnection, township: str, ids: Sequence[str]) -> dict[str, str]:
@@ -189,7 +191,9 @@ async def places(connection: AsyncConnection, township: str, ids: Sequence[str])
     columns = "CAST(record_id AS text) AS record_id, place"
     known = "(restricted IS NULL OR NOT restricted)"
     statement = f"SELECT {columns} FROM records WHERE township_id = :t AND {condition} AND {known}"
-    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, ids)})
+    rows = await connection.execute(
+        prepared(statement, columns), {"t": township, "ids": many(connection, ids)}
+    )
     return {row.record_id: row.place for row in rows}
 
 
@@ -197,16 +201,19 @@ async def numbers_taken(connection: AsyncConnection, township: str, numbers: Seq
     """Which of these registration numbers some record has."""
     condition = among(connection, "number", "numbers", TEXT)
     statement = f"SELECT number FROM records WHERE township_id = :t AND {condition}"
-    rows = await connection.execute(text(statement), {"t": township, "numbers": many(connection, numbers)})
+    rows = await connection.execute(
+        prepared(statement, "number"), {"t": township, "numbers": many(connection, numbers)}
+    )
     return {row.number for row in rows}
 
 
 async def digests(connection: AsyncConnection, township: str, grids: Sequence[str]) -> dict[str, Digest]:
     """The digest of what devices hold of each grid, as the writes have kept it."""
     condition = among(connection, "grid", "grids", TEXT)
-    statement = (
-        f"SELECT grid, held, digest_high, digest_low FROM holdings WHERE township_id = :t AND {condition}"
+    columns = "grid, held, digest_high, digest_low"
+    statement = f"SELECT {columns} FROM holdings WHERE township_id = :t AND {condition}"
+    rows = await connection.execute(
+        prepared(statement, columns), {"t": township, "grids": many(connection, grids)}
     )
-    rows = await connection.execute(text(statement), {"t": township, "grids": many(connection, grids)})
     found = {row.grid: total(row.held, row.digest_high, row.digest_low) for row in rows}
     return {grid: found.get(grid, Digest(0, "0" * 16)) for grid in grids}

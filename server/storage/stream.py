@@ -7,12 +7,13 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage.dialect import TEXT, among, insert_rows, many
+from server.storage.dialect import TEXT, among, insert_rows, many, prepared
 from server.storage.tables import exits, gaps, receipts
 from sync_protocol.messages import Exit, Receipt
 
-_RECEIPTS: Final = text(
-    "SELECT n, body FROM receipts WHERE township_id = :t AND device_id = :device AND n > :above ORDER BY n LIMIT :most"
+_RECEIPTS: Final = prepared(
+    "SELECT n, body FROM receipts WHERE township_id = :t AND device_id = :device AND n > :above ORDER BY n LIMIT :most",
+    "n, body",
 )
 _REGISTER: Final = text("SELECT last FROM registers WHERE township_id = :t AND year = :year")
 _REGISTERED: Final = text(
@@ -28,12 +29,13 @@ async def exits_of(
     connection: AsyncConnection, township: str, grids: Sequence[str], above: int, most: int
 ) -> list[Exit]:
     """The exits out of these grids with numbers above `above`: the `most` lowest, in order."""
+    columns = "n, CAST(record_id AS text) AS record_id, why, state, number"
     statement = (
-        "SELECT n, CAST(record_id AS text) AS record_id, why, state, number FROM exits "
+        f"SELECT {columns} FROM exits "
         f"WHERE township_id = :t AND {among(connection, 'grid', 'grids', TEXT)} AND n > :above ORDER BY n LIMIT :most"
     )
     parameters = {"t": township, "grids": many(connection, grids), "above": above, "most": most}
-    rows = await connection.execute(text(statement), parameters)
+    rows = await connection.execute(prepared(statement, columns), parameters)
     return [Exit(row.record_id, row.n, row.why, row.state, row.number) for row in rows]
 
 

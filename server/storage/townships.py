@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.storage.dialect import prepared
 from server.storage.engine import is_sqlite
 from sync_protocol.registration import Registered, written
 
@@ -58,7 +59,7 @@ class Township(msgspec.Struct, frozen=True):
 
 
 _COLUMNS: Final = (
-    "SELECT township_id, CAST(identity AS text) AS identity, counter, horizon, cursor_key, lost_spans, tip, "
+    "township_id, CAST(identity AS text) AS identity, counter, horizon, cursor_key, lost_spans, tip, "
     "CAST(tip_change AS text) AS tip_change"
 )
 _FROM: Final = "FROM townships WHERE township_id = :t"
@@ -66,9 +67,9 @@ _YEARS: Final = 10**9
 _REGISTER: Final = (
     f"(SELECT max(CAST(year AS bigint) * {_YEARS} + last) FROM registers WHERE township_id = :t) AS register"
 )
-_PLAIN: Final = text(f"{_COLUMNS}, {_REGISTER} {_FROM}")
+_PLAIN: Final = prepared(f"SELECT {_COLUMNS}, {_REGISTER} {_FROM}", f"{_COLUMNS}, register")
 # Without the register: beside a lock it would be read as it was before the wait (rule Q9).
-_LOCKING: Final = text(f"{_COLUMNS}, 0 AS register {_FROM} FOR UPDATE")
+_LOCKING: Final = prepared(f"SELECT {_COLUMNS}, 0 AS register {_FROM} FOR UPDATE", f"{_COLUMNS}, register")
 _BUMP: Final = text(
     "UPDATE townships SET counter = :counter, tip = :tip, tip_change = :change WHERE township_id = :t"
 )

@@ -21,7 +21,7 @@ from client_sdk import AsyncFieldClient, AsyncHttpTransport, Record, Response
 from client_sdk.store import keyfile
 from sync_protocol.errors import Busy, Offline, Refused, StoreFull
 from tests.chaos.journal import Journal
-from tests.simulation.rounds import TURNS, Values, Worker
+from tests.simulation.rounds import USUAL, Values, Worker
 from tests.simulation.template import PASSPHRASE
 
 INTERNAL: Final = 500
@@ -130,7 +130,7 @@ async def lives(told: Told, stop: asyncio.Event) -> None:
     async with AsyncFieldClient.open(
         told.store, passphrase=PASSPHRASE, transport=link, sleep=short
     ) as client:
-        worker = FieldWorker(client.blocking, random, values, journal.witness(), TURNS, journal.came_back)
+        worker = FieldWorker(client.blocking, random, values, journal.witness(), USUAL, journal.came_back)
         while not stop.is_set():
             for _ in range(random.choice([1, 1, 2, 4])):
                 worker.turn()

@@ -23,10 +23,10 @@ from tests.chaos.nodes import DATABASE, Pair
 from tests.chaos.processes import CHECKOUT, Server, Started
 from tests.simulation import checker
 from tests.simulation.ledger import ledger
-from tests.simulation.rounds import TURNS, Values
+from tests.simulation.rounds import USUAL, Values
 from tests.simulation.template import PASSPHRASE
 from tests.simulation.witness import Witness
-from tests.simulation.world import OFFICE_TURNS, Office, World
+from tests.simulation.world import Office, World
 
 READY_S: Final = 60.0
 AGAIN_S: Final = 0.5
@@ -179,7 +179,7 @@ class Town:
         assert device.client is not None
         told = journal.Journal(device.journal)
         return FieldWorker(
-            device.client.blocking, self.random, self.fresh(device), told.witness(), TURNS, told.came_back
+            device.client.blocking, self.random, self.fresh(device), told.witness(), USUAL, told.came_back
         )
 
     def fresh(self, device: Device) -> Values:
@@ -194,7 +194,7 @@ class Town:
         world = SimpleNamespace(
             values=self.values, witness=self.witness, decided=self.decided,
             template=SimpleNamespace(grids=self.grids), now=opening.now_ms,
-            habits=(TURNS, OFFICE_TURNS),
+            habits=USUAL,
         )  # fmt: skip
         return Office(cast("World", world), self.token, cast("Any", self.link()), self.random)
 

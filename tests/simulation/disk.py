@@ -337,7 +337,7 @@ def replace(path: Path, by: Path) -> None:
 
 @contextmanager
 def simulated() -> Iterator[None]:
-    """The drivers of both sides, replaced."""
+    """The drivers of both sides, replaced; whose file is whose is forgotten afterwards."""
     real = aiosqlite.connect
     aiosqlite.connect = cast("Any", _connect)
     sqlcipher3.connect = _store_connect
@@ -346,3 +346,4 @@ def simulated() -> Iterator[None]:
     finally:
         aiosqlite.connect = real
         sqlcipher3.connect = _plain_connect
+        _BY_FILE.clear()

@@ -3,11 +3,10 @@
 from typing import Final
 
 from tests.simulation.network import FAULTS
-from tests.simulation.rounds import TURNS
+from tests.simulation.rounds import TURNS, Habits
 from tests.simulation.run import Event, Plan
-from tests.simulation.world import OFFICE_TURNS
 
-_THEN: Final = (*TURNS[:11], 0, 0, 0)
+_THEN: Final = Habits((*TURNS[:11], 0, 0, 0))
 """Before workers had remarks, removed entries and thought things over."""
 _ALL_THEN: Final = FAULTS[: FAULTS.index("server busy") + 1]
 """The faults of the link before coverage could end."""
@@ -18,7 +17,7 @@ PLANS: Final = {
         processes=1,
         chance=0.5,
         link_faults=_ALL_THEN,
-        habits=(_THEN, OFFICE_TURNS),
+        habits=_THEN,
         events=(
             Event(at_s=7920.901532002082, what="save", device=0, seed=104222778713357),
             Event(at_s=9966.953776859393, what="backup", device=2, seed=42803021177756),
@@ -35,7 +34,7 @@ PLANS: Final = {
         processes=1,
         chance=0.3,
         link_faults=_ALL_THEN,
-        habits=(_THEN, OFFICE_TURNS),
+        habits=_THEN,
         events=(
             Event(at_s=359.661627736347, what="save", device=1, seed=251319781205270),
             Event(at_s=387.9726418728274, what="save", device=0, seed=159435201832556),

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from client_sdk import FieldClient, Record
 from sync_protocol.errors import InvalidRecord, NotFound
@@ -14,12 +15,31 @@ from tests.simulation.witness import PERHAPS, Witness
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+T = TypeVar("T")
 _SENTENCE: Final = re.compile("句[0-9]+。")
 
 
 TURNS: Final = (4, 3, 3, 3, 2, 2, 2, 3, 2, 4, 0.3, 2, 1.5, 4)
 """How often a worker does each thing, in the order of `Worker.turn`."""
+OFFICE_TURNS: Final = (2, 1, 1, 1, 1)
+"""How often the office does each thing, in the order of `Office.turn`."""
 
+
+@dataclass(frozen=True)
+class Habits:
+    """How often each thing is done, by workers and by the office, and how much of it falls on few records."""
+
+    workers: tuple[float, ...] = TURNS
+    office: tuple[float, ...] = OFFICE_TURNS
+    focus: float = 0.7
+    """At 0.7 half of the work falls on the oldest record, at 3 nearly all."""
+
+    def pick(self, random: Random, shown: Sequence[T]) -> T:
+        """The record that somebody works on next."""
+        return shown[min(int(random.expovariate(self.focus)), len(shown) - 1)]
+
+
+USUAL: Final = Habits()
 Edit = Callable[["Record"], Any]
 """Saves one thing on a record as it is shown; returns the edit that its author may think of next, if there is one."""
 
@@ -46,10 +66,10 @@ class Worker:
         random: Random,
         values: Values,
         witness: Witness,
-        habits: Sequence[float],
+        habits: Habits,
         came_back: Callable[[str], None],
     ) -> None:
-        """`habits` as TURNS; `came_back` hears the id of each change whose saving came back."""
+        """`came_back` hears the id of each change whose saving came back."""
         self.client, self.random, self.values, self.witness = client, random, values, witness
         self.habits, self.came_back = habits, came_back
         self._second_thought: tuple[str, Edit] | None = None
@@ -60,13 +80,13 @@ class Worker:
         if not shown or (len(shown) < 8 and self.random.random() < 0.15):
             self._create()
             return
-        record = shown[min(int(self.random.expovariate(0.7)), len(shown) - 1)]
+        record = self.habits.pick(self.random, shown)
         if record.kind != "sheet":
             return
         edit: Edit = self.random.choices(
             [self._subject, self._level, self._heads, self._story, self._groups, self._peak, self._tag, self._step,
              self._entry, self._entry_words, self._delete, self._remark, self._entry_removed, self._again],
-            self.habits,
+            self.habits.workers,
         )[0]  # fmt: skip
         if edit == self._again and self._second_thought is not None:
             of, edit = self._second_thought

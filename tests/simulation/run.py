@@ -24,13 +24,13 @@ from tests.simulation.disk import CrashError
 from tests.simulation.ledger import read
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import FAULTS
-from tests.simulation.rounds import TURNS
+from tests.simulation.rounds import OFFICE_TURNS, TURNS, USUAL, Habits
 from tests.simulation.template import Template
-from tests.simulation.world import OFFICE_TURNS, Device, World
+from tests.simulation.world import Device, World
 
 HOURS: Final = 3_600.0
 RESTART_S: Final = 20.0
-_WORK: Final = {"save": 30, "sync": 18, "office": 9}
+_WORK: Final = {"save": 30, "sync": 18, "sync at work": 6, "office": 9}
 _FAULTS: Final[dict[str, tuple[float, str | None]]] = {
     "device dies": (3, None),
     "device loses the end of its log": (1, None),
@@ -82,8 +82,9 @@ class Plan:
     """That of a fault in one exchange."""
     events: tuple[Event, ...]
     link_faults: tuple[str, ...] = FAULTS
-    habits: tuple[tuple[float, ...], tuple[float, ...]] = (TURNS, OFFICE_TURNS)
-    """How often each thing is done by workers, and by the office."""
+    habits: Habits = USUAL
+    begun: bool = False
+    """Whether there are records already, which some devices hold."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,9 @@ def plan(seed: int, devices_max: int) -> Plan:
         events.append(Event(random.uniform(0, over), what, device, random.getrandbits(48)))
     events.sort(key=lambda event: event.at_s)
     link_faults = tuple(random.sample(FAULTS, random.choice([1, 2, 4, len(FAULTS)])))
-    habits = _habits(random, TURNS), _habits(random, OFFICE_TURNS)
-    return Plan(seed, count, random.choice([1, 1, 2, 3]), chance, tuple(events), link_faults, habits)
+    habits = Habits(_some(random, TURNS), _some(random, OFFICE_TURNS), random.choice([0.7, 0.7, 3]))
+    processes, begun = random.choice([1, 1, 2, 3]), random.random() < 0.7
+    return Plan(seed, count, processes, chance, tuple(events), link_faults, habits, begun)
 
 
 def _faults(random: Random) -> dict[str, float]:
@@ -136,7 +138,7 @@ def _faults(random: Random) -> dict[str, float]:
     }
 
 
-def _habits(random: Random, usual: Sequence[float]) -> tuple[float, ...]:
+def _some(random: Random, usual: Sequence[float]) -> tuple[float, ...]:
     """What people do is as usual, or mostly a few things."""
     if random.random() < 0.4:
         return tuple(usual)
@@ -151,7 +153,7 @@ def simulate(template: Template, folder: Path, drawn: Plan, *, wire: bool = Fals
     shutil.rmtree(home, ignore_errors=True)
     try:
         with disk.simulated(), asyncio.Runner(loop_factory=SimulatedLoop) as runner:
-            return runner.run(_simulated(template, home, drawn, wire=wire))
+            return runner.run(_simulated(template.of(begun=drawn.begun), home, drawn, wire=wire))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -239,6 +241,18 @@ async def _save(device: Device, random: Random) -> None:
 async def _sync(device: Device, _: Random) -> None:
     done = await device.sync()
     device.world.say(f"  {device.name} synced: {'complete' if done else 'not complete'}")
+
+
+async def _sync_at_work(device: Device, random: Random) -> None:
+    """The worker goes on saving while the sync is under way."""
+
+    async def goes_on() -> None:
+        for _ in range(random.choice([1, 2, 4])):
+            await asyncio.sleep(random.uniform(0.2, 12))
+            if device.client is not None and not device.process.dead:
+                device.turn()
+
+    await asyncio.gather(_sync(device, random), goes_on())
 
 
 async def _two_syncs(device: Device, _: Random) -> None:
@@ -365,6 +379,7 @@ async def _kind_grows(world: World, _: Random) -> None:
 _OF_DEVICE: Final[dict[str, Callable[[Device, Random], Awaitable[None]]]] = {
     "save": _save,
     "sync": _sync,
+    "sync at work": _sync_at_work,
     "two syncs at once": _two_syncs,
     "device dies": _device_dies,
     "device loses the end of its log": _torn_log,

@@ -3,13 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
 
-from client_sdk import AsyncFieldClient
+from client_sdk import AsyncFieldClient, AsyncOfficeClient
 from client_sdk.store import keyfile
 from migrations.run import upgrade
 from server.applications import service as applications
@@ -52,6 +52,12 @@ class Template:
     devices: tuple[Enrolled, ...]
     token: str
     wired: list[Wired]
+    later: "Template | None" = None
+    """The same township some days on."""
+
+    def of(self, *, begun: bool) -> "Template":
+        """The township before its first record, or when there are some."""
+        return self.later if begun and self.later is not None else self
 
 
 def make(folder: Path, devices_count: int) -> Template:
@@ -88,7 +94,35 @@ async def _made(home: Path, wired: list[Wired], count: int) -> Template:
     scopes = ("records:read", "records:write", "contact:read", "contact:write", "review")
     added = await applications.add(engine, "镇里", scopes, (TOWN,), now_ms=now(), random=random.randbytes)
     await servers.stop()
-    return Template(home, grids, tuple(enrolled), added.token, wired)
+    fresh = Template(home, grids, tuple(enrolled), added.token, wired)
+    return replace(fresh, later=await _begun(fresh, now, random))
+
+
+async def _begun(fresh: Template, now: Clock, random: Random) -> Template:
+    """A copy of the township in which the office has made some records. Every other device has read them."""
+    home = fresh.folder.with_name("begun")
+    home.mkdir()
+    disk.copy(fresh.folder / "town.sqlite", home / "town.sqlite")
+    servers = Servers(fresh.wired, home, 1, now, random)
+    await servers.start()
+    link = Link(servers.serve, random, Counter(), 0.0)
+    office = AsyncOfficeClient(
+        "http://town", token=fresh.token, transport=link, random=random.randbytes, clock=now
+    )
+    for n, grid in enumerate((*fresh.grids[:2], fresh.grids[0])):
+        await office.create("sheet", key=f"{n}", grid=grid, subject=f"before {n}")
+    devices = []
+    for n, enrolled in enumerate(fresh.devices):
+        path = home / f"{n}" / "worker.rbk"
+        disk.copy(enrolled.files, path)
+        devices.append(replace(enrolled, files=path))
+        if n % 2 == 0:
+            async with await AsyncFieldClient.open(
+                path, passphrase=PASSPHRASE, clock=now, random=random.randbytes, transport=link
+            ) as client:
+                await client.sync()
+    await servers.stop()
+    return replace(fresh, folder=home, devices=tuple(devices))
 
 
 def _grids_of(n: int, grids: tuple[str, ...]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from tests.simulation import disk
 from tests.simulation.disk import CrashError, Process
 from tests.simulation.ledger import read, taken_in
 from tests.simulation.network import Link
-from tests.simulation.rounds import Values, Worker
+from tests.simulation.rounds import Habits, Values, Worker
 from tests.simulation.servers import Servers
 from tests.simulation.template import PASSPHRASE, START_MS, Enrolled, Template
 from tests.simulation.town import store
@@ -32,8 +32,6 @@ from tests.simulation.witness import Witness
 DAY_MS: Final = 86_400_000
 YEARS_MS: Final = 365 * DAY_MS
 CLONES_MAX: Final = 70
-OFFICE_TURNS: Final = (2, 1, 1, 1, 1)
-"""How often the office does each thing, in the order of `Office.turn`."""
 REFUSED: Final = (RefusedError, Unavailable, CrashError)
 """What the office may be told instead of its wish."""
 NUMBERED: Final = frozenset({"reported", "settled", "accepted", "finished"})
@@ -115,7 +113,7 @@ class Device:
         )
         world = self.world
         self.worker = Worker(
-            self.client.blocking, self.random, world.values, world.witness, world.habits[0], self._came_back
+            self.client.blocking, self.random, world.values, world.witness, world.habits, self._came_back
         )
 
     def _came_back(self, change: str) -> None:
@@ -256,7 +254,7 @@ class Office:
         """One thing that an office does."""
         try:
             turns = [self._edit, self._move, self._decide, self._replay, self._act]
-            await self.random.choices(turns, self.world.habits[1])[0]()
+            await self.random.choices(turns, self.world.habits.office)[0]()
         except RoundbookError:
             return  # refused, or the link broke: the table of changes says what became of it
 
@@ -265,7 +263,7 @@ class Office:
 
     async def _some(self) -> OfficeRecord | None:
         found = await self._records()
-        return found[min(int(self.random.expovariate(0.7)), len(found) - 1)] if found else None
+        return self.world.habits.pick(self.random, found) if found else None
 
     async def _edit(self) -> None:
         record = await self._some()
@@ -318,7 +316,7 @@ class World:
     """That of a fault in one exchange."""
     processes: int
     link_faults: Sequence[str]
-    habits: tuple[Sequence[float], Sequence[float]]
+    habits: Habits
     seen: Counter[str] = field(default_factory=Counter)
     values: Values = field(default_factory=Values)
     witness: Witness = field(default_factory=Witness)
