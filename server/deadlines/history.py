@@ -29,7 +29,7 @@ _decode_effects: Final = msgspec.json.Decoder(tuple[Effect, ...]).decode
 
 
 def kind_of(pasts: list[Past]) -> str | None:
-    """The kind of the record that these happened to; None where its create was erased, or is not among them."""
+    """The kind of the record that these happened to; None where nothing happened, or it was erased."""
     said = _said(pasts[0]) if pasts else None
     return said.kind if said is not None else None
 

@@ -45,6 +45,9 @@ async def reckon(
         record: _rows(record, pasts.get(record, []), granted.get(record, []), told, registry, force, since_ms)
         for record in ids
     }
+    erased = [record for record in ids if record in pasts and kind_of(pasts[record]) is None]
+    if granted.keys() & set(erased):
+        await deadline_entries.blank(connection, township, erased)
     stale = [record for record in ids if _keys(there.get(record, ())) - _keys(rows[record])]
     if stale:
         await deadlines.forget(connection, township, stale)

@@ -1,5 +1,9 @@
-"""What deadlines are reckoned from: which records have changed, and what happened to them."""
+"""What deadlines are reckoned from: which records have changed, and what happened to them.
 
+Nothing of a person is needed here, so what is sealed in a stored text, between two fences, is read as null.
+"""
+
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,6 +24,8 @@ class Past(msgspec.Struct, frozen=True):
     effects: bytes
 
 
+_SEALED: Final = re.compile(rb"\x1e[^\x1e]*\x1e")
+"""A record separator (RS) is in no JSON text, so it fences what is sealed."""
 _CHANGED: Final = text(
     "SELECT n, CAST(record_id AS text) AS record FROM changes WHERE township_id = :t AND n > :above "
     "ORDER BY n LIMIT :most"
@@ -58,4 +64,10 @@ async def pasts(connection: AsyncConnection, township: str, records: Sequence[st
         "AND result NOT IN ('quarantined', 'replayed', 'discarded') ORDER BY n"
     )
     rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})
-    return [Past(row.record, row.n, row.received_ms, bytes(row.payload), bytes(row.effects)) for row in rows]
+    return [
+        Past(row.record, row.n, row.received_ms, _plain(row.payload), _plain(row.effects)) for row in rows
+    ]
+
+
+def _plain(stored: bytes) -> bytes:
+    return _SEALED.sub(b"null", bytes(stored))

@@ -5,6 +5,7 @@ from collections import Counter
 
 import msgspec
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.deadlines import installing, keeping
@@ -14,7 +15,8 @@ from server.kinds.registry import Registry
 from server.reach import Reach
 from server.reckoning.rules import Length, RuleSet
 from server.services import Services
-from server.storage import deadline_passes, deadlines, townships
+from server.storage import deadline_entries, deadline_passes, deadlines, townships
+from server.storage.deadline_entries import Entry
 from server.storage.deadlines import Event
 from server.storage.engine import open_engine, snapshot, transact
 from server.storage.townships import Township
@@ -264,6 +266,45 @@ async def test_a_replayed_change_counts_from_when_it_was_taken_in(database_url: 
         await desk.keep()
         there = await desk.deadlines(change.record)
         assert there["same_day"].started_ms == server.now_ms
+
+
+async def test_what_is_sealed_is_not_needed_and_what_was_erased_has_no_deadlines(database_url: str) -> None:
+    async with desk_of(database_url) as desk:
+        desk.move_to(START)
+        record, erased = await desk.report(), await desk.report()
+        engine = desk.server.services.engine
+        entry = Entry(
+            entry_id=desk.server.new_id(),
+            record_id=erased,
+            rule="resolve",
+            started_n=1,
+            sort="explanation",
+            words="当事人外出",
+            author=desk.server.new_id(),
+            written_ms=START,
+        )
+        await transact(engine, lambda c: deadline_entries.add(c, TOWN, entry))
+
+        async def store(connection: AsyncConnection) -> None:
+            # As the vault and an erasure leave them.
+            of = (
+                "UPDATE changes SET payload = :payload, effects = :effects "
+                "WHERE township_id = :t AND record_id = :record"
+            )
+            sealed = b'{"kind":"matter","do":"create","fields":{"title":"x","parties":{"e":{"name":\x1e1:q8==\x1e}}},'
+            sealed += b'"act":{"to":"reported"}}'
+            rows = ((record, sealed, b'[["parties/e/name",\x1e1:q8==\x1e,null]]'), (erased, b"", b"[]"))
+            for one, payload, effects in rows:
+                await connection.execute(
+                    text(of), {"t": TOWN, "record": one, "payload": payload, "effects": effects}
+                )
+
+        await transact(engine, store)
+        await desk.keep()
+        assert set(await desk.deadlines(record)) == {"owner_by_night", "resolve", "statutory_reply"}
+        assert await desk.deadlines(erased) == {}
+        entries = await snapshot(engine, lambda c: deadline_entries.of_records(c, TOWN, [erased]))
+        assert [one.words for one in entries] == [""]
 
 
 async def _events(desk: Desk) -> list[Event]:
