@@ -81,22 +81,12 @@ def _rows(
         return []
     rules = force.of_kind(kind.name)
     watched = frozenset(field for rule in rules.values() for field in rule.watched)
-    granted = [one for entry in entries if (one := extension(entry)) is not None]
-    made = clocks.deadlines(moments(pasts, kind, watched), rules, force.calendar, granted)
-    return [
-        _row(
-            record,
-            one,
-            steps(
-                one,
-                rules[one.rule],
-                force.calendar,
-                told.get((record, one.rule, one.started_n), _NOTHING),
-                since_ms,
-            ),
-        )
-        for one in made
-    ]
+    granted = [given for entry in entries if (given := extension(entry)) is not None]
+    rows = []
+    for one in clocks.deadlines(moments(pasts, kind, watched), rules, force.calendar, granted):
+        before = told.get((record, one.rule, one.started_n), _NOTHING)
+        rows.append(_row(record, one, steps(one, rules[one.rule], force.calendar, before, since_ms)))
+    return rows
 
 
 def _row(record: str, one: Deadline, left: Steps) -> Row:
