@@ -152,17 +152,18 @@ def _writings(town: Town, changes: list[Stored], paths_of: Mapping[str, str]) ->
         wanted = dict(_wanted(change.says))
         if decides and paths_of.get(decides) not in {*wanted, None}:
             path = paths_of[decides]
-            if _is_single(path):
+            if is_single(path):
                 found[path].append(Writing(path, stood.get(path), of, change.author))
         for path, value in wanted.items():
-            if not _is_single(path) or value is not None or of:
+            if not is_single(path) or value is not None or of:
                 found[path].append(Writing(path, value, of, change.author))
         stood |= {path: value for path, value in wanted.items() if change.says.get("do") == "create"}
         stood |= {path: after for path, _, after in change.effects}
     return found
 
 
-def _is_single(path: str) -> bool:
+def is_single(path: str) -> bool:
+    """Whether a path has one value at a time, of which the model says whose it may be."""
     return path in SINGLE or path.startswith("steps/")
 
 

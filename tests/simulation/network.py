@@ -32,7 +32,6 @@ FAULTS: Final = (
     "proxy serves an old answer",
     "bad gateway",
     "server busy",
-    "coverage ends",
 )
 _PAGE: Final = "<html><title>欢迎使用免费无线网络</title></html>".encode()
 
@@ -50,9 +49,14 @@ class Link:
         seen: Counter[str],
         chance: float,
         faults: Sequence[str] = FAULTS,
+        fades: float = 0.0,
     ) -> None:
-        """`seen` counts the faults that came about, which are of `faults`."""
+        """`seen` counts the faults that came about, which are of `faults`.
+
+        `fades` is the chance that the answer of an exchange is the last that arrives for a while.
+        """
         self.serve, self.random, self.seen, self.chance, self.faults = serve, random, seen, chance, faults
+        self.fades = fades
         self._exchanges = 0
         self._dark_until = 0.0
         self._last: Response | None = None
@@ -103,7 +107,8 @@ class Link:
             if fault == "answer cut":
                 raise LinkBroken("cut", sent, at)
             return Response(response.status, response.headers, response.body[:at])
-        if fault == "coverage ends":  # this answer is the last that arrives for a while
+        if self.fades and self.random.random() < self.fades:
+            self.seen["coverage ends"] += 1
             self._dark_until = asyncio.get_running_loop().time() + self.random.uniform(300, 7_200)
         return response
 
@@ -151,7 +156,7 @@ class Link:
 
     async def quiet(self) -> None:
         """Waits until nothing is under way any more; from here on the link is perfect."""
-        self.chance = self._dark_until = 0.0
+        self.chance = self.fades = self._dark_until = 0.0
         while self._later:
             await asyncio.wait(self._later)
 

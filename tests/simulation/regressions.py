@@ -2,21 +2,17 @@
 
 from typing import Final
 
-from tests.simulation.network import FAULTS
 from tests.simulation.rounds import TURNS, Habits
 from tests.simulation.run import Event, Plan
 
 _THEN: Final = Habits((*TURNS[:11], 0, 0, 0))
 """Before workers had remarks, removed entries and thought things over."""
-_ALL_THEN: Final = FAULTS[: FAULTS.index("server busy") + 1]
-"""The faults of the link before coverage could end."""
 PLANS: Final = {
     "an own create comes back under a restart": Plan(
         seed=1640,
         devices=3,
         processes=1,
         chance=0.5,
-        link_faults=_ALL_THEN,
         habits=_THEN,
         events=(
             Event(at_s=7920.901532002082, what="save", device=0, seed=104222778713357),
@@ -33,7 +29,6 @@ PLANS: Final = {
         devices=4,
         processes=1,
         chance=0.3,
-        link_faults=_ALL_THEN,
         habits=_THEN,
         events=(
             Event(at_s=359.661627736347, what="save", device=1, seed=251319781205270),

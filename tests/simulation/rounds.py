@@ -33,6 +33,8 @@ class Habits:
     office: tuple[float, ...] = OFFICE_TURNS
     focus: float = 0.7
     """At 0.7 half of the work falls on the oldest record, at 3 nearly all."""
+    tags: int = len(TAGS)
+    """How many of the tags are in use."""
 
     def pick(self, random: Random, shown: Sequence[T]) -> T:
         """The record that somebody works on next."""
@@ -42,6 +44,11 @@ class Habits:
 USUAL: Final = Habits()
 Edit = Callable[["Record"], Any]
 """Saves one thing on a record as it is shown; returns the edit that its author may think of next, if there is one."""
+
+
+def sentences_of(story: str) -> set[str]:
+    """The sentences of a story, each of which is told once in a simulation."""
+    return set(_SENTENCE.findall(story))
 
 
 class Values:
@@ -130,7 +137,9 @@ class Worker:
         if len(told) + len(sentence) > STORY_MAX - 10:
             return None
         self.witness.sentences.setdefault(record.id, set()).add(sentence)
-        self._update(record, story=told + sentence if self.random.random() < 0.7 else sentence + told)
+        draw = self.random.random()
+        at = len(there) if draw < 0.7 else 0 if draw < 0.85 else len(there) // 2
+        self._update(record, story="".join([*there[:at], sentence, *there[at:]]))
         return partial(self._take_out, sentence)
 
     def _take_out(self, sentence: str, record: Record) -> Edit:
@@ -150,7 +159,7 @@ class Worker:
         self._update(record, peak=self.values.fresh() * 7919 % 100_003)
 
     def _tag(self, record: Record) -> Edit | None:
-        tag = self.random.choice(TAGS)
+        tag = self.random.choice(TAGS[: self.habits.tags])
         if tag in (record.fields.get("tags") or []) and self.random.random() >= 0.5:
             return None
         return self._tagged(tag, record)

@@ -30,7 +30,9 @@ from tests.simulation.world import Device, World
 
 HOURS: Final = 3_600.0
 RESTART_S: Final = 20.0
-_WORK: Final = {"save": 30, "sync": 18, "sync at work": 6, "office": 9}
+PAGES: Final = (1, 300, 1_500, 20_000)
+"""Bytes of a page: for one record, for two, for some, for all. A reading of several meets what happens between."""
+_WORK: Final = {"save": 30, "sync": 18, "sync at work": 6, "office": 9, "office decides": 4}
 _FAULTS: Final[dict[str, tuple[float, str | None]]] = {
     "device dies": (3, None),
     "device loses the end of its log": (1, None),
@@ -85,6 +87,12 @@ class Plan:
     habits: Habits = USUAL
     begun: bool = False
     """Whether there are records already, which some devices hold."""
+    fades: float = 0.0
+    """The chance that a device's answer is the last before its worker walks out of the network's reach."""
+    jumps: float = 0.0
+    """The chance that a device's clock has jumped when something is saved: its battery does not keep the time."""
+    page_bytes: int | None = None
+    """Of the servers' pages; None leaves it to their own randomness."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +128,11 @@ def plan(seed: int, devices_max: int) -> Plan:
         events.append(Event(random.uniform(0, over), what, device, random.getrandbits(48)))
     events.sort(key=lambda event: event.at_s)
     link_faults = tuple(random.sample(FAULTS, random.choice([1, 2, 4, len(FAULTS)])))
-    habits = Habits(_some(random, TURNS), _some(random, OFFICE_TURNS), random.choice([0.7, 0.7, 3]))
+    focus, tags = random.choice([0.7, 0.7, 3]), random.choice([1, 2, 4])
+    habits = Habits(_some(random, TURNS), _some(random, OFFICE_TURNS), focus, tags)
     processes, begun = random.choice([1, 1, 2, 3]), random.random() < 0.7
-    return Plan(seed, count, processes, chance, tuple(events), link_faults, habits, begun)
+    fades, page_bytes = random.choice([0.0, 0.0, 0.1, 0.4]), random.choice(PAGES)
+    return Plan(seed, count, processes, chance, tuple(events), link_faults, habits, begun, fades, page_bytes)
 
 
 def _faults(random: Random) -> dict[str, float]:
@@ -170,8 +180,10 @@ async def _simulated(template: Template, home: Path, drawn: Plan, *, wire: bool)
         lambda _, context: deaths.append(str(context.get("exception") or context["message"]))
     )
     world = World(
-        template, home, Random(drawn.seed), drawn.chance, drawn.processes, drawn.link_faults, drawn.habits
-    )
+        template, home, Random(drawn.seed), drawn.chance, drawn.processes, drawn.link_faults, drawn.habits,
+        drawn.fades, drawn.jumps,
+    )  # fmt: skip
+    world.servers.page_bytes = drawn.page_bytes or world.servers.page_bytes
     world.servers.on_wire = world.say if wire else None
     await world.servers.start()
     for at, enrolled in enumerate(template.devices[: drawn.devices]):
@@ -321,6 +333,10 @@ async def _office(world: World, _: Random) -> None:
     await world.office.turn()
 
 
+async def _office_decides(world: World, _: Random) -> None:
+    await world.office.decide()
+
+
 async def _server_dies(world: World, random: Random) -> None:
     alive = [one.process for one in world.servers.running if not one.process.dead]
     if alive:
@@ -397,6 +413,7 @@ _OF_DEVICE: Final[dict[str, Callable[[Device, Random], Awaitable[None]]]] = {
 }
 _OF_TOWN: Final[dict[str, Callable[[World, Random], Awaitable[None]]]] = {
     "office": _office,
+    "office decides": _office_decides,
     "server dies": _server_dies,
     "power cut": _power_cut,
     "power cut in a commit": _power_cut_in_commit,

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -31,6 +31,8 @@ START_MS: Final = 1_795_219_200_000
 PASSPHRASE: Final = "口令"
 _TEN_MINUTES_MS: Final = 600_000
 PROCESSES_MAX: Final = 3
+_SENTENCES: Final = 4
+"""So many that two people can write into one story without touching each other's sentences."""
 Clock = Callable[[], int]
 
 
@@ -52,6 +54,8 @@ class Template:
     devices: tuple[Enrolled, ...]
     token: str
     wired: list[Wired]
+    told: Mapping[str, str] = field(default_factory=dict)
+    """The stories that records tell already."""
     later: "Template | None" = None
     """The same township some days on."""
 
@@ -109,8 +113,11 @@ async def _begun(fresh: Template, now: Clock, random: Random) -> Template:
     office = AsyncOfficeClient(
         "http://town", token=fresh.token, transport=link, random=random.randbytes, clock=now
     )
+    told = {}
     for n, grid in enumerate((*fresh.grids[:2], fresh.grids[0])):
-        await office.create("sheet", key=f"{n}", grid=grid, subject=f"before {n}")
+        story = "".join(f"句9{n}0{at}。" for at in range(_SENTENCES))
+        record = await office.create("sheet", key=f"{n}", grid=grid, subject=f"before {n}", story=story)
+        told[record.id] = story
     devices = []
     for n, enrolled in enumerate(fresh.devices):
         path = home / f"{n}" / "worker.rbk"
@@ -122,7 +129,7 @@ async def _begun(fresh: Template, now: Clock, random: Random) -> Template:
             ) as client:
                 await client.sync()
     await servers.stop()
-    return replace(fresh, folder=home, devices=tuple(devices))
+    return replace(fresh, folder=home, devices=tuple(devices), told=told)
 
 
 def _grids_of(n: int, grids: tuple[str, ...]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import json
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -13,16 +13,17 @@ from random import Random
 from typing import Any, Final
 
 from client_sdk import AsyncFieldClient, AsyncOfficeClient
-from client_sdk.office_answers import OfficeRecord
+from client_sdk.office_answers import Conflict, OfficeRecord
 from server.devices import service as devices
 from server.refused import RefusedError
 from server.storage.engine import Unavailable
 from sync_protocol.errors import Busy, Offline, Refused, Revoked, RoundbookError, StoreFull
 from tests.simulation import disk
 from tests.simulation.disk import CrashError, Process
+from tests.simulation.fields import is_single
 from tests.simulation.ledger import read, taken_in
 from tests.simulation.network import Link
-from tests.simulation.rounds import Habits, Values, Worker
+from tests.simulation.rounds import Habits, Values, Worker, sentences_of
 from tests.simulation.servers import Servers
 from tests.simulation.template import PASSPHRASE, START_MS, Enrolled, Template
 from tests.simulation.town import store
@@ -226,6 +227,9 @@ class Device:
     def turn(self) -> None:
         """The worker saves something."""
         assert self.worker is not None
+        if self.world.jumps and self.random.random() < self.world.jumps:
+            self.clock.set()
+            self.clock_changed()
         try:
             self.worker.turn()
         except StoreFull:
@@ -252,9 +256,16 @@ class Office:
 
     async def turn(self) -> None:
         """One thing that an office does."""
+        turns = [self._edit, self._move, self._decide, self._replay, self._act]
+        await self._tried(self.random.choices(turns, self.world.habits.office)[0])
+
+    async def decide(self) -> None:
+        """Somebody opens the inbox and decides what differs."""
+        await self._tried(self._decide)
+
+    async def _tried(self, turn: Callable[[], Awaitable[None]]) -> None:
         try:
-            turns = [self._edit, self._move, self._decide, self._replay, self._act]
-            await self.random.choices(turns, self.world.habits.office)[0]()
+            await turn()
         except RoundbookError:
             return  # refused, or the link broke: the table of changes says what became of it
 
@@ -295,9 +306,22 @@ class Office:
             among = [conflict.stands, *(side.value for side in conflict.values)]
             told = frozenset(value for value in among if isinstance(value, str | int))
             self.world.decided[conflict.id] = told
+            if is_single(conflict.path) and pick.value is not None and self.random.random() < 0.5:
+                await self.client.resolve(
+                    conflict, value=self._third(conflict, pick.value, told), reason="复查"
+                )
+                return
             if isinstance(pick.value, str | int):
                 self.world.witness.chose(pick.value, told)
             await self.client.resolve(conflict, pick=pick, reason="核实")
+
+    def _third(self, conflict: Conflict, like: Any, told: frozenset[Any]) -> Any:
+        """A value that nobody had written: whoever sees it has seen the decision."""
+        fresh = self.world.values.fresh()
+        value: Any = f"v{fresh}" if isinstance(like, str) else fresh
+        self.world.witness.saw[value] = conflict.stands
+        self.world.witness.chose(value, told)
+        return value
 
     async def _replay(self) -> None:
         waiting = await self.client.quarantine()
@@ -317,6 +341,8 @@ class World:
     processes: int
     link_faults: Sequence[str]
     habits: Habits
+    fades: float = 0.0
+    jumps: float = 0.0
     seen: Counter[str] = field(default_factory=Counter)
     values: Values = field(default_factory=Values)
     witness: Witness = field(default_factory=Witness)
@@ -341,6 +367,9 @@ class World:
         disk.copy(self.template.folder / "town.sqlite", self.folder / "town.sqlite")
         self.servers = Servers(self.template.wired, self.folder, self.processes, self.now, self.part())
         self.office = Office(self, self.template.token, self.link(), self.part())
+        self.office.link.fades = 0.0
+        for record, story in self.template.told.items():
+            self.witness.sentences[record] = sentences_of(story)
 
     def part(self) -> Random:
         """Randomness of its own for one part, so that a part that is left out changes no other."""
@@ -352,7 +381,7 @@ class World:
 
     def link(self) -> Link:
         """A way to the servers."""
-        return Link(self.servers.serve, self.part(), self.seen, self.chance, self.link_faults)
+        return Link(self.servers.serve, self.part(), self.seen, self.chance, self.link_faults, self.fades)
 
     def say(self, what: str) -> None:
         """A line of the trace."""
