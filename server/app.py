@@ -21,6 +21,7 @@ from server.admission import Admission, Bounds
 from server.bodies import COMPRESSION, BoundedRequest
 from server.conflicts import http as conflicts
 from server.contact import http as contact
+from server.deadlines import http as deadlines
 from server.devices.failures import Failures
 from server.devices.http import enrol_handler
 from server.feed import http as feed
@@ -102,7 +103,8 @@ def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     failures = Failures(settings.failures_per_address, settings.failures_total)
     guesses = Failures(settings.sign_in.sign_in_failures_per_address, sessions.TOTAL)
     office = [
-        feature.route_handlers for feature in (records, conflicts, quarantine, feed, figures, rescue, privacy)
+        feature.route_handlers
+        for feature in (records, conflicts, quarantine, feed, figures, rescue, privacy, deadlines)
     ]
     asked = Failures(settings.contact_asks, contact.TOTAL)
     office += [sessions.route_handlers(guesses), contact.route_handlers(asked)]

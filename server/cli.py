@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from server.commands import database, output, rescue, serve
 from server.commands.application import application
 from server.commands.audit import audit
+from server.commands.deadlines import deadlines
 from server.commands.device import device
 from server.commands.directory import directory, township
 from server.commands.erasures import erasures
@@ -81,6 +82,7 @@ app.add_typer(kinds, name="kinds")
 app.add_typer(staff, name="staff")
 app.add_typer(device, name="device")
 app.add_typer(application, name="application")
+app.add_typer(deadlines, name="deadlines")
 app.add_typer(audit, name="audit")
 app.add_typer(matter, name="matter")
 app.add_typer(retention, name="retention")

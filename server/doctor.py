@@ -11,8 +11,10 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from server.deadlines.force import in_force
 from server.files import require_database
 from server.health.service import Readiness, readiness
+from server.reckoning.spans import year_of
 from server.refused import RefusedError
 from server.settings import Settings, shown_database
 from server.soundness import findings
@@ -29,6 +31,7 @@ DISK_NOTE_BYTES: Final = 2 * 2**30
 CLOCK_NOTE_MS: Final = 5_000
 _OTHERS: Final = 0o077
 _BUSY_S: Final = 15.0
+_SOON_MS: Final = 30 * 86_400_000
 _MISSING: Final = "roundbook migrate, if it is new; else name the right one with --data or --database"
 _TRUNCATED: Final = "stop the server, keep the file, and `roundbook restore` the newest backup"
 
@@ -79,7 +82,8 @@ async def look_at_database(engine: AsyncEngine, now_ms: int) -> list[Check]:
     checks = [_schema(found)]
     if found.ready:
         checks += await snapshot(engine, _role)
-        looks = (_kinds, _work, partial(_clock, now_ms=now_ms), _keys, _audit)
+        at = partial(_clock, now_ms=now_ms), partial(_working_days, now_ms=now_ms)
+        looks = (_kinds, _work, *at, _keys, _audit)
         checks += [await snapshot(engine, look) for look in looks]
         if all(check.state != "bad" for check in checks if check.name == "keys"):
             checks += await snapshot(engine, _sound)
@@ -185,6 +189,17 @@ async def _keys(connection: AsyncConnection) -> Check:
         return Check("keys", "bad", f"{', '.join(bare)} have none", "roundbook keys ensure")
     says = f"master key {vault_of(connection).master.ids[0]}, data keys of {len(there):,} townships"
     return Check("keys", "well", f"{says}; have you a copy of it elsewhere?")
+
+
+async def _working_days(connection: AsyncConnection, now_ms: int) -> Check:
+    """Whether somebody has installed the notice of the year that it is, and soon will be."""
+    near = {year_of(now_ms), year_of(now_ms + _SOON_MS)}
+    for one in await directory.opened(connection):
+        silent = (await in_force(connection, one.township)).silent_years(near)
+        if silent:
+            says = f"nobody knows which days of {silent[0]} are worked in {one.township}: deadlines go by weekends"
+            return Check("working days", "note", says, "roundbook deadlines install FILE, with that year")
+    return Check("working days", "well", "the notices of the year are here, as far as deadlines need them")
 
 
 async def _audit(connection: AsyncConnection) -> Check:

@@ -45,6 +45,7 @@ _RANGES: Final = {
     "idle_s": (1, 60),
     "unread_s": (1, 3_600),
     "body_patience_s": (1, 3_600),
+    "deadlines_s": (0, 3_600),
     "code_minutes": (1, 1_440),
     "lease_days": (0, 3_650),
     "failures_per_address": (1, 10**6),
@@ -119,6 +120,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=Tru
     """How long a body may take; each `body_bytes_per_s` bytes that have come lengthen it by a second."""
     body_bytes_per_s: int = 500
     """The slowest link that is waited for: an eighth of what a bad 2G link carries."""
+    deadlines_s: int = 20
+    """How often each process looks whether deadlines are to be reckoned or told; 0 leaves it to
+    `roundbook deadlines run`."""
     code_minutes: int = 10
     """How long a one-time code for a device is valid."""
     lease_days: int = 30

@@ -35,7 +35,7 @@ def check(*, file: Declaration, data: Data = None, database: Database = None, as
     """
     text = read_text(file)
     settings = settings_of(data, database)
-    with _findings(file, as_json=as_json):
+    with findings(file, as_json=as_json):
         if settings.embedded and not settings.file.exists():
             kind = service.checked(text, file.name)
         else:
@@ -65,7 +65,7 @@ def install(
         return done, await replay_waiting(services, done.kind)
 
     settings = settings_of(data, database)
-    with _findings(file, as_json=as_json):
+    with findings(file, as_json=as_json):
         done, waited = on_database(data, database, work)
     if as_json:
         replayed = {"taken": waited.taken, "waiting": waited.waiting}
@@ -106,7 +106,7 @@ def list_all(*, data: Data = None, database: Database = None, as_json: Json = Fa
     output.table(columns, rows, empty="No kind is installed: `roundbook migrate` installs those that ship.")
 
 
-class _findings:  # noqa: N801 (used as a block, not as a value)
+class findings:  # noqa: N801 (used as a block, not as a value)
     """Turns KindError into what a command prints: a sentence, and the findings."""
 
     def __init__(self, file: Path, *, as_json: bool) -> None:

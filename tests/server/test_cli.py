@@ -437,7 +437,14 @@ def test_asked_for_nothing_a_group_shows_its_help(anywhere: Run, arguments: list
 def test_tables_fit_and_cut_no_id(office: Run, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     office("application", "add", "--name", "12345热线", "--scope", "records:write", "--township", TOWN)
     office("migrate")
-    for command in ("staff list", "township list", "kinds list", "doctor", "application list"):
+    for command in (
+        "staff list",
+        "township list",
+        "kinds list",
+        "doctor",
+        "application list",
+        "deadlines list",
+    ):
         monkeypatch.setenv("COLUMNS", str(columns))
         said = office(*command.split())
         assert said.code == 0, command
@@ -449,7 +456,8 @@ def test_tables_fit_and_cut_no_id(office: Run, monkeypatch: pytest.MonkeyPatch, 
 
 def test_what_programs_read_is_json_and_nothing_else(office: Run) -> None:
     office("migrate")
-    for command in ("staff list", "device list", "township list", "kinds list", "application list", "doctor"):
+    for command in ("staff list", "device list", "township list", "kinds list", "application list", "doctor",
+                    "deadlines list", "deadlines run"):  # fmt: skip
         said = office(*command.split(), "--json")
         assert said.json is not None
         assert said.err == ""

@@ -134,6 +134,7 @@ READING = {
     "records.steps": "/actions",
     "assignments.read": "/units",
     "leaders.read": "/leaders",
+    "deadlines.read": "/deadlines",
 }
 SETTING = {"assignments.set": "units", "leaders.set": "leaders"}
 
@@ -164,6 +165,7 @@ ABOUT_ONE = [
     "records.edit",
     "records.act",
     "contact.show",
+    "deadlines.read",
     "assignments.read",
     "assignments.set",
     "leaders.read",
@@ -248,8 +250,19 @@ async def test_a_record_is_made_and_moved_within_the_own_reach_only(world: World
 async def test_what_is_not_about_one_record(world: World, role: str) -> None:
     """The desk's inbox, the feed, people: open or closed as the table says."""
     person = await world.person(role, named=False)
+    about = f"/v1/records/{UNKNOWN}"
+    extension = {"rule": "resolve", "amount": 1, "reason": "x"}
     requests = {
         "contact.look_up": ("POST", "/v1/contact-lookup", {"contact": "13800138000", "reason": "电话询问"}),
+        "deadlines.list": ("GET", "/v1/deadlines", None),
+        "deadlines.follow": ("GET", "/v1/deadlines/events", None),
+        "deadlines.explain": ("POST", f"{about}/explanations", {"rule": "resolve", "text": "x"}),
+        "deadlines.ask": ("POST", f"{about}/extensions", extension),
+        "deadlines.decide": (
+            "POST",
+            f"{about}/extensions/{UNKNOWN}/decide",
+            {"approved": True, "reason": "x"},
+        ),
         "conflicts.list": ("GET", "/v1/conflicts", None),
         "conflicts.read": ("GET", f"/v1/conflicts/{UNKNOWN}", None),
         "conflicts.decide": ("POST", f"/v1/conflicts/{UNKNOWN}/resolve", {"value": 1}),

@@ -1,0 +1,73 @@
+"""What deadlines are reckoned from: which records have changed, and what happened to them.
+
+Nothing of a person is needed here, so what is sealed in a stored text, between two fences, is read as null.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.storage.dialect import ID, TEXT, among, many
+
+
+class Past(msgspec.Struct, frozen=True):
+    """One change that became part of its record."""
+
+    record: str
+    n: int
+    received_ms: int
+    payload: bytes
+    effects: bytes
+
+
+_SEALED: Final = re.compile(rb"\x1e[^\x1e]*\x1e")
+"""A record separator (RS) is in no JSON text, so it fences what is sealed."""
+_CHANGED: Final = text(
+    "SELECT n, CAST(record_id AS text) AS record FROM changes WHERE township_id = :t AND n > :above "
+    "ORDER BY n LIMIT :most"
+)
+
+
+async def changed(
+    connection: AsyncConnection, township: str, above: int, most: int
+) -> list[tuple[int, str | None]]:
+    """The next changes above a number: each with the record that it is about, if any."""
+    rows = await connection.execute(_CHANGED, {"t": township, "above": above, "most": most})
+    return [(row.n, row.record) for row in rows]
+
+
+async def records_after(
+    connection: AsyncConnection, township: str, after: str, kinds: Sequence[str], most: int
+) -> list[str]:
+    """Records of these kinds with ids above `after` ("" for the first), in the order of their ids."""
+    further = "AND record_id > :after " if after else ""
+    statement = (
+        "SELECT CAST(record_id AS text) AS id FROM records WHERE township_id = :t "
+        f"{further}AND {among(connection, 'kind', 'kinds', TEXT)} ORDER BY record_id LIMIT :most"
+    )
+    parameters = {"t": township, "kinds": many(connection, kinds), "most": most}
+    rows = await connection.execute(text(statement), {**parameters, **({"after": after} if after else {})})
+    return [row.id for row in rows]
+
+
+async def pasts(connection: AsyncConnection, township: str, records: Sequence[str]) -> list[Past]:
+    """What happened to these records, in the order of numbers. What waits in quarantine is no part of it."""
+    if not records:
+        return []
+    statement = (
+        "SELECT CAST(record_id AS text) AS record, n, received_ms, payload, effects FROM changes "
+        f"WHERE township_id = :t AND {among(connection, 'record_id', 'ids', ID)} "
+        "AND result NOT IN ('quarantined', 'replayed', 'discarded') ORDER BY n"
+    )
+    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})
+    return [
+        Past(row.record, row.n, row.received_ms, _plain(row.payload), _plain(row.effects)) for row in rows
+    ]
+
+
+def _plain(stored: bytes) -> bytes:
+    return _SEALED.sub(b"null", bytes(stored))
