@@ -5,7 +5,7 @@ from typing import Final
 from tests.simulation.rounds import Habits
 from tests.simulation.run import Event, Plan
 
-_THEN: Final = Habits((4, 3, 3, 3, 2, 2, 2, 3, 2, 4, 0.3, 0, 0), second_thoughts=0)
+_THEN: Final = Habits((4, 3, 3, 3, 2, 2, 2, 3, 2, 4, 0.3, 0, 0), (2, 1, 1, 1, 1), second_thoughts=0)
 """Before workers had remarks, removed entries and thought things over."""
 PLANS: Final = {
     "an own create comes back under a restart": Plan(

@@ -19,9 +19,9 @@ T = TypeVar("T")
 _SENTENCE: Final = re.compile("句[0-9]+。")
 
 
-TURNS: Final = (4, 3, 3, 6, 3, 2, 2, 3, 2, 4, 0.3, 2, 1.5)
+TURNS: Final = (4, 3, 3, 6, 4, 2, 3, 3, 2, 4, 1, 2, 1.5)
 """How often a worker does each thing, in the order of `Worker.turn`."""
-OFFICE_TURNS: Final = (2, 1, 1, 1, 1)
+OFFICE_TURNS: Final = (2, 2, 0.5, 2, 1)
 """How often the office does each thing, in the order of `Office.turn`."""
 
 

@@ -266,6 +266,7 @@ class Office:
     def __init__(self, world: "World", token: str, link: Link, random: Random) -> None:
         """Its link breaks as the devices' do."""
         self.world, self.random, self.link = world, random, link
+        self.came_from: dict[str, str] = {}
         self.client = AsyncOfficeClient(
             "http://town", token=token, transport=link, random=random.randbytes, clock=world.now
         )
@@ -305,7 +306,11 @@ class Office:
     async def _move(self) -> None:
         record = await self._some()
         if record is not None:
-            await self.client.update(record, grid=self.random.choice(self.world.template.grids))
+            drawn = self.random.choice(self.world.template.grids)
+            to = self.came_from.pop(record.id, drawn)  # who moves a record a second time puts it back
+            if to == drawn:
+                self.came_from[record.id] = record.place
+            await self.client.update(record, grid=to)
 
     async def _act(self) -> None:
         record = await self._some()
