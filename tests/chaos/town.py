@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
-from typing import Any, Final, cast
+from typing import Any, Final, cast, TYPE_CHECKING
 from uuid import UUID
 
 from client_sdk import AsyncFieldClient, AsyncTransport
@@ -23,11 +23,14 @@ from tests.chaos.nodes import DATABASE, Pair
 from tests.chaos.processes import CHECKOUT, Server, Started
 from tests.simulation import checker
 from tests.simulation.ledger import ledger
+from tests.simulation.office import Office
 from tests.simulation.rounds import USUAL, Values
 from tests.simulation.template import PASSPHRASE
 from tests.simulation.witness import Witness
-from tests.simulation.world import Office, World
 from tests.vaults import TEXT
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
 
 READY_S: Final = 60.0
 AGAIN_S: Final = 0.5

@@ -2,254 +2,33 @@
 
 import asyncio
 import json
-import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from client_sdk import AsyncFieldClient, AsyncOfficeClient
-from client_sdk.office_answers import Conflict, OfficeRecord
 from server.devices import service as devices
 from server.refused import RefusedError
 from server.storage.engine import Unavailable
-from sync_protocol.errors import Busy, Offline, Refused, Revoked, RoundbookError, StoreFull
 from tests.simulation import disk
-from tests.simulation.disk import CrashError, Process
-from tests.simulation.fields import is_single
+from tests.simulation.device import Clock, Device
+from tests.simulation.disk import CrashError
 from tests.simulation.ledger import read, taken_in
 from tests.simulation.network import Link
-from tests.simulation.rounds import Habits, Values, Worker, sentences_of
+from tests.simulation.office import Office
+from tests.simulation.rounds import Habits, Values, sentences_of
 from tests.simulation.servers import Servers
-from tests.simulation.template import PASSPHRASE, START_MS, Enrolled, Template
+from tests.simulation.template import START_MS, Enrolled, Template
 from tests.simulation.town import store
 from tests.simulation.upgrades import kind_grows
 from tests.simulation.witness import Witness
 
-DAY_MS: Final = 86_400_000
-YEARS_MS: Final = 365 * DAY_MS
-CLONES_MAX: Final = 70
 REFUSED: Final = (RefusedError, Unavailable, CrashError)
 """What the office may be told instead of its wish."""
 NUMBERED: Final = frozenset({"reported", "settled", "accepted", "finished"})
-
-
-class Clock:
-    """A device's clock: off by any span, running too fast, set in between. Never what the server's says."""
-
-    def __init__(self, server: Callable[[], int], random: Random) -> None:
-        """Most are right within minutes, some are years off."""
-        self.server, self.random = server, random
-        self.offset_ms, self.drift = 0, 0.0
-        self.set()
-
-    def set(self) -> None:
-        """Sets it to some time between 1970 and 2099."""
-        draw = self.random.random()
-        if draw < 0.5:
-            self.offset_ms = self.random.randrange(-60_000, 60_000)
-        elif draw < 0.8:
-            self.offset_ms = self.random.randrange(-DAY_MS, DAY_MS)
-        else:
-            self.offset_ms = self.random.randrange(-55 * YEARS_MS, 73 * YEARS_MS)
-        self.drift = self.random.choice([0.0, 0.0, 1e-4, -1e-4, 0.02])
-
-    def __call__(self) -> int:
-        """Milliseconds since 1970, as the device believes."""
-        now = self.server()
-        return now + self.offset_ms + int((now - START_MS) * self.drift)
-
-
-@dataclass
-class Device:
-    """One device. It may be off (no client), and its store is somewhere on its disk all the time."""
-
-    world: "World"
-    name: str
-    path: Path
-    enrolled: Enrolled
-    random: Random
-    clock: Clock
-    link: Link
-    process: Process = field(default_factory=lambda: Process("off", dead=True))
-    client: AsyncFieldClient | None = None
-    worker: Worker | None = None
-    saved: list[str] = field(default_factory=list)
-    uncertain: set[str] = field(default_factory=set)
-    """Changes whose only copy may have been on a disk that was replaced."""
-    revoked: bool = False
-    gone: bool = False
-    """It was revoked, has handed in what it had, and its store is no more."""
-    replaced: bool = False
-    """A copy took the place of its store."""
-    copied: list[str] | None = None
-    """What had been saved when the store was copied."""
-    damaged: bool = False
-    """Something in its store was written over: then what differs may show, and is read again."""
-    told_ms: int = 0
-    """The server's time at the end of the last sync; what others sent later is not known here."""
-    syncing: int = 0
-    began_ms: int = 0
-    """The server's time at the beginning of the last sync."""
-    regridded_ms: int = 0
-    """The server's time when its grids were last changed."""
-    news: int = 0
-    """The last item of its news that was looked at."""
-    told_by_this_clock: bool = False
-    """Its last contact is surely by the clock that it has now, and the answer was soon there."""
-
-    async def open(self) -> None:
-        """Switches the device on. What its store knows of the last contact may be another clock's."""
-        self.told_by_this_clock = False
-        self.process = Process(self.name)
-        disk.belongs_to(self.path, self.process)
-        try:
-            self.client = await AsyncFieldClient.open(
-                self.path,
-                passphrase=PASSPHRASE,
-                clock=self.clock,
-                random=self.random.randbytes,
-                transport=self.link,
-                to_sync=True,
-            )
-        except Revoked:  # all was handed in before it died
-            self.revoked = self.gone = True
-            return
-        self.gone = False
-        world = self.world
-        self.worker = Worker(
-            self.client.blocking, self.random, world.values, world.witness, world.habits, self._came_back
-        )
-
-    def _came_back(self, change: str) -> None:
-        """A change was saved, and its author was told so."""
-        if change in self.saved:
-            return
-        self.saved.append(change)
-        witness = self.world.witness
-        witness.told_ms[change] = inf if self.syncing else self.told_ms
-        if not witness.clock_was_set:
-            witness.saved_ms[change] = self.world.now()
-            disturbances = (self.world.chance > 0, self.clock.drift != 0, not self.told_by_this_clock)
-            witness.disturb([change], sum(disturbances))
-
-    def leave(self) -> None:
-        """Whether it is still there after it was revoked."""
-        if self.revoked and not self.path.exists():
-            self.off()
-            self.gone = True
-
-    def off(self) -> None:
-        """Whatever it was doing, it does no more."""
-        if not self.process.dead:
-            self.process.kill()
-        self.client = self.worker = None
-
-    async def sync(self) -> bool:
-        """One sync; whether it came to its end."""
-        assert self.client is not None
-        if not self.syncing:
-            self.began_ms = self.world.now()
-        self.syncing += 1
-        try:
-            report = await self.client.sync()
-        except (Offline, Busy, Refused, StoreFull):
-            return False
-        except Revoked:
-            self.revoked = True
-            return True
-        finally:
-            self.syncing -= 1
-            self.told_ms = self.world.now()
-        self.told_by_this_clock = not self.world.servers.pauses
-        if report.reread and not self.damaged:
-            self.world.wrong.append(f"G4: {self.name} held something else than the server in {report.reread}")
-        self.world.synced(self)
-        return report.complete
-
-    def copy(self) -> None:
-        """Somebody copies the folder of the store; later it may be put back."""
-        disk.copy(self.path, self._kept)
-        self.copied = list(self.saved)
-
-    async def put_back(self, *, everything: bool) -> None:
-        """The copy takes the place of the store; without `everything` the files beside the database stay."""
-        if self.copied is None:
-            return
-        self.off()
-        self.replaced = True
-        # What was saved since the copy may have been nowhere else.
-        self.uncertain |= set(self.saved) - set(self.copied)
-        for file in self.path.parent.glob(f"{self.path.name}*"):
-            if everything or file.name.removeprefix(self.path.name) in disk.SUFFIXES:
-                file.unlink()
-        for file in self._kept.parent.glob(f"{self._kept.name}*"):
-            suffix = file.name.removeprefix(self._kept.name)
-            if everything or suffix in disk.SUFFIXES:
-                shutil.copyfile(file, self.path.with_name(self.path.name + suffix))
-        await self.open()
-
-    async def clone(self) -> None:
-        """A second machine goes on with a copy of everything."""
-        if len(self.world.devices) < CLONES_MAX:
-            clones = len(self.world.devices) + 1
-            clone = self.world.add(self.enrolled, f"{self.name}'s clone {clones}", self.path)
-            clone.saved = list(self.saved)
-            clone.uncertain = set(self.uncertain)
-            clone.damaged, clone.told_ms = self.damaged, self.told_ms
-            clone.syncing = self.syncing and 1  # what a running sync had brought already, nobody knows
-            clone.clock_changed()  # what waits in its queue may be sent beside another clock
-            await clone.open()
-
-    def clock_changed(self) -> None:
-        """The clock is not what it was: the contact was by another one, and so was what may wait in the queue."""
-        self.told_by_this_clock = False
-        self.world.witness.disturb(self.saved, 1 + (self.clock.drift != 0))
-
-    def fill(self, pages: int) -> None:
-        """Leaves so many pages of free space on its disk."""
-        assert self.client is not None
-        with self.client.blocking._store.inner.write() as tx:
-            ((count,),) = tx.rows("PRAGMA page_count")
-            tx.rows(f"PRAGMA max_page_count = {count + pages}")
-
-    def empty(self) -> None:
-        """There is space again."""
-        assert self.client is not None
-        with self.client.blocking._store.inner.write() as tx:
-            tx.rows("PRAGMA max_page_count = 1000000")
-
-    @property
-    def _kept(self) -> Path:
-        return self.path.parent / "copy" / self.path.name
-
-    def damage(self) -> None:
-        """Writes over a value of a record, past everything that keeps its digest."""
-        assert self.client is not None
-        with self.client.blocking._store.inner.write() as tx:
-            rows = tx.rows("SELECT id, body FROM records ORDER BY id")
-            if rows:
-                record, body = self.random.choice(rows)
-                damaged = json.dumps(json.loads(body) | {"weight": 1.5}, ensure_ascii=False).encode()
-                tx.run("UPDATE records SET body = ? WHERE id = ?", damaged, record)
-                self.damaged = True
-
-    def turn(self) -> None:
-        """The worker saves something."""
-        assert self.worker is not None
-        if self.world.jumps and self.random.random() < self.world.jumps:
-            self.clock.set()
-            self.clock_changed()
-        try:
-            self.worker.turn()
-        except StoreFull:
-            self.world.seen["save refused by a full disk"] += 1
-        except Revoked:
-            self.revoked = True
 
 
 @dataclass(frozen=True)
@@ -258,96 +37,6 @@ class Slip:
 
     number: str
     device: Device
-
-
-class Office:
-    """The township's office, through an application's token."""
-
-    def __init__(self, world: "World", token: str, link: Link, random: Random) -> None:
-        """Its link breaks as the devices' do."""
-        self.world, self.random, self.link = world, random, link
-        self.came_from: dict[str, str] = {}
-        self.client = AsyncOfficeClient(
-            "http://town", token=token, transport=link, random=random.randbytes, clock=world.now
-        )
-
-    async def turn(self) -> None:
-        """One thing that an office does."""
-        turns = [self._edit, self._move, self._decide, self._replay, self._act]
-        await self._tried(self.random.choices(turns, self.world.habits.office)[0])
-
-    async def decide(self) -> None:
-        """Somebody opens the inbox and decides what differs."""
-        await self._tried(self._decide)
-
-    async def _tried(self, turn: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await turn()
-        except RoundbookError:
-            return  # refused, or the link broke: the table of changes says what became of it
-
-    async def _records(self) -> list[OfficeRecord]:
-        return [record async for record in self.client.records("sheet", closed=False)]
-
-    async def _some(self) -> OfficeRecord | None:
-        found = await self._records()
-        return self.world.habits.pick(self.random, found) if found else None
-
-    async def _edit(self) -> None:
-        record = await self._some()
-        if record is None:
-            return
-        name = self.random.choice(["subject", "level", "heads"])
-        fresh = self.world.values.fresh()
-        value: Any = f"v{fresh}" if name == "subject" else fresh
-        self.world.witness.saw[value] = record.fields.get(name)
-        await self.client.update(record, **{name: value})
-
-    async def _move(self) -> None:
-        record = await self._some()
-        if record is not None:
-            drawn = self.random.choice(self.world.template.grids)
-            to = self.came_from.pop(record.id, drawn)  # who moves a record a second time puts it back
-            if to == drawn:
-                self.came_from[record.id] = record.place
-            await self.client.update(record, grid=to)
-
-    async def _act(self) -> None:
-        record = await self._some()
-        if record is not None:
-            open_ = await self.client.actions(record)
-            if open_:
-                await self.client.act(record, self.random.choice(open_).name)
-
-    async def _decide(self) -> None:
-        conflicts = await self.client.conflicts(self.random.choice(["open", "by_rule"]))
-        if conflicts:
-            conflict = self.random.choice(conflicts)
-            pick = self.random.choice(conflict.values)
-            among = [conflict.stands, *(side.value for side in conflict.values)]
-            told = frozenset(value for value in among if isinstance(value, str | int))
-            self.world.decided[conflict.id] = told
-            if is_single(conflict.path) and pick.value is not None and self.random.random() < 0.5:
-                await self.client.resolve(
-                    conflict, value=self._third(conflict, pick.value, told), reason="复查"
-                )
-                return
-            if isinstance(pick.value, str | int):
-                self.world.witness.chose(pick.value, told)
-            await self.client.resolve(conflict, pick=pick, reason="核实")
-
-    def _third(self, conflict: Conflict, like: Any, told: frozenset[Any]) -> Any:
-        """A value that nobody had written: whoever sees it has seen the decision."""
-        fresh = self.world.values.fresh()
-        value: Any = f"v{fresh}" if isinstance(like, str) else fresh
-        self.world.witness.saw[value] = conflict.stands
-        self.world.witness.chose(value, told)
-        return value
-
-    async def _replay(self) -> None:
-        waiting = await self.client.quarantine()
-        if waiting:
-            await self.client.replay(self.random.choice(waiting))
 
 
 @dataclass

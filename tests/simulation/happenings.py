@@ -1,0 +1,196 @@
+"""What each event of a plan does: to a device, or to the town."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Final
+
+from tests.simulation import erasures
+from tests.simulation.device import Device
+from tests.simulation.world import World
+
+HOURS: Final = 3_600.0
+
+
+async def _save(device: Device, random: Random) -> None:
+    for _ in range(random.choice([1, 1, 2, 4])):
+        device.turn()
+
+
+async def _sync(device: Device, _: Random) -> None:
+    done = await device.sync()
+    device.world.say(f"  {device.name} synced: {'complete' if done else 'not complete'}")
+
+
+async def _sync_at_work(device: Device, random: Random) -> None:
+    """The worker goes on saving while the sync is under way."""
+
+    async def goes_on() -> None:
+        for _ in range(random.choice([1, 2, 4])):
+            await asyncio.sleep(random.uniform(0.2, 12))
+            if device.client is not None and not device.process.dead:
+                device.turn()
+
+    await asyncio.gather(_sync(device, random), goes_on())
+
+
+async def _two_syncs(device: Device, _: Random) -> None:
+    await asyncio.gather(device.sync(), device.sync())
+
+
+async def _device_dies(device: Device, random: Random) -> None:
+    device.process.dies_at = device.process.statements + random.randrange(1, 60)
+
+
+async def _torn_log(device: Device, _: Random) -> None:
+    device.process.torn = True
+
+
+async def _disk_full(device: Device, random: Random) -> None:
+    device.fill(random.randrange(3))
+
+
+async def _clock_set(device: Device, _: Random) -> None:
+    device.clock.set()
+    device.clock_changed()
+
+
+async def _damaged(device: Device, _: Random) -> None:
+    device.damage()
+
+
+async def _copied(device: Device, _: Random) -> None:
+    device.copy()
+
+
+async def _put_back(device: Device, _: Random) -> None:
+    await device.put_back(everything=True)
+
+
+async def _database_put_back(device: Device, _: Random) -> None:
+    await device.put_back(everything=False)
+
+
+async def _cloned(device: Device, _: Random) -> None:
+    await device.clone()
+
+
+async def _regrid(device: Device, random: Random) -> None:
+    grids = device.world.template.grids
+    await device.world.regrid(device, random.sample(grids, random.choice([1, 1, 2, 3])))
+
+
+async def _grids_withheld(device: Device, random: Random) -> None:
+    """Somebody took the wrong device off its grids, and mends it hours later."""
+    others = [grid for grid in device.world.template.grids if grid not in device.enrolled.grids]
+    await device.world.regrid(device, random.sample(others, 1))
+    await asyncio.sleep(random.uniform(0.2, 12) * HOURS)
+    await device.world.regrid(device, device.enrolled.grids)
+
+
+async def _revoke(device: Device, _: Random) -> None:
+    await device.world.revoke(device)
+
+
+async def _hand_over(device: Device, random: Random) -> None:
+    await device.world.hand_over(device, random.choice(device.world.devices))
+
+
+async def _office(world: World, _: Random) -> None:
+    await world.office.turn()
+
+
+async def _office_decides(world: World, _: Random) -> None:
+    await world.office.decide()
+
+
+async def _server_dies(world: World, random: Random) -> None:
+    alive = [one.process for one in world.servers.running if not one.process.dead]
+    if alive:
+        process = random.choice(alive)
+        process.dies_at = process.statements + random.randrange(1, 80)
+
+
+async def _power_cut(world: World, _: Random) -> None:
+    world.power_cut()
+
+
+async def _power_cut_in_commit(world: World, random: Random) -> None:
+    alive = [one.process for one in world.servers.running if not one.process.dead]
+    if alive:
+        random.choice(alive).torn = True
+
+
+async def _server_full(world: World, random: Random) -> None:
+    world.servers.full = True
+    await asyncio.sleep(random.uniform(60, 1_800))
+    world.servers.full = False
+
+
+async def _slow(world: World, random: Random) -> None:
+    world.servers.pauses = random.choice([0.1, 0.5])
+    await asyncio.sleep(random.uniform(600, 7_200))
+    world.servers.pauses = 0.0
+
+
+async def _backup(world: World, _: Random) -> None:
+    world.take_backup()
+
+
+async def _restore(world: World, _: Random) -> None:
+    await world.restore_server()
+
+
+async def _by_hand(world: World, _: Random) -> None:
+    await world.restore_server(by_hand=True)
+
+
+async def _server_clock(world: World, random: Random) -> None:
+    world.skew_ms = random.randrange(-600_000, 3_600_000)
+    world.witness.clock_was_set = True
+    world.witness.saved_ms.clear()
+
+
+async def _other_release(world: World, _: Random) -> None:
+    await world.other_release()
+
+
+async def _kind_grows(world: World, _: Random) -> None:
+    await world.kind_grows()
+
+
+OF_DEVICE: Final[dict[str, Callable[[Device, Random], Awaitable[None]]]] = {
+    "save": _save,
+    "sync": _sync,
+    "sync at work": _sync_at_work,
+    "two syncs at once": _two_syncs,
+    "device dies": _device_dies,
+    "device loses the end of its log": _torn_log,
+    "device's disk is full": _disk_full,
+    "device's clock is set": _clock_set,
+    "device's store is damaged": _damaged,
+    "device's store is copied": _copied,
+    "device's store is put back": _put_back,
+    "device's database alone is put back": _database_put_back,
+    "device is cloned": _cloned,
+    "device gets other grids": _regrid,
+    "grids withheld for a while": _grids_withheld,
+    "device is revoked": _revoke,
+    "hand-over": _hand_over,
+}
+OF_TOWN: Final[dict[str, Callable[[World, Random], Awaitable[None]]]] = {
+    "office": _office,
+    "office decides": _office_decides,
+    "server dies": _server_dies,
+    "power cut": _power_cut,
+    "power cut in a commit": _power_cut_in_commit,
+    "server's disk is full": _server_full,
+    "servers slow down": _slow,
+    "backup": _backup,
+    "restore": _restore,
+    "database put back by hand": _by_hand,
+    "server's clock is set": _server_clock,
+    "servers change their release": _other_release,
+    "kind gains a field": _kind_grows,
+    erasures.WHAT: erasures.erase_one,
+}
