@@ -27,7 +27,7 @@ StorePath = Annotated[
 def about(context: typer.Context, store: StorePath = Path("worker.rbk")) -> None:
     """Roundbook 巡记: a grid worker's device 离线填报，有信号时同步.
 
-    The passphrase is read from ROUNDBOOK_PASSPHRASE, else asked for.
+    The passphrase is read from ROUNDBOOK_PASSPHRASE, else from the platform's key ring, else asked for.
     """
     context.obj = store
 

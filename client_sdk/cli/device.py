@@ -1,13 +1,16 @@
 """The device on the command line: whose it is, what waits, what needs attention, and the sync."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from client_sdk import key_ring
 from client_sdk.checkup import look
 from client_sdk.cli import output
-from client_sdk.cli.opening import AsJson, opened, passphrase
+from client_sdk.cli.opening import VARIABLE, AsJson, asked, opened, passphrase
+from client_sdk.field import FieldClient
 
 commands = typer.Typer()
 Authority = Annotated[
@@ -74,7 +77,31 @@ def set_passphrase(
     """
     with opened(context) as device:
         device.set_passphrase(new)
+        if key_ring.remembered(context.obj) is not None:
+            key_ring.remember(context.obj, new)
         output.say("口令已更换 / the new passphrase opens this store from now on")
+
+
+@commands.command("remember-passphrase")
+def remember_passphrase(context: typer.Context) -> None:
+    """记住口令 Keep the passphrase in the platform's key ring, so that it need not be typed.
+
+    Example: roundbook-device remember-passphrase
+    """
+    given = os.environ.get(VARIABLE) or asked()
+    with FieldClient.open(context.obj, passphrase=given, to_sync=True):
+        key_ring.remember(context.obj, given)
+        output.say("口令已存入系统钥匙串 / the key ring of this platform keeps the passphrase")
+
+
+@commands.command("forget-passphrase")
+def forget_passphrase(context: typer.Context) -> None:
+    """忘记口令 Take the passphrase out of the platform's key ring; from then on it is asked for.
+
+    Example: roundbook-device forget-passphrase
+    """
+    key_ring.forget(context.obj)
+    output.say("系统钥匙串里没有口令了 / the key ring does not keep the passphrase any more")
 
 
 @commands.command("replace-key")
@@ -263,7 +290,7 @@ def doctor(context: typer.Context, *, json: AsJson = False) -> None:
 
     Example: roundbook-device doctor
     """
-    looks = look(context.obj, passphrase())
+    looks = look(context.obj, passphrase(context.obj))
     bad = [one.name for one in looks if one.state == "bad"]
     if json:
         output.as_json({"ok": not bad, "checks": looks})

@@ -3,17 +3,19 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from client_sdk import key_ring
 from client_sdk.field import FieldClient
 from client_sdk.record import Record
-from sync_protocol.errors import NotFound
+from sync_protocol.errors import NotFound, WrongPassphrase
 from sync_protocol.ids import is_id
 from sync_protocol.kinds import Kind
 
-_VARIABLE: Final = "ROUNDBOOK_PASSPHRASE"
+VARIABLE: Final = "ROUNDBOOK_PASSPHRASE"
 AsJson = Annotated[bool, typer.Option("--json", help="给程序用 JSON for programs.", show_default=False)]
 Given = Annotated[list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="栏目=内容")]
 Named = Annotated[str, typer.Argument(metavar="RECORD", help="编号、短码或 id: a number, short code or id.")]
@@ -21,14 +23,27 @@ Named = Annotated[str, typer.Argument(metavar="RECORD", help="编号、短码或
 
 @contextmanager
 def opened(context: typer.Context, *, to_sync: bool = False) -> Iterator[FieldClient]:
-    """The device of `--store`; its passphrase from the environment, else asked for. `to_sync`: see FieldClient.open."""
-    with FieldClient.open(context.obj, passphrase=passphrase(), to_sync=to_sync) as device:
+    """The device of `--store`, opened by its passphrase (see below). `to_sync`: see FieldClient.open."""
+    store: Path = context.obj
+    try:
+        device = FieldClient.open(store, passphrase=passphrase(store), to_sync=to_sync)
+    except WrongPassphrase:
+        if os.environ.get(VARIABLE) or key_ring.remembered(store) is None:
+            raise
+        # The passphrase was changed since the key ring has kept it.
+        device = FieldClient.open(store, passphrase=asked(), to_sync=to_sync)
+    with device:
         yield device
 
 
-def passphrase() -> str:
-    """The store's passphrase, from the environment, else asked for."""
-    return os.environ.get(_VARIABLE) or str(typer.prompt("口令 Passphrase", hide_input=True, err=True))
+def passphrase(store: Path) -> str:
+    """The store's passphrase: from the environment, else from the platform's key ring, else asked for."""
+    return os.environ.get(VARIABLE) or key_ring.remembered(store) or asked()
+
+
+def asked() -> str:
+    """The passphrase that somebody types."""
+    return str(typer.prompt("口令 Passphrase", hide_input=True, err=True))
 
 
 def kind_of(device: FieldClient, name: str) -> Kind:
