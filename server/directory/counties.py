@@ -9,6 +9,7 @@ from server.audit.log import append
 from server.directory.service import CURSOR_KEY_BYTES, new_township
 from server.refused import RefusedError
 from server.storage import directory, townships
+from server.vault.keeping import vault_of
 from sync_protocol.ids import RANDOM_BYTES, uuid7
 
 
@@ -27,4 +28,5 @@ async def open_county(
     new = await directory.add_township(connection, values)
     await townships.lock(connection, county)
     if new:
+        await vault_of(connection).begin(connection, county, now_ms)
         await append(connection, Act(county, "county_opened", by, now_ms, {}))

@@ -161,7 +161,7 @@ async def open_township(
         await townships.lock(connection, township)
         if new:
             await vault_of(connection).begin(connection, township, now_ms)
-            await recovery.begin(connection, township, now_ms)
+            await recovery.begin(connection, township, now_ms, random)
         there = await directory.grids_of(connection, township)
         wanted = _grids(villages, grids, there)
         known = {row.grid: row for row in there}

@@ -4,6 +4,8 @@ An office may take the private half off the server and keep it in a file of its 
 server opens a device's store, and a recovery waits for that file.
 """
 
+import secrets
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -23,6 +25,7 @@ from sync_protocol import keyfile
 from sync_protocol.signing import decode_bytes, encode_bytes
 
 _FILE: Final = "roundbook recovery key"
+_KEY_BYTES: Final = 32
 
 
 class Halves(msgspec.Struct, frozen=True):
@@ -35,9 +38,14 @@ class Halves(msgspec.Struct, frozen=True):
         return f"Halves({self.township!r})"
 
 
-async def begin(connection: AsyncConnection, township: str, now_ms: int) -> bytes:
-    """Makes a recovery key, in the caller's transaction; its public half."""
-    private = X25519PrivateKey.generate()
+async def begin(
+    connection: AsyncConnection,
+    township: str,
+    now_ms: int,
+    random: Callable[[int], bytes] = secrets.token_bytes,
+) -> bytes:
+    """Makes a recovery key of 32 random bytes, in the caller's transaction; its public half."""
+    private = X25519PrivateKey.from_private_bytes(random(_KEY_BYTES))
     public = private.public_key().public_bytes_raw()
     await vault_of(connection).keep(connection, township, PURPOSE, private.private_bytes_raw(), now_ms)
     await recovery.add(connection, township, public, now_ms)

@@ -54,7 +54,7 @@ def test_a_lost_and_a_wrong_master_key_are_one_clear_sentence(tmp_path: Path) ->
         assert "master.key is not there: put the copy of it back" in lost.stderr
         assert not key.exists()  # a new one would hide that the old one is lost
     assert run(folder, "keys", "make", str(key)).returncode == 0
-    for one in (commands[0], commands[2], ["doctor"]):
+    for one in (commands[0], commands[2], ["doctor", "--json"]):
         wrong = run(folder, *one)
         assert wrong.returncode == 1
         assert "put back the copy of the right master.key" in wrong.stdout + wrong.stderr

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.cli import main
 from server.storage.engine import transact
 from tests.e2e.village import Village
+from tests.vaults import TEXT as MASTER_KEY
 
 RECORD = "(SELECT CAST(min(CAST(record_id AS text)) AS {id}) FROM records)"
 DAMAGE = {
@@ -44,8 +45,9 @@ def bad(found: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture
-def busy(village: Village) -> Village:
-    """A village with a numbered record, a conflict, an exit and a receipt."""
+def busy(village: Village, monkeypatch: pytest.MonkeyPatch) -> Village:
+    """A village with a numbered record, a conflict, an exit and a receipt; whoever looks at it has its master key."""
+    monkeypatch.setenv("ROUNDBOOK_MASTER_KEY", MASTER_KEY)
     one, other = village.device("王芳"), village.device("李强")
     well = one.act(one.create("well", title="a", tags=["pump"], visits=1), "report")
     gone = one.create("well", title="b")

@@ -3,9 +3,9 @@
 python -m tests.mutants.simulated [--only NAME]... [--seeds N] [--jobs N]
 
 The faults are those of listed.py that a township can show at all, and those of blind.py, whose author had seen
-neither the simulation nor its checker. `lost-grid-not-dropped` is none of them: a device also drops by itself whatever
-lies in none of its grids, so that one safeguard alone can fail without anybody's loss. What the simulation knows of the code is only its database, its devices'
-stores and the model of who saw what.
+neither the simulation nor its checker. `lost-grid-not-dropped` is none of them: a device also drops by itself what
+lies in none of its grids, so that safeguard alone can fail without anybody's loss. What the simulation knows of the
+code is only its database, its devices' stores and the model of who saw what.
 """
 
 import argparse

@@ -53,6 +53,7 @@ def test_a_request_comes_back(request: SyncRequest) -> None:
         profile=None,
         reread=(),
         numbers={},
+        offer=None,
         protocol=CURRENT,
         now=request.now % 2**53,
         lowest=request.lowest % 2**53,

@@ -25,6 +25,14 @@ BODIES: dict[str, Any] = {
     "assignments.set": {"units": []},
     "leaders.set": {"leaders": []},
     "conflicts.decide": {"value": 1},
+    "contact.show": {"reason": "电话回访"},
+    "matters.show": {"reason": "本人申请"},
+    "matters.erase": {"reason": "本人申请"},
+    "matters.hold": {"reason": "法院调取"},
+    "matters.lift": {"reason": "案件已结"},
+    "deadlines.explain": {"rule": "resolve", "text": "情况复杂"},
+    "deadlines.ask": {"rule": "resolve", "amount": 1, "reason": "情况复杂"},
+    "deadlines.decide": {"approved": True, "reason": "同意"},
 }
 LIVES_IN = {
     "staff", "devices", "applications", "credentials", "sessions", "links", "records", "changes", "conflicts",

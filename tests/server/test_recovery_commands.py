@@ -48,7 +48,7 @@ def test_an_office_opens_what_a_worker_cannot(tmp_path: Path) -> None:
         assert "two places" in roundbook(*exporting)
         assert key.stat().st_mode & 0o077 == 0
         assert "not on this server" in refused("device", "recover", stores[0])
-        assert "with the office since" in roundbook("recovery", "list")
+        assert "with the office since" in roundbook("recovery", "list", COLUMNS="200")
         assert re.search(r" 1 +1 +0", roundbook("device", "recover", stores[0], "--key", key))
 
         setting = ("device", "recover", stores[0], "--passphrase", "--key", key)

@@ -51,8 +51,16 @@ async def test_the_description_says_who_must_show_what(server: OfficeServer) -> 
         for method, operation in operations.items()
     }
     everybody = ("/v1/devices/enrol", "/v1/health/live", "/v1/health/ready", "/v1/sign-in", "/v1/link")
-    given = ("/v1/records/{record}/units", "/v1/records/{record}/leaders")
-    people = ("/v1/session", "/v1/staff", *given)
+    parts = ("units", "leaders", "contact", "explanations", "extensions")
+    of_record = tuple(f"/v1/records/{{record}}/{part}" for part in parts)
+    people = (
+        "/v1/session",
+        "/v1/staff",
+        "/v1/matters",
+        "/v1/narrative-search",
+        "/v1/contact-lookup",
+        *of_record,
+    )
     for (path, method), security in needed.items():
         wanted: list[dict[str, list[str]]] = [{"application": []}, {"session": []}]
         if path.startswith(people):

@@ -143,17 +143,17 @@ async def test_a_key_that_another_process_made_is_picked_up(engine: AsyncEngine,
 async def test_a_secret_of_another_feature_is_kept_wrapped(engine: AsyncEngine, township: str) -> None:
     async def keep(connection: AsyncConnection) -> None:
         for secret in (b"first", b"second"):
-            await vault_of(connection).keep(connection, township, "recovery", secret, 5)
+            await vault_of(connection).keep(connection, township, "another", secret, 5)
 
     await transact(engine, keep)
-    assert await snapshot(engine, lambda c: vault_of(c).kept(c, township, "recovery")) == [
+    assert await snapshot(engine, lambda c: vault_of(c).kept(c, township, "another")) == [
         b"second",
         b"first",
     ]
     assert await snapshot(engine, lambda c: vault_of(c).kept(c, township, "nothing")) == []
     rows = await service.listed(engine)
     assert not any(b"second" in row.wrapped.sealed for row in rows)
-    assert {row.purpose for row in rows} == {"data", "hash", "recovery"}
+    assert {row.purpose for row in rows} == {"data", "hash", "recovery", "another"}
 
 
 async def test_what_is_wrapped_cannot_be_moved_to_another_row(engine: AsyncEngine, township: str) -> None:
