@@ -1,5 +1,6 @@
 """Imports lists of divisions, opens townships. Both may be repeated: what is there is left or mended."""
 
+import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -130,12 +131,21 @@ def _place(division: Division, list_year: int) -> Place:
 
 
 async def open_township(
-    engine: AsyncEngine, township: str, *, grids: int, now_ms: int, random: Random, by: Actor = OPERATOR
+    engine: AsyncEngine,
+    township: str,
+    *,
+    grids: int,
+    now_ms: int,
+    random: Random,
+    key_random: Random = secrets.token_bytes,
+    by: Actor = OPERATOR,
 ) -> OpenedNow:
     """Starts work in a township: its counter at the first epoch, and grids 001 to `grids` in each village.
 
     Opening it again adds villages and grids that are missing and takes over new names; its identity, its
-    counter and every grid stay. Raises RefusedError for a code that the directory does not have.
+    counter and every grid stay. `key_random` makes its recovery key.
+
+    Raises RefusedError for a code that the directory does not have.
     """
     if place_level(township) != "township":
         message = (
@@ -161,7 +171,7 @@ async def open_township(
         await townships.lock(connection, township)
         if new:
             await vault_of(connection).begin(connection, township, now_ms)
-            await recovery.begin(connection, township, now_ms, random)
+            await recovery.begin(connection, township, now_ms, key_random)
         there = await directory.grids_of(connection, township)
         wanted = _grids(villages, grids, there)
         known = {row.grid: row for row in there}
