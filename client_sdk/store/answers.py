@@ -26,7 +26,7 @@ def apply_answer(
     """Applies an answer to the request that carried the changes `sent`; durable on return, or nothing happened."""
     with store.inner.write() as tx:
         meta.put_contact(tx, Contact(answer.now, device_ms))
-        locks.met(tx)
+        locks.met(tx, store.running())
         if answer.serial is not None:
             meta.put(tx, meta.SERIAL, max(answer.serial, meta.integer(tx, meta.SERIAL)))
         if answer.key is not None:

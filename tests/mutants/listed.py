@@ -517,6 +517,25 @@ MUTANTS: Final = (
         (f"{LEASE}::test_a_clock_turned_back_unlocks_nothing",),
     ),
     Mutant(
+        "a-clock-is-believed-while-the-machine-runs",
+        ("G8",),
+        "sync_protocol/lease.py",
+        "return watch.then_ms + running.ms - then.ms",
+        "return by_clock_ms",
+        (
+            f"{LEASE}::test_while_a_machine_runs_its_clock_says_nothing",
+            "tests/e2e/test_recovery.py::test_a_clock_that_jumps_while_the_machine_runs_locks_nothing",
+        ),
+    ),
+    Mutant(
+        "a-locked-store-takes-nothing",
+        ("G2",),
+        "client_sdk/saving.py",
+        "        with self._store.take() as tx:\n",
+        "        with self._store.write() as tx:\n",
+        ("tests/e2e/test_recovery.py::test_a_locked_store_takes_what_is_new_and_shows_nothing",),
+    ),
+    Mutant(
         "an-office-believes-any-store",
         ("G3",),
         "server/recovery/handing.py",
