@@ -198,7 +198,7 @@ class FieldClient(Edits, Views):
 
         Raises WrongPassphrase (that of the other store is meant) or StoreDamaged.
         """
-        return rescue.take_in(self._store, rescue.read_rescue(Path(path), passphrase))
+        return rescue.take_in(self._store, rescue.read_rescue(Path(path), passphrase), self._clock())
 
     def write_request(self, path: str | Path) -> int:
         """Writes a sync request to a file, for a server that this device cannot reach; how many changes it carries.
