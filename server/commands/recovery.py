@@ -143,6 +143,9 @@ def renew(*, township: Township, data: Data = None, database: Database = None, a
         output.json(_plain(made))
     else:
         output.say(f"{township} has a new recovery key. 已更换恢复密钥，设备下次同步后生效。")
+        output.hint(
+            "Back up the database now, or export the key: older backups do not have it. 请立即备份或导出。"
+        )
 
 
 def recover(

@@ -22,6 +22,8 @@ REVOKED, LEASE = "tests/e2e/test_revoked.py", "tests/protocol/test_lease.py"
 OVER, ERASING = "tests/privacy/test_retention.py", "tests/privacy/test_erasing.py"
 CONFLICTS, QUARANTINE = "tests/server/test_conflicts_api.py", "tests/server/test_quarantine_api.py"
 
+KEPT: Final = "tests/e2e/test_kept.py"
+
 _COMMIT: Final = (
     'await connection.exec_driver_sql("COMMIT")\n{0}await connection.exec_driver_sql("BEGIN IMMEDIATE")\n{0}'
 )
@@ -542,6 +544,33 @@ MUTANTS: Final = (
         "if known is None or unsent.public_key not in keys:",
         "if known is None:",
         ("tests/e2e/test_recovery.py::test_a_store_that_only_says_it_is_a_device_is_refused",),
+    ),
+    Mutant(
+        "what-left-a-device-stays-readable",
+        ("G5",),
+        "client_sdk/store/answers.py",
+        "        kept.seal_what_left(tx)\n",
+        "",
+        (f"{KEPT}::test_what_left_a_device_cannot_be_read_there_and_comes_back_to_a_restored_server",),
+    ),
+    Mutant(
+        "what-is-sealed-is-never-opened",
+        ("11",),
+        "server/recovery/kept.py",
+        "    if sealed:\n",
+        "    if sealed and not township:\n",
+        (
+            f"{KEPT}::test_what_left_a_device_cannot_be_read_there_and_comes_back_to_a_restored_server",
+            f"{KEPT}::test_a_rescue_file_carries_it_to_another_device",
+        ),
+    ),
+    Mutant(
+        "a-sealed-resend-is-another-change",
+        ("G3",),
+        "server/sync/order.py",
+        "if stored is not None and (stored.erased or SEALED in {stored.code, _code(element)}):",
+        "if stored is not None and stored.erased:",
+        (f"{KEPT}::test_an_office_that_keeps_the_key_lets_it_wait_in_quarantine",),
     ),
     Mutant(
         "erased-is-taken-in-again",
