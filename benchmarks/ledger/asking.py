@@ -45,7 +45,8 @@ PAGE: Final = 50
 
 async def times(server: Prepared, given: Mapping[str, str], calls: int) -> list[float]:
     """Milliseconds of so many calls: by turns the first page with its count, and the next one further on."""
-    question, onward = question_of(given), None
+    question = question_of(given)
+    onward: str | None = None
     taken = []
     for nth in range(calls):
         after = onward if nth % 2 else None

@@ -81,19 +81,17 @@ async def listed(
     shown = lines[:most]
     names = await names_of(services, ((line.township, line.row) for line in shown))
     onward = token(shown[-1].row, sort) if len(lines) > most else None
-    counted = await _count(services, caller, wanted, sort, len(lines), most) if start is None else None
+    counted = None
+    if start is None:
+        counted = await count(services, caller, wanted, sort, COUNT_MAX) if onward else len(lines)
     return Listed(shown, onward, counted, kind, names, now_ms)
 
 
-async def _count(
-    services: Services, caller: Caller, wanted: Filter, sort: Sort, found: int, most: int
-) -> int:
-    """How many there are, of which the first page has found so many."""
-    if found <= most:
-        return found
+async def count(services: Services, caller: Caller, wanted: Filter, sort: Sort, most: int) -> int:
+    """How many matters a filter finds within the caller's reach; `most` + 1 for more than `most`."""
     counted = 0
     for township in await _townships(services, caller):
-        left = COUNT_MAX + 1 - counted
+        left = most + 1 - counted
         work = partial(
             ledger_lists.count, township=township, wanted=wanted, reach=caller.reach, sort=sort, most=left
         )
