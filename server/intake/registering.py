@@ -30,6 +30,8 @@ _PLAIN: Final = (
     "place_description",
     "earlier_matter",
 )
+_OTHER_CATEGORY: Final = {"dispute": "service_category", "service": "category"}
+"""What a form may still hold from before somebody chose the nature."""
 _PARTY: Final = ("role", "name", "contact", "safe_contact")
 
 
@@ -80,7 +82,10 @@ async def register(services: Services, caller: Caller, given: Registration, bega
 
 
 def _fields(given: Registration, caller: Caller, began_ms: int) -> dict[str, Any]:
-    fields: dict[str, Any] = {name: getattr(given, name) for name in _PLAIN if getattr(given, name)}
+    other = _OTHER_CATEGORY.get(given.nature)
+    fields: dict[str, Any] = {
+        name: value for name in _PLAIN if name != other and (value := getattr(given, name))
+    }
     party = {name: getattr(given, name) for name in _PARTY if getattr(given, name)}
     if set(party) - {"role"}:
         fields["parties"] = [party]

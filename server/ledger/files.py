@@ -119,7 +119,7 @@ class Form(msgspec.Struct, frozen=True):
 
 FORMS: Final = {
     "xlsx": Form(Xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", 100_000),
-    "csv": Form(Csv, "text/csv; charset=utf-8", 1_000_000),
+    "csv": Form(Csv, "text/csv", 1_000_000),
     "geojson": Form(GeoJson, "application/geo+json", 1_000_000),
 }
 """By the ending of the file's name. A workbook takes half a millisecond a row to be written."""
