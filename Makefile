@@ -7,6 +7,10 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
+# Compiled once, wherever the caller's environment would have every process compile the program anew.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
+
 BIN := .venv/bin
 STAMP := .venv/.installed
 # The first Python of at least 3.11; `make PYTHON=/path/to/python test` takes another.

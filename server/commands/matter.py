@@ -6,7 +6,6 @@ from typing import Annotated, Final, TypeVar
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.app import open_services
 from server.audit.acts import OPERATOR
 from server.commands import output
 from server.commands.opening import Data, Database, Json, make_ready, settings_of, with_engine
@@ -16,7 +15,7 @@ from server.privacy.matters import Holding
 from server.privacy.showing import Held
 from server.reach import Caller, Reach
 from server.refused import RefusedError
-from server.services import Services
+from server.services import Services, open_services
 from server.storage import townships
 from server.storage.engine import snapshot
 from sync_protocol.codes import CODES

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.app import open_services
 from server.commands import output
 from server.commands.opening import (
     Data,
@@ -25,6 +24,7 @@ from server.recovery.handing import Handed
 from server.recovery.opening import Sealed
 from server.recovery.service import Halves
 from server.refused import RefusedError
+from server.services import open_services
 from server.storage.recovery import RecoveryKey
 from sync_protocol.signing import encode_bytes
 
