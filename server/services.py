@@ -51,6 +51,8 @@ class Services(msgspec.Struct, frozen=True):
     """How long a device's store stays open without a contact; 0: for ever."""
     erasures: Path | None = None
     """The list of erasures outside the database; None keeps none, which only tests want."""
+    recovery: tuple[bytes, ...] = ()
+    """Private halves of a township's recovery key that somebody brought for one command; else those here count."""
     contact_minutes: int = 10
     """How long contact may be shown after a reason was stated."""
     keys: Memory[bytes] = msgspec.field(default_factory=_keys)
