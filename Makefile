@@ -30,7 +30,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: $(STAMP) ## one village round, then the service stays up (SEED=3 for another round, ONCE=1 to end after it)
@@ -60,6 +60,10 @@ bench: $(STAMP) ## the measured works, each beside its floor (ARGS="..." is pass
 .PHONY: load
 load: $(STAMP) ## 300 devices of a township, 5,000 of a county in the same minutes (MINUTES=10: evening after evening)
 	@$(BIN)/python -m benchmarks.load $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+.PHONY: ledger-scale
+ledger-scale: $(STAMP) ## every filter of the ledger at 200,000 matters, on both databases (ARGS="--only sqlite")
+	@$(BIN)/python -m benchmarks.ledger $(ARGS)
 
 .PHONY: serve
 serve: $(STAMP) ## the service on SQLite under data/ (ARGS="--port 9000" is passed on)

@@ -5,6 +5,8 @@ import hashlib
 import pytest
 
 from server.declined import Declined
+from server.following import follow
+from server.ledger.making import LEDGER
 from server.vault.resealing import reseal
 from sync_protocol.changes import Act
 from tests.e2e.raw import RawDevice
@@ -28,7 +30,8 @@ def test_the_words_go_from_every_table_and_every_device(village: Village, desk: 
     li.update(li.get(made.id), narrative=f"{WORDS}又一次。")
     settled(village, wang, li)
     assert len(village.quarantine()) == 1
-    assert desk.tables_with() >= {"records", "changes", "conflicts", "receipts"}
+    assert village.run(follow(village.services, TOWN, LEDGER)), "as a page of the ledger does"
+    assert desk.tables_with() >= {"records", "changes", "conflicts", "receipts", "ledger"}
     assert on_device(wang)
     assert on_device(li)
     done = desk.erase(number)
