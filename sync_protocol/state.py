@@ -110,6 +110,8 @@ class RecordState:
 
     new: bool = False
     """Whether no row of it is stored yet."""
+    joined_into: str | None = None
+    """The record that it was joined into (并案); what comes to it is brought there too (joining.py)."""
     erased: bool = False
     """Whether its values are gone for good: it is a tombstone then, and nothing is taken in for it any more."""
 

@@ -27,6 +27,7 @@ from server.storage.tables.directory import (
     township_keys,
     townships,
 )
+from server.storage.tables.duplicates import duplicate_pairs, duplicate_passes
 from server.storage.tables.people import attempts, credentials, links, sessions
 from server.storage.tables.privacy import erasures, holds, retention_rules
 from server.storage.tables.records import (
@@ -65,6 +66,8 @@ __all__ = [
     "deadlines",
     "devices",
     "divisions",
+    "duplicate_pairs",
+    "duplicate_passes",
     "enrolment_routes",
     "enrolments",
     "erasures",

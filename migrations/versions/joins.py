@@ -1,0 +1,57 @@
+"""Joined records: which record one was joined into; pairs that may be the same matter, and how far they are looked for.
+
+Revision ID: joins
+Revises: deadlines
+"""
+
+from alembic import op
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, String, text
+from sqlalchemy.dialects import postgresql
+
+from migrations.tables import township_table
+
+revision = "joins"
+down_revision = "deadlines"
+
+ID = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
+
+
+def upgrade() -> None:
+    op.add_column("records", Column("joined_into", ID))
+    op.create_index(
+        "ix_records_joined",
+        "records",
+        ["township_id", "joined_into"],
+        postgresql_where=text("joined_into IS NOT NULL"),
+        sqlite_where=text("joined_into IS NOT NULL"),
+    )
+    township_table(
+        "duplicate_pairs",
+        Column("township_id", String(9), nullable=False),
+        Column("one_id", ID, nullable=False),
+        Column("other_id", ID, nullable=False),
+        Column("n", BigInteger, nullable=False),
+        Column("score", Integer, nullable=False),
+        Column("reasons", LargeBinary, nullable=False),
+        Column("status", String(10), nullable=False),
+        Column("found_ms", BigInteger, nullable=False),
+        Column("decided_ms", BigInteger),
+        Column("decided_by", ID),
+        Column("reason", String(500)),
+        PrimaryKeyConstraint("township_id", "one_id", "other_id", name="pk_duplicate_pairs"),
+        Index("ix_duplicate_pairs_status", "township_id", "status", "n"),
+        Index("ix_duplicate_pairs_other", "township_id", "other_id"),
+    )
+    township_table(
+        "duplicate_passes",
+        Column("township_id", String(9), nullable=False),
+        Column("reached", BigInteger, nullable=False),
+        PrimaryKeyConstraint("township_id", name="pk_duplicate_passes"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("duplicate_passes")
+    op.drop_table("duplicate_pairs")
+    op.drop_index("ix_records_joined", "records")
+    op.drop_column("records", "joined_into")
