@@ -28,6 +28,7 @@ def upgrade() -> None:
     township_table(
         "duplicate_pairs",
         Column("township_id", String(9), nullable=False),
+        Column("pair_id", ID, nullable=False),
         Column("one_id", ID, nullable=False),
         Column("other_id", ID, nullable=False),
         Column("n", BigInteger, nullable=False),
@@ -38,8 +39,9 @@ def upgrade() -> None:
         Column("decided_ms", BigInteger),
         Column("decided_by", ID),
         Column("reason", String(500)),
-        PrimaryKeyConstraint("township_id", "one_id", "other_id", name="pk_duplicate_pairs"),
+        PrimaryKeyConstraint("township_id", "pair_id", name="pk_duplicate_pairs"),
         Index("ix_duplicate_pairs_status", "township_id", "status", "n"),
+        Index("ix_duplicate_pairs_one", "township_id", "one_id"),
         Index("ix_duplicate_pairs_other", "township_id", "other_id"),
     )
     township_table(

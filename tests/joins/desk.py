@@ -55,7 +55,8 @@ class Desk:
 
 def matter(device: FieldClient, title: str, **fields: Any) -> Record:
     """A reported matter that every device of the grid gets with its next sync."""
-    return device.act(device.create("matter", title=title, nature="dispute", **fields), "report")
+    given = {"grid": device.grids()[0].code, "nature": "dispute", **fields}
+    return device.act(device.create("matter", title=title, **given), "report")
 
 
 def measured(device: FieldClient, record: Record, text: str) -> tuple[Record, str]:

@@ -8,6 +8,7 @@ duplicate_pairs = Table(  # the two ids in order; a pair that was decided is nev
     "duplicate_pairs",
     metadata,
     township(),
+    Column("pair_id", Id, nullable=False),  # follows from both
     Column("one_id", Id, nullable=False),
     Column("other_id", Id, nullable=False),
     Column("n", Number, nullable=False),  # of the change that made them alike: the oldest come first
@@ -18,8 +19,9 @@ duplicate_pairs = Table(  # the two ids in order; a pair that was decided is nev
     Column("decided_ms", Millis),
     Column("decided_by", Id),
     Column("reason", String(500)),
-    key("duplicate_pairs", "one_id", "other_id"),
+    key("duplicate_pairs", "pair_id"),
     Index("ix_duplicate_pairs_status", "township_id", "status", "n"),
+    Index("ix_duplicate_pairs_one", "township_id", "one_id"),
     Index("ix_duplicate_pairs_other", "township_id", "other_id"),
 )
 
