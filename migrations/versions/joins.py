@@ -17,14 +17,10 @@ ID = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 
 
 def upgrade() -> None:
-    op.add_column("records", Column("joined_into", ID))
-    op.create_index(
-        "ix_records_joined",
-        "records",
-        ["township_id", "joined_into"],
-        postgresql_where=text("joined_into IS NOT NULL"),
-        sqlite_where=text("joined_into IS NOT NULL"),
-    )
+    for name, column in (("ix_records_joined", "joined_into"), ("ix_records_parent", "parent_id")):
+        op.add_column("records", Column(column, ID))
+        there = text(f"{column} IS NOT NULL")
+        op.create_index(name, "records", ["township_id", column], postgresql_where=there, sqlite_where=there)
     township_table(
         "duplicate_pairs",
         Column("township_id", String(9), nullable=False),
@@ -55,5 +51,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("duplicate_passes")
     op.drop_table("duplicate_pairs")
-    op.drop_index("ix_records_joined", "records")
-    op.drop_column("records", "joined_into")
+    for name, column in (("ix_records_parent", "parent_id"), ("ix_records_joined", "joined_into")):
+        op.drop_index(name, "records")
+        op.drop_column("records", column)

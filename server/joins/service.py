@@ -84,7 +84,7 @@ async def absorbed(services: Services, caller: Caller, record: str) -> list[Reco
     """The records that were joined into one, oldest number first."""
     township, _ = await find(services, caller, record)
     await services.registry.ensure()
-    work = partial(joins.absorbed, township=township, record=record, most=ABSORBED_MAX, reach=caller.reach)
+    work = partial(joins.absorbed, township=township, into=[record], most=ABSORBED_MAX, reach=caller.reach)
     found = await snapshot(services.engine, work)
     return [record_view(township, state, veil_for(services, caller, state.kind)) for state in found]
 

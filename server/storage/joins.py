@@ -13,14 +13,14 @@ from sync_protocol.state import RecordState
 
 
 async def absorbed(
-    connection: AsyncConnection, township: str, record: str, most: int, reach: Reach
+    connection: AsyncConnection, township: str, into: Sequence[str], most: int, reach: Reach
 ) -> list[RecordState]:
-    """At most `most` records within a reach that were joined into this one, by number."""
+    """At most `most` records within a reach that were joined into these, by number."""
     inside, parameters = within(reach)
-    rest = f"WHERE township_id = :t AND joined_into = :record AND {inside} ORDER BY number, record_id LIMIT :most"
-    return await records.selected(
-        connection, rest, {**parameters, "t": township, "record": record, "most": most}
-    )
+    joined = among(connection, "joined_into", "ids", ID)
+    rest = f"WHERE township_id = :t AND {joined} AND {inside} ORDER BY number, record_id LIMIT :most"
+    named = {**parameters, "t": township, "ids": many(connection, into), "most": most}
+    return await records.selected(connection, rest, named)
 
 
 async def holders(connection: AsyncConnection, township: str, ids: Sequence[str]) -> list[str]:

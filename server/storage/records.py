@@ -36,6 +36,7 @@ _REPLACED: Final = (
     "restricted",
     "erased",
     "joined_into",
+    "parent_id",
     "digest_high",
     "digest_low",
 )
@@ -175,6 +176,7 @@ def _row(state: RecordState, received_ms: int) -> tuple[Any, ...]:
         state.restricted,
         state.erased,
         state.joined_into,
+        state.parent,
         *halves(form),
     )
 
