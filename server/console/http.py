@@ -11,6 +11,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from server.access import Signed, calling, signed
+from server.console import affairs, differences, duplicates, quarantined
 from server.console.page import STATIC, Asked, page
 from server.console.refusing import PAGE_HANDLERS
 from server.problems import Problem
@@ -31,7 +32,13 @@ async def people_alone(connection: ASGIConnection, _: BaseRouteHandler) -> None:
         raise Problem("forbidden", "pages are for people who sign in")
 
 
-PAGES: Final[tuple[ControllerRouterHandler, ...]] = (home,)
+PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
+    home,
+    *differences.PAGES,
+    *duplicates.PAGES,
+    *quarantined.PAGES,
+    *affairs.PAGES,
+)
 
 
 def route_handlers() -> list[Router]:

@@ -16,7 +16,12 @@ class Section(msgspec.Struct, frozen=True):
     en: str
 
 
-SECTIONS: Final = (Section("/office", "console.open", "首页", "Home"),)
+SECTIONS: Final = (
+    Section("/office", "console.open", "首页", "Home"),
+    Section("/office/differences", "conflicts.list", "内容待核对", "Values differ"),
+    Section("/office/duplicates", "records.join", "疑似重复", "Possible duplicates"),
+    Section("/office/quarantine", "quarantine.list", "待处理上传", "Waiting changes"),
+)
 
 
 def sections(role: str) -> list[Section]:
