@@ -39,6 +39,7 @@ from server.storage.engine import snapshot
 from sync_protocol.changes import Act, Change
 from sync_protocol.history import STATE
 from sync_protocol.ids import township_of
+from sync_protocol.joining import JOINED, SPLIT
 from sync_protocol.kinds import Shape, Title, Transition
 from sync_protocol.state import RecordState
 
@@ -150,6 +151,7 @@ async def actions(services: Services, caller: Caller, record: str) -> list[Actio
     return [
         Action(t.name, t.title, t.to, t.needs, t.missing(state.values))
         for t in workflow.actions(state.state, caller.role)
+        if t.to != JOINED and t.name != SPLIT  # these two take both records: server/joins
     ]
 
 

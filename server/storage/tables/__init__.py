@@ -27,6 +27,7 @@ from server.storage.tables.directory import (
     township_keys,
     townships,
 )
+from server.storage.tables.duplicates import duplicate_pairs
 from server.storage.tables.following import followers
 from server.storage.tables.ledger import ledger, ledger_references, ledger_views
 from server.storage.tables.people import attempts, credentials, links, sessions
@@ -67,6 +68,7 @@ __all__ = [
     "deadlines",
     "devices",
     "divisions",
+    "duplicate_pairs",
     "enrolment_routes",
     "enrolments",
     "erasures",
