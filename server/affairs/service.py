@@ -71,14 +71,14 @@ async def add(
     """Makes these matters members of a parent."""
     members = await named(services, caller, numbers)
     if any(view.id == parent for view in members):
-        raise invalid("numbers", "a matter is no member of itself")
+        raise _refused("总事项不能是自己的成员", "a matter is no member of itself")
 
     def change(writing: Writing, state: RecordState) -> Change | None:
         standing = state.values.get(PARENT)
         if standing == parent:
             return None
         if standing is not None:
-            raise invalid("numbers", f"{state.number} has another parent already")
+            raise _refused(f"{state.number} 已属于另一总事项", f"{state.number} has another parent already")
         return _change(writing, state, reason, fields={PARENT: parent})
 
     await _for_each(services, caller, members[0].township, (key, [view.id for view in members]), change)
@@ -126,7 +126,7 @@ async def named(services: Services, caller: Caller, numbers: Sequence[str]) -> l
     """The matters of these registration numbers, in one township; declines numbers that are not found."""
     wanted = list(dict.fromkeys(number.strip() for number in numbers if number.strip()))
     if not 1 <= len(wanted) <= MEMBERS_MAX or any("\0" in number for number in wanted):
-        raise invalid("numbers", f"1 to {MEMBERS_MAX} registration numbers")
+        raise _refused(f"请填 1 至 {MEMBERS_MAX} 个登记编号", f"1 to {MEMBERS_MAX} registration numbers")
     await services.registry.ensure()
     for township in caller.townships:
         work = partial(affairs.numbered, township=township, numbers=wanted, reach=caller.reach)
@@ -134,10 +134,14 @@ async def named(services: Services, caller: Caller, numbers: Sequence[str]) -> l
         if found:
             missing = [number for number in wanted if number not in found]
             if missing:
-                raise invalid("numbers", f"not found: {', '.join(missing[:5])}")
+                raise _refused(f"查无：{'、'.join(missing[:5])}", f"not found: {', '.join(missing[:5])}")
             veil = veil_for(services, caller, KIND)
             return [record_view(township, found[number], veil) for number in wanted]
-    raise invalid("numbers", "not found")
+    raise _refused("查无这些编号", "not found")
+
+
+def _refused(zh: str, en: str) -> Declined:
+    return invalid("numbers", en, detail_zh=zh)
 
 
 async def _for_each(

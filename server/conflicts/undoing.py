@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.conflicts import service
 from server.conflicts.deciding import Decision, decision_change
 from server.conflicts.views import ConflictDetail
-from server.declined import invalid
+from server.declined import Declined, invalid
 from server.reach import Caller
 from server.records.editing import check_seen
 from server.records.views import change_of
@@ -46,13 +46,11 @@ async def undo(services: Services, caller: Caller, target: Target, reason: str) 
             return
         conflict = await conflicts.by_id(connection, township, target.thing)
         if conflict is None or conflict.status != DECIDED or conflict.decision is None:
-            raise invalid("conflict", "only a decision is taken back", "not_permitted")
+            raise _nothing("只能撤回已作的核对", "only a decision is taken back")
         row = (await changes.by_ids(connection, township, [conflict.decision])).get(conflict.decision)
         effect = _effect(row, conflict.path)
         if row is None or effect is None:
-            raise invalid(
-                "conflict", "the decision left what stood: there is nothing to take back", "not_permitted"
-            )
+            raise _nothing("这次核对没有改动内容，无需撤回", "the decision changed nothing")
         state = await record_of(connection, township, conflict.record_id, caller.reach)
         check_seen(state, row.n, conflict.path)
         shape = latest_shape(services, state.kind)
@@ -71,6 +69,10 @@ async def can_be_undone(services: Services, shown: ConflictDetail) -> bool:
     work = partial(changes.by_ids, township=shown.township, ids=[shown.decision])
     row = (await snapshot(services.engine, work)).get(shown.decision)
     return row is not None and shown.stands_since == row.n and _effect(row, shown.path) is not None
+
+
+def _nothing(zh: str, en: str) -> Declined:
+    return invalid("conflict", en, "not_permitted", detail_zh=zh)
 
 
 def _effect(row: Stored | None, path: str) -> Effect | None:

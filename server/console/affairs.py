@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
 from litestar.plugins.htmx import ClientRedirect
 from litestar.types import ControllerRouterHandler
 
@@ -45,7 +46,7 @@ class Answering(msgspec.Struct):
 
 @get("/affairs/new", opt={"action": "matters.gather"})
 async def gather(
-    request: Asked, services: Given, person: Signed, caller: Calling, of: list[str] | None = None
+    request: Asked, services: Given, person: Signed, caller: Calling, of: FromQuery[list[str] | None] = None
 ) -> Response[str]:
     """The form of a new parent; `of` are the numbers that were chosen elsewhere."""
     members = await service.named(services, caller, of) if of else []
@@ -63,7 +64,7 @@ async def begin(request: Asked, services: Given, caller: Calling) -> ClientRedir
 
 @get("/affairs/{parent:str}", opt={"action": "matters.gather"})
 async def affair(
-    request: Asked, services: Given, person: Signed, caller: Calling, parent: str
+    request: Asked, services: Given, person: Signed, caller: Calling, parent: FromPath[str]
 ) -> Response[str]:
     """A parent with its members, and the answer for all."""
     found = await service.get(services, caller, parent)
@@ -85,14 +86,14 @@ async def affair(
 
 
 @post("/affairs/{parent:str}/members", opt={"action": "matters.gather"}, status_code=200)
-async def add(request: Asked, services: Given, caller: Calling, parent: str) -> ClientRedirect:
+async def add(request: Asked, services: Given, caller: Calling, parent: FromPath[str]) -> ClientRedirect:
     """Adds members."""
     form = await filled(request, Adding)
     return _shown(await service.add(services, caller, form.key, parent, form.numbers.split(), ""))
 
 
 @post("/affairs/{parent:str}/answer", opt={"action": "matters.gather"}, status_code=200)
-async def answer(request: Asked, services: Given, caller: Calling, parent: str) -> ClientRedirect:
+async def answer(request: Asked, services: Given, caller: Calling, parent: FromPath[str]) -> ClientRedirect:
     """Answers all of them."""
     form = await filled(request, Answering)
     said_to_all = Answer(form.text, form.channel, form.by)

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
 from litestar.plugins.htmx import ClientRedirect
 from litestar.types import ControllerRouterHandler
 
@@ -76,8 +77,8 @@ async def differences(
     services: Given,
     person: Signed,
     caller: Calling,
-    status: str = "open",
-    after: str | None = None,
+    status: FromQuery[str] = "open",
+    after: FromQuery[str | None] = None,
 ) -> Response[str]:
     """What differs, the oldest first."""
     found = await service.listed(services, caller, status, None, after, LISTED)
@@ -87,7 +88,7 @@ async def differences(
 
 @get("/differences/{conflict:str}", opt={"action": "conflicts.read"})
 async def difference(
-    request: Asked, services: Given, person: Signed, caller: Calling, conflict: str
+    request: Asked, services: Given, person: Signed, caller: Calling, conflict: FromPath[str]
 ) -> Response[str]:
     """One difference: base, every value, the rest of the record, and what can be done."""
     shown = await service.get(services, caller, conflict)
@@ -111,7 +112,7 @@ async def difference(
 
 
 @post("/differences/{conflict:str}", opt={"action": "conflicts.decide"}, status_code=200)
-async def decide(request: Asked, services: Given, caller: Calling, conflict: str) -> ClientRedirect:
+async def decide(request: Asked, services: Given, caller: Calling, conflict: FromPath[str]) -> ClientRedirect:
     """Decides for one of the values, or for another one."""
     form = await filled(request, Decided)
     picked = Choice(pick=form.pick, reason=form.reason or None) if form.pick else None
@@ -129,7 +130,7 @@ async def _third(services: Services, caller: Calling, conflict: str, form: Decid
 
 
 @post("/differences/{conflict:str}/undo", opt={"action": "conflicts.decide"}, status_code=200)
-async def undo(request: Asked, services: Given, caller: Calling, conflict: str) -> ClientRedirect:
+async def undo(request: Asked, services: Given, caller: Calling, conflict: FromPath[str]) -> ClientRedirect:
     """Takes a decision back."""
     form = await filled(request, Undoing)
     await undoing.undo(services, caller, Target(conflict, None, form.key), form.reason)
@@ -138,7 +139,7 @@ async def undo(request: Asked, services: Given, caller: Calling, conflict: str) 
 
 @post("/differences/{conflict:str}/ask", opt={"action": "records.create"}, status_code=200)
 async def ask(
-    request: Asked, services: Given, person: Signed, caller: Calling, conflict: str
+    request: Asked, services: Given, person: Signed, caller: Calling, conflict: FromPath[str]
 ) -> Response[str]:
     """Asks the worker: a task in the record's grid, which their next sync brings."""
     form = await filled(request, Asking)

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
 from litestar.plugins.htmx import ClientRedirect
 from litestar.types import ControllerRouterHandler
 
@@ -53,8 +54,8 @@ async def pairs(
     services: Given,
     person: Signed,
     caller: Calling,
-    status: str = "open",
-    after: str | None = None,
+    status: FromQuery[str] = "open",
+    after: FromQuery[str | None] = None,
 ) -> Response[str]:
     """Pairs, the oldest first."""
     found = await service.listed(services, caller, status, after, LISTED)
@@ -65,7 +66,7 @@ async def pairs(
 
 @get("/duplicates/{one:str}/{other:str}", opt={"action": "records.join"})
 async def pair(
-    request: Asked, services: Given, person: Signed, caller: Calling, one: str, other: str
+    request: Asked, services: Given, person: Signed, caller: Calling, one: FromPath[str], other: FromPath[str]
 ) -> Response[str]:
     """Two matters side by side."""
     found = await service.get(services, caller, one, other)
@@ -82,7 +83,9 @@ async def pair(
 
 
 @post("/duplicates/{one:str}/{other:str}/join", opt={"action": "records.join"}, status_code=200)
-async def join(request: Asked, services: Given, caller: Calling, one: str, other: str) -> ClientRedirect:
+async def join(
+    request: Asked, services: Given, caller: Calling, one: FromPath[str], other: FromPath[str]
+) -> ClientRedirect:
     """Joins the one that does not stay into the one that does."""
     form = await filled(request, Joining)
     absorbed = other if form.survivor == one else one
@@ -92,7 +95,9 @@ async def join(request: Asked, services: Given, caller: Calling, one: str, other
 
 
 @post("/duplicates/{one:str}/{other:str}/different", opt={"action": "records.join"}, status_code=200)
-async def different(request: Asked, services: Given, caller: Calling, one: str, other: str) -> ClientRedirect:
+async def different(
+    request: Asked, services: Given, caller: Calling, one: FromPath[str], other: FromPath[str]
+) -> ClientRedirect:
     """Says that these are two matters."""
     form = await filled(request, Telling)
     await service.mark_different(services, caller, one, other, form.reason)
@@ -100,7 +105,7 @@ async def different(request: Asked, services: Given, caller: Calling, one: str, 
 
 
 @post("/matters/{record:str}/split", opt={"action": "records.join"}, status_code=200)
-async def split(request: Asked, services: Given, caller: Calling, record: str) -> ClientRedirect:
+async def split(request: Asked, services: Given, caller: Calling, record: FromPath[str]) -> ClientRedirect:
     """Splits a joined matter off again."""
     form = await filled(request, Telling)
     done = await service.split(services, caller, Target(record, None, form.key), form.reason)

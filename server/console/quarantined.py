@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
 from litestar.plugins.htmx import ClientRedirect
 from litestar.types import ControllerRouterHandler
 
@@ -54,7 +55,7 @@ class Closing(msgspec.Struct):
 
 @get("/quarantine", opt={"action": "quarantine.list"})
 async def quarantine(
-    request: Asked, services: Given, person: Signed, caller: Calling, after: str | None = None
+    request: Asked, services: Given, person: Signed, caller: Calling, after: FromQuery[str | None] = None
 ) -> Response[str]:
     """What waits, the oldest first."""
     found = await service.listed(services, caller, after, LISTED)
@@ -65,7 +66,7 @@ async def quarantine(
 
 @get("/quarantine/{change:str}", opt={"action": "quarantine.list"})
 async def quarantined(
-    request: Asked, services: Given, person: Signed, caller: Calling, change: str
+    request: Asked, services: Given, person: Signed, caller: Calling, change: FromPath[str]
 ) -> Response[str]:
     """One of them: why, whose, what it wanted, and what can be done."""
     one = await service.get(services, caller, change)
@@ -87,7 +88,7 @@ async def quarantined(
 
 
 @post("/quarantine/{change:str}/take", opt={"action": "quarantine.replay"}, status_code=200)
-async def take(request: Asked, services: Given, caller: Calling, change: str) -> ClientRedirect:
+async def take(request: Asked, services: Given, caller: Calling, change: FromPath[str]) -> ClientRedirect:
     """Takes it in again, corrected where something was corrected."""
     form = await filled(request, Taking)
     one = await service.get(services, caller, change)
@@ -99,7 +100,7 @@ async def take(request: Asked, services: Given, caller: Calling, change: str) ->
 
 
 @post("/quarantine/{change:str}/close", opt={"action": "quarantine.replay"}, status_code=200)
-async def close(request: Asked, services: Given, caller: Calling, change: str) -> ClientRedirect:
+async def close(request: Asked, services: Given, caller: Calling, change: FromPath[str]) -> ClientRedirect:
     """Closes it without applying it; the reason goes to the worker."""
     form = await filled(request, Closing)
     correction = Correction(discard=True, reason=form.reason or None)

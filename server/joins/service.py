@@ -62,8 +62,8 @@ async def join(services: Services, caller: Caller, target: Target, survivor: str
 
     async def prepare(writing: Writing, state: RecordState) -> Change:
         other = await record_of(writing.connection, writing.township.id, survivor, caller.reach)
-        check_seen(state, target.seen, STATE)
         _check_pair(writing, state, other)
+        check_seen(state, target.seen, STATE)
         return _change(writing, state, Act(JOIN, state.state or "", JOINED), other.id, reason)
 
     return await _write(services, caller, target, ("record_joined", survivor, reason), prepare)
@@ -74,7 +74,7 @@ async def split(services: Services, caller: Caller, target: Target, reason: str)
 
     async def prepare(writing: Writing, state: RecordState) -> Change:
         if state.joined_into is None:
-            raise Declined("already_decided", "this record is not joined to another")
+            raise Declined("already_decided", "this record is not joined", detail_zh="这件事项没有并案")
         return _change(writing, state, Act(SPLIT, state.state or "", "reported"), "", reason)
 
     return await _write(services, caller, target, ("record_split", "", reason), prepare)
@@ -146,27 +146,36 @@ async def _joined(writing: Writing, caller: Caller, record: str, other: str) -> 
 
 def _check_reason(reason: str) -> None:
     if not 1 <= len(reason.strip()) <= REASON_CHARS_MAX:
-        raise invalid("reason", f"a reason has 1 to {REASON_CHARS_MAX} characters", "missing_field")
+        zh = f"理由为 1 至 {REASON_CHARS_MAX} 字"
+        raise invalid(
+            "reason", f"a reason has 1 to {REASON_CHARS_MAX} characters", "missing_field", detail_zh=zh
+        )
 
 
 def _check_pair(writing: Writing, state: RecordState, other: RecordState) -> None:
     """Declines what is no pair, or not one any more."""
     if state.id == other.id or state.kind != other.kind:
-        raise invalid("record", "two records of one kind are joined")
+        raise _no_pair("请选两件同类的事项", "two records of one kind are joined")
     for one in (state, other):
+        name = one.number or one.id
         if one.erased:
             raise Declined("erased")
         if one.joined_into is not None:
-            raise Declined(
-                JOINED, f"{one.number or one.id} is joined to another record already", record=one.id
-            )
+            told = {"record": one.id, "detail_zh": f"{name} 已经并案"}
+            raise Declined(JOINED, f"{name} is joined to another record already", **told)
         if one.closed or one.deleted:
-            raise invalid("record", f"{one.number or one.id} is closed; reopen it first", "not_permitted")
+            raise _no_pair(f"{name} 已办结，请先重新办理", f"{name} is closed; reopen it first")
     if state.restricted != other.restricted:
-        raise invalid("record", "one of them is restricted: restrict both, or neither", "not_permitted")
+        raise _no_pair(
+            "其中一件限制知悉：两件都限制，或都不限制", "one of them is restricted: restrict both, or neither"
+        )
     most = writing.services.limits.record_bytes_max
     if len(state.stored()[0]) + len(other.stored()[0]) > most:
-        raise invalid("record", f"together they are larger than {most} bytes", "too_large")
+        raise _no_pair("两件合起来过大", f"together they are larger than {most} bytes")
+
+
+def _no_pair(zh: str, en: str) -> Declined:
+    return invalid("record", en, "not_permitted", detail_zh=zh)
 
 
 def _change(writing: Writing, state: RecordState, act: Act, into: str, reason: str) -> Change:
