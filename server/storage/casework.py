@@ -81,9 +81,7 @@ async def unanswered(connection: AsyncConnection, township: str, most: int, reac
 
 async def add_urging(connection: AsyncConnection, township: str, urging: Urging) -> None:
     """Writes a new urging."""
-    await connection.execute(
-        insert(urgings).values(township_id=township, **msgspec.structs.asdict(urging))
-    )
+    await connection.execute(insert(urgings).values(township_id=township, **msgspec.structs.asdict(urging)))
 
 
 async def answer_urging(

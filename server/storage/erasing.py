@@ -121,7 +121,7 @@ async def blank_receipts(connection: AsyncConnection, township: str, changes: Se
 
 
 async def forget_words(connection: AsyncConnection, township: str, records: Sequence[str]) -> None:
-    """Forgets units, telephone numbers by which the records are found, and words beside them: slips, holds, deadlines."""
+    """Forgets units, telephone numbers by which the records are found, and what was said beside them."""
     await telephones.forget(connection, township, records)
     parameters = {"t": township, "ids": many(connection, records)}
     mine = f"WHERE township_id = :t AND {among(connection, 'record_id', 'ids', ID)}"

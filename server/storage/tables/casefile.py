@@ -41,23 +41,25 @@ slip_templates = Table(  # a township's own words for a sort of slip; the newest
     key("slip_templates", "sort", "revision"),
 )
 
-urgings = Table(  # somebody was urged, or is supervised, by a person; what deadlines tell by themselves is theirs
-    "urgings",
-    metadata,
-    township(),
-    Column("urging_id", Id, nullable=False),
-    Column("record_id", Id, nullable=False),
-    Column("sort", String(10), nullable=False),  # urge, supervise
-    Column("words", String(2000), nullable=False),
-    Column("made_by", Id, nullable=False),
-    Column("made_ms", Millis, nullable=False),
-    Column("answered_by", Id),
-    Column("answered_ms", Millis),
-    Column("answer", String(2000)),
-    key("urgings", "urging_id"),
-    _of_record("urgings"),
-    Index("ix_urgings_record", "township_id", "record_id"),
-    Index("ix_urgings_answered", "township_id", "answered_ms", "made_ms"),
+urgings = (
+    Table(  # somebody was urged, or is supervised, by a person; what deadlines tell by themselves is theirs
+        "urgings",
+        metadata,
+        township(),
+        Column("urging_id", Id, nullable=False),
+        Column("record_id", Id, nullable=False),
+        Column("sort", String(10), nullable=False),  # urge, supervise
+        Column("words", String(2000), nullable=False),
+        Column("made_by", Id, nullable=False),
+        Column("made_ms", Millis, nullable=False),
+        Column("answered_by", Id),
+        Column("answered_ms", Millis),
+        Column("answer", String(2000)),
+        key("urgings", "urging_id"),
+        _of_record("urgings"),
+        Index("ix_urgings_record", "township_id", "record_id"),
+        Index("ix_urgings_answered", "township_id", "answered_ms", "made_ms"),
+    )
 )
 
 case_plans = Table(  # of the units that a matter is assigned to, the one that leads; the team and the plan
