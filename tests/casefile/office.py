@@ -45,7 +45,8 @@ class Office:
 
     async def party(self, record: str) -> str:
         """The entry of its applicant."""
-        return next(iter((await self.server.state(record)).values["parties"]))
+        entries: dict[str, Any] = (await self.server.state(record)).values["parties"]
+        return next(iter(entries))
 
 
 @asynccontextmanager

@@ -1,5 +1,7 @@
 """Slips: numbered without gaps, made once, addressed by the rule of contact, and never run as a program."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from sqlalchemy import text
@@ -168,7 +170,7 @@ async def test_a_slip_of_a_matter_out_of_reach_is_answered_like_one_that_nobody_
             await slips.printed(office.services, handler, known, None)
 
 
-async def _rows(office: Office) -> list[object]:
+async def _rows(office: Office) -> list[Any]:
     async with office.services.engine.connect() as connection:
         return list(await connection.execute(text("SELECT * FROM slips")))
 
