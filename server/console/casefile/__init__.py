@@ -1,0 +1,1 @@
+"""Pages of the case file: the matter, what is done with it, its slips."""
