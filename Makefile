@@ -92,14 +92,14 @@ audit: $(AUDIT) ## compare the locked dependencies with the published advisories
 
 .PHONY: clean
 clean: ## remove the environment, caches and what tests left (not data/)
-	@rm -rf .venv .cache dist build
+	@rm -rf .venv .cache dist build server/console/frontend/node_modules server/console/static/vendor
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: install
 install: $(STAMP) ## the environment alone
 
 # The environment. Its installation takes a lock, so that two makes at once do not build it twice.
-$(STAMP): requirements/dev.txt pyproject.toml
+$(STAMP): requirements/dev.txt pyproject.toml server/console/frontend/package-lock.json
 	@mkdir -p .cache
 	@PYTHON="$(PYTHON)" PIP="$(PIP)" STAMP="$@" bash .ci/environment
 

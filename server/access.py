@@ -83,8 +83,8 @@ def guarded(
         route_handlers=handlers,
         security=security,
         dependencies={
-            _CALLER: Provide(_caller, sync_to_thread=False),
-            _PERSON: Provide(_person, sync_to_thread=False),
+            _CALLER: Provide(calling, sync_to_thread=False),
+            _PERSON: Provide(signed, sync_to_thread=False),
         },
         exception_handlers=_HANDLERS,
     )
@@ -146,12 +146,14 @@ def _bearer(header: str) -> str:
     return header[len(_SCHEME) :].strip() if header[: len(_SCHEME)].lower() == _SCHEME else ""
 
 
-def _caller(request: Request[Any, Any, State]) -> Caller:
+def calling(request: Request[Any, Any, State]) -> Caller:
+    """Who calls, with the reach of the action: provides `Calling`."""
     caller: Caller = request.state[_CALLER]
     return caller
 
 
-def _person(request: Request[Any, Any, State]) -> Person:
+def signed(request: Request[Any, Any, State]) -> Person:
+    """Who has signed in: provides `Signed`."""
     person: Person = request.state[_PERSON]
     return person
 

@@ -20,6 +20,7 @@ from server.access import require_rule
 from server.admission import Admission, Bounds
 from server.bodies import COMPRESSION, BoundedRequest
 from server.conflicts import http as conflicts
+from server.console import http as console
 from server.contact import http as contact
 from server.deadlines import http as deadlines
 from server.devices.failures import Failures
@@ -107,7 +108,7 @@ def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
         for feature in (records, conflicts, quarantine, feed, figures, rescue, privacy, deadlines)
     ]
     asked = Failures(settings.contact_asks, contact.TOTAL)
-    office += [sessions.route_handlers(guesses), contact.route_handlers(asked)]
+    office += [sessions.route_handlers(guesses), contact.route_handlers(asked), console.route_handlers()]
     return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
 
 

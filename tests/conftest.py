@@ -184,12 +184,12 @@ def postgres_databases(pytestconfig: pytest.Config) -> Iterator[PostgresDatabase
         databases.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def _database_kind(request: pytest.FixtureRequest) -> DatabaseKind:
     return cast("DatabaseKind", request.param)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def _databases(_database_kind: DatabaseKind, request: pytest.FixtureRequest) -> Databases:
     if _database_kind == "sqlite":
         return SqliteDatabases(request.config.stash[FOLDER])
@@ -199,6 +199,14 @@ def _databases(_database_kind: DatabaseKind, request: pytest.FixtureRequest) -> 
 @pytest.fixture
 def database_url(_databases: Databases) -> Iterator[str]:
     """A database at the newest schema, of this test alone: once on SQLite, once on PostgreSQL."""
+    url = _databases.create(migrated=True)
+    yield url
+    _databases.drop(url)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(_databases: Databases) -> Iterator[str]:
+    """The same for all tests of a module, which leave alone what the others look at."""
     url = _databases.create(migrated=True)
     yield url
     _databases.drop(url)

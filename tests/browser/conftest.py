@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser.office import LiveOffice, live_office
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 expect.set_options(timeout=30_000)  # a password is hashed for each, on a machine that does other things, too
 SHOTS = CHECKOUT / ".cache" / "screenshots"
@@ -37,6 +39,13 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="module")
+def office(module_database_url: str) -> Iterator[LiveOffice]:
+    """One office for all tests of a module: its start takes longer than most of them."""
+    with live_office(module_database_url) as opened:
+        yield opened
 
 
 @pytest.fixture

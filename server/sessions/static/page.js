@@ -1,4 +1,5 @@
 // What both pages need: the language, a request, and how a refusal is told.
+// The pages of the office read the same cookie.
 const LANGUAGE = "roundbook-language";
 const root = document.documentElement;
 
@@ -71,20 +72,12 @@ function speak(language) {
 }
 
 function remembered() {
-  try {
-    return localStorage.getItem(LANGUAGE) === "en" ? "en" : "zh";
-  } catch {
-    return "zh";
-  }
+  return document.cookie.split("; ").includes(`${LANGUAGE}=en`) ? "en" : "zh";
 }
 
 at("language").addEventListener("click", () => {
   const other = root.lang === "zh" ? "en" : "zh";
-  try {
-    localStorage.setItem(LANGUAGE, other);
-  } catch {
-    // A browser that keeps nothing asks again the next time.
-  }
+  document.cookie = `${LANGUAGE}=${other}; path=/; max-age=31536000; samesite=lax`;
   speak(other);
 });
 speak(remembered());

@@ -3,6 +3,8 @@ import { ask, at, onSubmit, tell, trying } from "/pages/page.js";
 
 const given = new URLSearchParams(location.hash.slice(1));
 history.replaceState(null, "", location.pathname);
+// Only a page of the office: nobody is sent from here to anywhere else.
+const next = /^\/office(\/[\w./-]*)?$/.test(given.get("next") ?? "") ? given.get("next") : "/office";
 let csrf;
 
 function show(person) {
@@ -13,6 +15,7 @@ function show(person) {
   at("me").textContent = person.name;
   at("office").textContent = person.township;
   tell(at("role"), person.title, person.role);
+  at("onwards").hidden = !person.actions.includes("console.open");
 }
 
 async function enter() {
@@ -21,7 +24,8 @@ async function enter() {
   try {
     const person = await ask("POST", "/v1/sign-in", { ...Object.fromEntries(said), ...(code ? { code } : {}) });
     at("password").value = at("code").value = "";
-    show(person);
+    if (person.actions.includes("console.open")) location.assign(next);
+    else show(person);
   } catch (error) {
     if (error.code !== "second_factor_required") throw error;
     at("factor").hidden = false;

@@ -1,0 +1,1 @@
+"""The office's pages: what people in an office see and click. What they do lies in the features' services."""

@@ -1,0 +1,26 @@
+"""What a form sent, as a typed struct. Forms are sent as browsers send them; nothing of them is believed."""
+
+from typing import Any, TypeVar, get_origin
+
+import msgspec
+
+from server.console.page import Asked
+
+T = TypeVar("T")
+
+
+async def filled(request: Asked, shape: type[T]) -> T:
+    """A form as a struct. What was left empty counts as not sent, so the struct's defaults say what that means.
+
+    A field of the type list[...] takes every value of its name. Raises msgspec.ValidationError, which the pages
+    answer with 400.
+    """
+    sent = await request.form()
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(shape):  # type: ignore[arg-type]
+        texts = [value for value in sent.getall(field.encode_name, []) if value != ""]
+        if get_origin(field.type) in {list, tuple}:
+            values[field.encode_name] = texts
+        elif texts:
+            values[field.encode_name] = texts[-1]
+    return msgspec.convert(values, shape, strict=False)

@@ -1,0 +1,58 @@
+"""/office: every page of the console, wired. A feature's pages lie in a module of its own."""
+
+from typing import Final
+
+from litestar import Response, Router, get
+from litestar.connection import ASGIConnection
+from litestar.datastructures import CacheControlHeader
+from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler
+from litestar.static_files import create_static_files_router
+from litestar.types import ControllerRouterHandler
+
+from server.access import Signed, calling, signed
+from server.console.page import STATIC, Asked, page
+from server.console.refusing import PAGE_HANDLERS
+from server.problems import Problem
+from server.security import SESSION
+
+_YEAR_S: Final = 31_536_000
+
+
+@get("/", opt={"action": "console.open"})
+async def home(request: Asked, person: Signed) -> Response[str]:
+    """What somebody sees who has signed in."""
+    return page(request, person, "home.html")
+
+
+async def people_alone(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+    """Pages are for people: an application that may do the same has the interface for programs."""
+    if "person" not in connection.state:
+        raise Problem("forbidden", "pages are for people who sign in")
+
+
+PAGES: Final[tuple[ControllerRouterHandler, ...]] = (home,)
+
+
+def route_handlers() -> list[Router]:
+    """The pages, and the files that they load."""
+    pages = Router(
+        "/office",
+        route_handlers=PAGES,
+        guards=[people_alone],
+        security=SESSION,
+        include_in_schema=False,
+        dependencies={
+            "caller": Provide(calling, sync_to_thread=False),
+            "person": Provide(signed, sync_to_thread=False),
+        },
+        exception_handlers=PAGE_HANDLERS,
+    )
+    files = create_static_files_router(
+        "/office/static",
+        [STATIC],
+        opt={"action": "page.part"},
+        # The address of a file has its content's hash in it.
+        cache_control=CacheControlHeader(public=True, max_age=_YEAR_S, immutable=True),
+    )
+    return [pages, files]

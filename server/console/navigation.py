@@ -1,0 +1,31 @@
+"""Which pages there are, in the order in which they stand, and which of them a role sees. Pure."""
+
+from typing import Final
+
+import msgspec
+
+from server.rights import rights
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A page in the navigation. Whoever may do its action sees it."""
+
+    path: str
+    action: str
+    zh: str
+    en: str
+
+
+SECTIONS: Final = (Section("/office", "console.open", "首页", "Home"),)
+
+
+def sections(role: str) -> list[Section]:
+    """Those that a role sees."""
+    table = rights()
+    return [one for one in SECTIONS if table.actions[one.action].scope_of(role) is not None]
+
+
+def current(path: str, shown: list[Section]) -> Section | None:
+    """The section that a path belongs to: the longest that it begins with."""
+    inside = [one for one in shown if path == one.path or path.startswith(f"{one.path}/")]
+    return max(inside, key=lambda one: len(one.path), default=None)

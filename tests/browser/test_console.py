@@ -1,0 +1,43 @@
+"""The frame of every page: signing in, languages, the way out, a session that ends in the middle of a form."""
+
+from playwright.sync_api import Browser, expect
+
+from tests.browser.axe import accessible
+from tests.browser.conftest import shot
+from tests.browser.office import LANGUAGES, PHONE, LiveOffice, looking
+from tests.server.people import PASSWORD
+
+
+def test_a_clerk_comes_in_reads_in_two_languages_and_leaves(office: LiveOffice, browser: Browser) -> None:
+    clerk = office.person("clerk", "赵敏")
+    for language in LANGUAGES:
+        with looking(browser, office, clerk, language) as page:
+            page.goto("/office")
+            expect(page.locator("html")).to_have_attribute("lang", language)
+            accessible(page)
+            shot(page, f"home-{language}")
+    with looking(browser, office, clerk, viewport=PHONE) as page:
+        page.goto("/office")
+        accessible(page)
+        page.get_by_role("button", name="菜单").click()
+        expect(page.locator("#sections")).to_be_visible()
+        shot(page, "home-phone")
+        page.get_by_role("button", name="English").click()
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/sign-in")
+        page.goto("/office")
+        page.wait_for_url("**/sign-in")
+        page.fill("#township", clerk.row.township)
+        page.fill("#name", clerk.row.name)
+        page.fill("#password", PASSWORD)
+        page.click("#form button.deed")
+        page.wait_for_url("**/office")
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_an_address_that_is_not_there_says_so(office: LiveOffice, browser: Browser) -> None:
+    with looking(browser, office, office.person("clerk", "钱文")) as page:
+        answer = page.goto("/office/nothing")
+        assert answer is not None
+        assert answer.status == 404
