@@ -36,7 +36,8 @@ async def bundle(
     fields = case.record.fields
     if ticket is not None:
         fields = {**fields, PARTIES: state.values.get(PARTIES)}
-    return _clean(_said(case, fields, f"{town}综治中心", services.clock()))
+    made = _said(case, fields, f"{town}综治中心", services.clock())
+    return {name: _clean(value) for name, value in made.items()}
 
 
 def _said(case: CaseFile, fields: dict[str, Any], office: str, now_ms: int) -> dict[str, object]:

@@ -73,7 +73,7 @@ def step_form(kind: Kind, step: Transition, values: Mapping[str, Any], language:
     wanted = [alternatives(need) for need in step.needs]
     reason = "must" if (REASON,) in wanted else "may" if any(REASON in some for some in wanted) else "none"
     entries = [
-        _entry_form(kind.fields[name], "", {}, language)
+        _entry_form(kind.fields[name], "", {}, language, must=len(alternatives(need)) == 1)
         for need in missing
         for name in alternatives(need)
         if name in kind.fields and kind.fields[name].type == "entries"
@@ -136,12 +136,16 @@ def _claims(kind: Kind, values: Mapping[str, Any], language: Language) -> list[E
     return [_entry_form(asked, entry, entries[entry], language) for entry in sorted(entries)]
 
 
-def _entry_form(field: Field, entry: str, values: Mapping[str, Any], language: Language) -> EntryForm:
+def _entry_form(
+    field: Field, entry: str, values: Mapping[str, Any], language: Language, *, must: bool = False
+) -> EntryForm:
     prefix = f"{field.name}/{entry}."
     about = str(values.get("text", ""))
-    return EntryForm(
-        field.name, pick(field.title, language), prefix, about, inputs(field.of, values, language)
-    )
+    asked = [
+        one if must else msgspec.structs.replace(one, required=False)
+        for one in inputs(field.of, values, language)
+    ]
+    return EntryForm(field.name, pick(field.title, language), prefix, about, asked)
 
 
 def _below(sent: Sent, prefix: str) -> Sent:

@@ -11,6 +11,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from server.access import Signed, calling, signed
+from server.console import casefile
 from server.console.page import STATIC, Asked, page
 from server.console.refusing import PAGE_HANDLERS
 from server.problems import Problem
@@ -31,7 +32,7 @@ async def people_alone(connection: ASGIConnection, _: BaseRouteHandler) -> None:
         raise Problem("forbidden", "pages are for people who sign in")
 
 
-PAGES: Final[tuple[ControllerRouterHandler, ...]] = (home,)
+PAGES: Final[tuple[ControllerRouterHandler, ...]] = (home, *casefile.PAGES)
 
 
 def route_handlers() -> list[Router]:

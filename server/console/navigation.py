@@ -16,7 +16,11 @@ class Section(msgspec.Struct, frozen=True):
     en: str
 
 
-SECTIONS: Final = (Section("/office", "console.open", "首页", "Home"),)
+SECTIONS: Final = (
+    Section("/office", "console.open", "首页", "Home"),
+    Section("/office/settings/slips", "slips.set_words", "文书模板", "Words of slips"),
+    Section("/office/settings/villages", "villages.set_defaults", "各村默认分工", "Defaults of villages"),
+)
 
 
 def sections(role: str) -> list[Section]:

@@ -6,18 +6,24 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.casefile.saying import day_said, entry_said, state_said, value_said
+from server.records.views import change_of
 from server.services import Services
 from server.slips.templates import Sort, shown
 from server.storage import assignments, casework, deadlines, directory, office_changes
 from server.storage.assignments import UNITS
 from server.storage.casework import CasePlan
+from server.storage.changes import Stored
 from server.storage.deadlines import Row
+from sync_protocol.changes import Change
 from sync_protocol.kinds import Kind
 from sync_protocol.state import RecordState
 
 _VILLAGE_DIGITS: Final = 12
 _RUNNING: Final = "running"
 _NOBODY: Final = "本中心"
+_NOT_ACCEPTED: Final = "not_accept"
+_LOOKED_AT: Final = 20
+"""The last changes among which a refusal is looked for."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -32,6 +38,8 @@ class Known(msgspec.Struct, frozen=True):
     due_ms: int | None
     units: list[str]
     plan: CasePlan
+    refusal: Change | None
+    """The step that did not accept it, of whose words the slip is made."""
     now_ms: int
 
     @property
@@ -48,7 +56,7 @@ class Known(msgspec.Struct, frozen=True):
 async def known(
     connection: AsyncConnection, services: Services, township: str, state: RecordState, now_ms: int
 ) -> Known:
-    """Reads it, in six statements at most."""
+    """Reads it, in seven statements."""
     village = state.place[:_VILLAGE_DIGITS]
     places = await directory.places(connection, [township, village])
     rows = await office_changes.history(connection, township, state.id, 0, 1)
@@ -62,6 +70,7 @@ async def known(
         _next_due(due),
         await assignments.given_to(connection, UNITS, township, state.id),
         await casework.plan_of(connection, township, state.id),
+        _refusal(await office_changes.newest(connection, township, state.id, _LOOKED_AT)),
         now_ms,
     )
 
@@ -88,7 +97,10 @@ def of_matter(it: Known) -> dict[str, str]:
 def proposed(it: Known, sort: Sort) -> dict[str, str]:
     """What the form of a sort begins with: what the matter says already."""
     answer, follow_up = _latest(it.state, "answers"), _latest(it.state, "follow_ups")
+    refused = it.refusal
     said = {
+        "reason": (refused.reason or "") if refused is not None else "",
+        "where": (refused.act.note or "") if refused is not None and refused.act is not None else "",
         "to": it.lead,
         "with": "、".join(unit for unit in it.units if unit != it.lead),
         "by_date": day_said(it.due_ms) if it.due_ms is not None else "",
@@ -125,6 +137,11 @@ def _claims(kind: Kind | None, state: RecordState) -> str:
         return ""
     entries = state.values.get("claims") or {}
     return "\n".join(entry_said(field, entries[key], "zh") for key in sorted(entries))
+
+
+def _refusal(newest: list[Stored]) -> Change | None:
+    made = (change_of(row) for row in newest if not row.quarantined)
+    return next((one for one in made if one and one.act and one.act.name == _NOT_ACCEPTED), None)
 
 
 def _next_due(rows: list[Row]) -> int | None:

@@ -7,9 +7,9 @@ import msgspec
 from litestar import Response
 from litestar.datastructures import State
 from litestar.status_codes import HTTP_412_PRECONDITION_FAILED, HTTP_422_UNPROCESSABLE_ENTITY
-from server.console.page import Asked, Refusal, part, refusal_page, words_of
 
 from server.casefile.saying import state_said, value_said
+from server.console.page import Asked, Refusal, part, refusal_page, words_of
 from server.declined import Declined
 from server.records.views import RecordView
 from server.rights import Person

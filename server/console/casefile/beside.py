@@ -7,8 +7,6 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.plugins.htmx import ClientRedirect
 from litestar.types import ControllerRouterHandler
-from server.console.forms import filled
-from server.console.page import Asked, go_to, page
 
 from server.access import Calling, Given, Signed
 from server.casefile import undertaking, urging
@@ -16,6 +14,8 @@ from server.casefile.urging import NewUrging
 from server.console.casefile.answers import unfit
 from server.console.casefile.sent import first, sent, target
 from server.console.casefile.stepping import handling_of
+from server.console.forms import filled
+from server.console.page import Asked, go_to, page
 from server.deadlines import deciding
 from server.deadlines.deciding import Explanation, Wish, Word
 from server.records import reading

@@ -6,13 +6,13 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.plugins.htmx import ClientRedirect
 from litestar.types import ControllerRouterHandler
-from server.console.page import Asked, go_to, page, part, words_of
 
 from server.access import Calling, Given, Signed
 from server.casefile.forms import entry_fields, inputs, sent_values
 from server.casefile.saying import value_said
 from server.console.casefile.answers import clash, unfit
 from server.console.casefile.sent import first, sent, target
+from server.console.page import Asked, go_to, page, part, words_of
 from server.declined import Declined, not_found
 from server.reach import Caller
 from server.records import reading
@@ -24,6 +24,7 @@ from server.services import Services
 from sync_protocol.kinds import Field, Kind
 
 Done = Response[str] | ClientRedirect
+_NEW: Final = "new"
 
 
 @get("/matters/{record:str}/fields/{name:str}", opt={"action": "records.edit"})
@@ -54,7 +55,7 @@ async def close_field(
     """The value again, when the form is put aside."""
     view, _, field = await _field(services, caller, record, name)
     said = value_said(field, view.fields.get(name), words_of(request).language)
-    return part(request, person, "casefile/value.html", record=view.id, name=name, said=said, may_edit=True)
+    return part(request, person, "casefile/value.html", record=view.id, field=name, said=said, may_edit=True)
 
 
 @post("/matters/{record:str}/fields/{name:str}", status_code=200, opt={"action": "records.edit"})
@@ -77,7 +78,7 @@ async def edit_field(
 
 
 @get(
-    ["/matters/{record:str}/entries/{name:str}/new", "/matters/{record:str}/entries/{name:str}/{entry:uuid}"],
+    "/matters/{record:str}/entries/{name:str}/{entry:str}",
     opt={"action": "records.edit"},
 )
 async def open_entry(
@@ -87,12 +88,12 @@ async def open_entry(
     person: Signed,
     record: FromPath[str],
     name: FromPath[str],
-    entry: Any = None,
+    entry: FromPath[str],
 ) -> Response[str]:
     """The form of a new entry, or of one that stands."""
     view, kind = await _kind(services, caller, record)
     fields, language = entry_fields(kind, name), words_of(request).language
-    values = (view.fields.get(name) or {}).get(str(entry)) if entry is not None else {}
+    values = (view.fields.get(name) or {}).get(entry) if entry != _NEW else {}
     if values is None:
         raise not_found()
     return page(
@@ -101,14 +102,14 @@ async def open_entry(
         "casefile/entry.html",
         record=view,
         field=kind.fields[name],
-        entry=str(entry) if entry is not None else "",
+        entry=entry if entry != _NEW else "",
         inputs=inputs(fields, values, language),
         key=services.random(16).hex(),
     )
 
 
 @post(
-    ["/matters/{record:str}/entries/{name:str}/new", "/matters/{record:str}/entries/{name:str}/{entry:uuid}"],
+    "/matters/{record:str}/entries/{name:str}/{entry:str}",
     status_code=200,
     opt={"action": "records.edit"},
 )
@@ -119,7 +120,7 @@ async def write_entry(
     person: Signed,
     record: FromPath[str],
     name: FromPath[str],
-    entry: Any = None,
+    entry: FromPath[str],
 ) -> Done:
     """Adds an entry, or edits one: only what was changed of it."""
     given = await sent(request)
@@ -129,19 +130,19 @@ async def write_entry(
     empty = [
         one
         for one in fields
-        if one.required and (one.name not in said if entry is None else said.get(one.name, "") is None)
+        if one.required and (one.name not in said if entry == _NEW else said.get(one.name, "") is None)
     ]
     if empty:
         return unfit(request, f"请填写“{empty[0].title.zh}”", f"{empty[0].title.en} is needed")
-    if entry is None and not said:
+    if entry == _NEW and not said:
         return unfit(request, "还什么都没有填", "Nothing was filled in")
-    change = EntriesEdit(append=[said]) if entry is None else EntriesEdit(edit={str(entry): said})
+    change = EntriesEdit(append=[said]) if entry == _NEW else EntriesEdit(edit={entry: said})
     edit = Edit(entries={name: change})
     return await _write(request, (services, caller, person), record, edit, kind, said)
 
 
 @post(
-    "/matters/{record:str}/entries/{name:str}/{entry:uuid}/remove",
+    "/matters/{record:str}/entries/{name:str}/{entry:str}/remove",
     status_code=200,
     opt={"action": "records.edit"},
 )
@@ -152,13 +153,13 @@ async def remove_entry(
     person: Signed,
     record: FromPath[str],
     name: FromPath[str],
-    entry: FromPath[Any],
+    entry: FromPath[str],
 ) -> Done:
     """Removes an entry; it stays in the history."""
     given = await sent(request)
     _, kind = await _kind(services, caller, record)
     entry_fields(kind, name)
-    edit = Edit(entries={name: EntriesEdit(remove=[str(entry)])}, reason=first(given, "reason") or None)
+    edit = Edit(entries={name: EntriesEdit(remove=[entry])}, reason=first(given, "reason") or None)
     return await _write(request, (services, caller, person), record, edit, kind, {})
 
 

@@ -3,7 +3,6 @@
 from typing import Final, TypeAlias
 
 from server.console.page import Asked
-
 from server.records.writing import Target
 
 SEEN: Final = "seen"

@@ -4,18 +4,19 @@ from typing import Final
 
 import msgspec
 from litestar import Response, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from litestar.plugins.htmx import ClientRedirect
 from litestar.types import ControllerRouterHandler
-from server.console.forms import filled
-from server.console.page import Asked, go_to, page, part
 
 from server.access import Calling, Given, Signed
 from server.casefile import undertaking
 from server.casefile.forms import VALUE
 from server.console.casefile.answers import PDF_TYPE, attachment, unfit
 from server.console.casefile.sent import first, sent, target
+from server.console.casefile.speaking import Speaking
 from server.console.casefile.stepping import handling_of
+from server.console.forms import filled
+from server.console.page import Asked, go_to, page, part, words_of
 from server.records import reading
 from server.slips import service as slips
 from server.slips import wording
@@ -51,11 +52,13 @@ async def open_slip(
     sort: FromPath[str],
 ) -> Response[str]:
     """The form of a new slip, with what the matter says already."""
+    view = await reading.get(services, caller, record, None)
     return page(
         request,
         person,
         "casefile/slip.html",
-        record=await reading.get(services, caller, record, None),
+        record=view,
+        s=Speaking(services.registry.latest(view.kind), words_of(request)),
         draft=await slips.draft(services, caller, record, sort),
         key=services.random(16).hex(),
     )
@@ -98,7 +101,11 @@ async def leave_for_slip(
 
 @get("/slips/{slip:str}/pdf", opt={"action": "slips.read"})
 async def slip_as_pdf(
-    services: Given, caller: Calling, slip: FromPath[str], until: int | None = None, proof: str | None = None
+    services: Given,
+    caller: Calling,
+    slip: FromPath[str],
+    until: FromQuery[int | None] = None,
+    proof: FromQuery[str | None] = None,
 ) -> Response[bytes]:
     """A slip as PDF; whom it names is hidden without a ticket."""
     view, paper = await slips.printed(services, caller, slip, _ticket(until, proof))
@@ -107,7 +114,11 @@ async def slip_as_pdf(
 
 @get("/slips/{slip:str}/docx", opt={"action": "slips.read"})
 async def slip_as_docx(
-    services: Given, caller: Calling, slip: FromPath[str], until: int | None = None, proof: str | None = None
+    services: Given,
+    caller: Calling,
+    slip: FromPath[str],
+    until: FromQuery[int | None] = None,
+    proof: FromQuery[str | None] = None,
 ) -> Response[bytes]:
     """A slip as DOCX; whom it names is hidden without a ticket."""
     view, paper = await slips.printed(services, caller, slip, _ticket(until, proof))

@@ -6,7 +6,6 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.plugins.htmx import ClientRedirect
 from litestar.types import ControllerRouterHandler
-from server.console.page import Asked, acting, go_to, page, words_of
 
 from server.access import Calling, Given, Signed
 from server.casefile import undertaking
@@ -14,6 +13,7 @@ from server.casefile.steps import StepForm, missing_of, step_form, step_of
 from server.casefile.undertaking import Handling
 from server.console.casefile.answers import clash, unfit
 from server.console.casefile.sent import Sent, first, sent, target
+from server.console.page import Asked, acting, go_to, page, words_of
 from server.declined import Declined, not_found
 from server.reach import Caller
 from server.records import reading
