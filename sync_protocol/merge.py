@@ -17,7 +17,8 @@ What each rule does with a concurrent write:
     workflow          the step is lost and shown to the office; the office's own step outranks the field's
 
 Against a value that the office decided and the author had not seen, `latest` acts as `review`. A change
-that a later one of its own chain has overtaken (a replay from quarantine) leaves that path alone (row 32).
+that a later one of its own chain has overtaken (a replay from quarantine) leaves that path alone (row 32);
+extremes and sums commute all the same. Its author's own delete is no such write: it keeps the record away alone.
 """
 
 from datetime import datetime
@@ -52,12 +53,16 @@ def merge(
     if change.do == "delete":
         _delete(case)
         return case.out
-    if state.deleted and (not _says_something(change, fields) or not _revive(case)):
+    if state.deleted and not _says_something(change, fields):
         return case.out
+    stays_deleted = state.deleted and not _revive(case)
     for name, value in fields.items():
         _single(case, name, kind.fields[name], value, state.values, name, state.marks.fields)
     for op in change.ops:
         _operation(case, op, kind.fields[op.field])
+    if stays_deleted:
+        # As if it had come before the delete: should another edit bring the record back, all this is there.
+        return case.out
     if change.act is not None:
         _act(case, kind, change.act.from_, change.act.to)
     if change.place is not None and change.place != state.place:
@@ -75,11 +80,12 @@ def _single(
     marks: dict[str, int],
 ) -> None:
     """Writes a single value, of the record or of an entry, under the rule of its field."""
-    if case.overtaken(path):
+    commutes = declared.merge in {"max", "min"}
+    if case.overtaken(path, by_clearing=commutes):
         return
     writer, standing = case.marks.writers[marks.get(key, CREATE)], values.get(key)
     concurrent = case.concurrent(path, writer, standing)
-    if declared.merge in {"max", "min"}:
+    if commutes:
         value = _extreme(case, path, declared, standing, value)
     elif concurrent:
         value = _settle(case, path, declared, Side(standing, writer), value)
