@@ -59,7 +59,9 @@ class EntryList(msgspec.Struct, frozen=True):
 
 def facts_of(kind: Kind | None, values: Mapping[str, Any], language: Language) -> list[Group]:
     """Every field that is no list of entries; what no group names stands in the last one."""
-    plain = {name: field for name, field in (kind.fields if kind else {}).items() if not field.of}
+    declared = (kind.fields if kind else {}).items()
+    # The state is moved by steps alone, and stands at the head of the page.
+    plain = {name: field for name, field in declared if not field.of and field.merge != "workflow"}
     groups = [(title, [plain.pop(name) for name in names if name in plain]) for title, names in _GROUPS]
     groups.append((_REST, [field for name, field in plain.items() if name not in _ELSEWHERE]))
     return [

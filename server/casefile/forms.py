@@ -42,6 +42,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     """text, area, number, boolean, date, datetime-local, choice, choices."""
     value: str
     """What it shows; of `choices` the codes, separated by spaces."""
+    was: str
+    """What stands; another than `value` where something is proposed."""
     choices: list[tuple[str, str]] = []
     required: bool = False
     max_length: int | None = None
@@ -54,13 +56,30 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def typed(field: Field) -> bool:
-    """Whether a plain input can say a value of the field."""
-    return field.type not in _NOT_TYPED
+    """Whether a plain input may say a value of the field; the state is moved by steps alone."""
+    return field.type not in _NOT_TYPED and field.merge != "workflow"
 
 
-def inputs(fields: Iterable[Field], values: Mapping[str, Any], language: Language) -> list[Input]:
-    """The inputs of these fields, with the values that stand."""
-    return [_input(field, values.get(field.name), language) for field in fields if typed(field)]
+def inputs(
+    fields: Iterable[Field],
+    values: Mapping[str, Any],
+    language: Language,
+    proposed: Mapping[str, Any] | None = None,
+) -> list[Input]:
+    """The inputs of these fields, with the values that stand; where none stands, with what is proposed."""
+    offered = proposed or {}
+    return [
+        _input(field, values.get(field.name), offered.get(field.name), language)
+        for field in fields
+        if typed(field)
+    ]
+
+
+def by_somebody_now(name: str, now_ms: int) -> dict[str, Any]:
+    """What a new entry begins with, by the words that entries have for it: by whom, on which day, when."""
+    at = datetime.fromtimestamp(now_ms / 1000, SHANGHAI).replace(microsecond=0)
+    moment, day = at.isoformat(), at.date().isoformat()
+    return {"by": name, "on": day, "at": moment, "held_at": moment}
 
 
 def sent_values(fields: Iterable[Field], sent: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -81,7 +100,7 @@ def entry_fields(kind: Kind, name: str) -> tuple[Field, ...]:
     return field.of
 
 
-def _input(field: Field, value: Any, language: Language) -> Input:
+def _input(field: Field, value: Any, offered: Any, language: Language) -> Input:
     kind = _TYPES.get(field.type, "area" if (field.max_length or AREA_CHARS) >= AREA_CHARS else "text")
     choices = [(one.code, one.zh if language == "zh" else one.en) for one in field.choices]
     if field.type == "boolean":
@@ -90,7 +109,8 @@ def _input(field: Field, value: Any, language: Language) -> Input:
         name=field.name,
         label=pick(field.title, language),
         type="choice" if kind == "boolean" else kind,
-        value=_shown(field, value),
+        value=_shown(field, offered if value is None else value),
+        was=_shown(field, value),
         choices=choices,
         required=field.required,
         max_length=field.max_length,

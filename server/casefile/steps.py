@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from server.casefile.forms import Input, inputs, sent_values
+from server.casefile.forms import Input, inputs, sent_values, typed
 from server.casefile.saying import Language, pick
 from server.records.editing import Edit, EntriesEdit
 from server.records.service import Step
@@ -67,13 +67,19 @@ def simple(name: str, state: str) -> Title | None:
     return _ON_THE_SPOT if (name, state) == ("close", "settled") else None
 
 
-def step_form(kind: Kind, step: Transition, values: Mapping[str, Any], language: Language) -> StepForm:
-    """The form of a step of a record with these values."""
+def step_form(
+    kind: Kind,
+    step: Transition,
+    values: Mapping[str, Any],
+    language: Language,
+    begins: Mapping[str, Any] | None = None,
+) -> StepForm:
+    """The form of a step of a record with these values; `begins` is what an entry that has to be made begins with."""
     missing = step.missing(values)
     wanted = [alternatives(need) for need in step.needs]
     reason = "must" if (REASON,) in wanted else "may" if any(REASON in some for some in wanted) else "none"
     entries = [
-        _entry_form(kind.fields[name], "", {}, language, must=len(alternatives(need)) == 1)
+        _entry_form(kind.fields[name], "", {}, language, begins if len(alternatives(need)) == 1 else None)
         for need in missing
         for name in alternatives(need)
         if name in kind.fields and kind.fields[name].type == "entries"
@@ -90,7 +96,7 @@ def step_form(kind: Kind, step: Transition, values: Mapping[str, Any], language:
         must_note=step.name in _MUST_NOTE,
         entries=entries,
         corrected=[
-            (one.name, pick(one.title, language)) for one in kind.fields.values() if returns and one.of == ()
+            (one.name, pick(one.title, language)) for one in kind.fields.values() if returns and typed(one)
         ],
         assigns=step.to == "assigned",
     )
@@ -137,13 +143,18 @@ def _claims(kind: Kind, values: Mapping[str, Any], language: Language) -> list[E
 
 
 def _entry_form(
-    field: Field, entry: str, values: Mapping[str, Any], language: Language, *, must: bool = False
+    field: Field,
+    entry: str,
+    values: Mapping[str, Any],
+    language: Language,
+    begins: Mapping[str, Any] | None = None,
 ) -> EntryForm:
+    """The form of an entry; without `begins` it may be left empty, so nothing in it is required."""
     prefix = f"{field.name}/{entry}."
     about = str(values.get("text", ""))
     asked = [
-        one if must else msgspec.structs.replace(one, required=False)
-        for one in inputs(field.of, values, language)
+        one if begins is not None else msgspec.structs.replace(one, required=False)
+        for one in inputs(field.of, values, language, begins)
     ]
     return EntryForm(field.name, pick(field.title, language), prefix, about, asked)
 

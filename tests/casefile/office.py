@@ -24,7 +24,6 @@ class Office:
 
     def __init__(self, server: OfficeServer) -> None:
         self.server, self.services = server, server.services
-        self._made = 0
 
     def caller(self, action: str, role: str = "clerk", **more: Any) -> Caller:
         """Somebody of a role about to do something."""
@@ -36,10 +35,9 @@ class Office:
 
     async def matter(self, title: str = "水渠纠纷", **fields: Any) -> str:
         """A matter that a clerk has registered, with an applicant."""
-        self._made += 1
         parties = [{"role": "applicant", "name": NAME, "contact": NUMBER, "safe_contact": "只在白天打"}]
         said = {"title": title, "nature": "dispute", "category": "02", "parties": parties, **fields}
-        new = NewRecord("matter", f"t{self._made}", GRID, said)
+        new = NewRecord("matter", self.server.new_id(), GRID, said)
         view, _ = await records.create(self.services, self.caller("records.create"), new)
         return view.id
 

@@ -4,10 +4,13 @@ import re
 from html import unescape
 
 from server.casefile import urging
+from server.deadlines.keeping import keep
 from server.records.reading import history
 from tests.casefile.office import HOSTILE, NAME, NUMBER, Office, docx_text
 from tests.casefile.pages import desk, hidden, steps_of
-from tests.server.office_server import VILLAGE
+from tests.server.office_server import TOWN, VILLAGE
+
+DAY_MS = 86_400_000
 
 
 async def test_a_clerk_settles_on_the_spot_and_closes_in_two_clicks(office: Office) -> None:
@@ -232,3 +235,25 @@ async def test_a_slip_is_made_and_printed_from_the_page(office: Office) -> None:
 async def _changes(office: Office, record: str) -> list[str]:
     page = await history(office.services, office.caller("records.history"), record, None, None)
     return [one.action if one.do != "create" and one.action else one.do or "" for one in page.changes]
+
+
+async def test_an_extension_is_asked_for_and_approved_and_a_missed_date_is_explained(office: Office) -> None:
+    clerk, leader, record = await desk(office, "clerk"), await desk(office, "leader"), await office.matter()
+    given = {"lead": "司法所", "leaders": leader.who.row.staff_id}
+    assert (await clerk.send(f"/matters/{record}/handling", **given)).status_code == 200
+    await keep(office.services, TOWN)
+    path = f"/matters/{record}"
+    rule = next(iter(re.findall(r'name="rule" value="([^"]+)"', (await clerk.see(path)).text)))
+    lacking = await clerk.send(f"{path}/extensions", rule=rule, amount="1")
+    assert lacking.status_code == 422
+    assert (await clerk.send(f"{path}/extensions", rule=rule, amount="1", text="等待鉴定")).status_code == 200
+    page = (await leader.see(path)).text
+    (decide,) = re.findall(r'hx-post="/office(/matters/[^"]*/decide)"', page)
+    assert decide not in (await clerk.see(path)).text
+    assert (await leader.send(decide, approved="true", text="同意")).status_code == 200
+    office.server.now_ms += 400 * DAY_MS
+    clerk = await desk(office, "administrator")
+    assert (await clerk.send(f"{path}/explanations", rule=rule, text="鉴定机构延误")).status_code == 200
+    page = (await clerk.see(path)).text
+    for told in ("等待鉴定", "已同意", "鉴定机构延误"):
+        assert told in page

@@ -8,7 +8,7 @@ from litestar.plugins.htmx import ClientRedirect
 from litestar.types import ControllerRouterHandler
 
 from server.access import Calling, Given, Signed
-from server.casefile.forms import entry_fields, inputs, sent_values
+from server.casefile.forms import by_somebody_now, entry_fields, inputs, sent_values
 from server.casefile.saying import value_said
 from server.console.casefile.answers import clash, unfit
 from server.console.casefile.sent import first, sent, target
@@ -96,6 +96,7 @@ async def open_entry(
     values = (view.fields.get(name) or {}).get(entry) if entry != _NEW else {}
     if values is None:
         raise not_found()
+    begins = by_somebody_now(person.name, services.clock()) if entry == _NEW else {}
     return page(
         request,
         person,
@@ -103,7 +104,7 @@ async def open_entry(
         record=view,
         field=kind.fields[name],
         entry=entry if entry != _NEW else "",
-        inputs=inputs(fields, values, language),
+        inputs=inputs(fields, values, language, begins),
         key=services.random(16).hex(),
     )
 

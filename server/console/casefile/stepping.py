@@ -9,6 +9,7 @@ from litestar.types import ControllerRouterHandler
 
 from server.access import Calling, Given, Signed
 from server.casefile import undertaking
+from server.casefile.forms import by_somebody_now
 from server.casefile.steps import StepForm, missing_of, step_form, step_of
 from server.casefile.undertaking import Handling
 from server.console.casefile.answers import clash, unfit
@@ -42,7 +43,8 @@ async def open_step(
 ) -> Response[str]:
     """The form of a step that is open to whoever asks."""
     view, kind, transition = await _subject(services, caller, record, step)
-    form = step_form(kind, transition, view.fields, words_of(request).language)
+    begins = by_somebody_now(person.name, services.clock())
+    form = step_form(kind, transition, view.fields, words_of(request).language, begins)
     given: dict[str, Any] = {}
     if form.assigns:
         reader = acting(person, "assignments.read") or caller
