@@ -242,6 +242,11 @@ def _addressee(state: RecordState, sort: Sort, entry: str | None) -> str:
     return shown(str(name)).replace("\n", " ")
 
 
+def numbered(slip: Slip) -> str:
+    """A slip's number in words."""
+    return number(sort_of(slip.sort).word, slip.year, slip.serial)
+
+
 def _view(slip: Slip, names: dict[str, str]) -> SlipView:
     sort = sort_of(slip.sort)
     named = slip.body is not None and _decode(slip.body).values.get(ADDRESSEE) != NOBODY
@@ -250,7 +255,7 @@ def _view(slip: Slip, names: dict[str, str]) -> SlipView:
         slip.record_id,
         slip.sort,
         sort.title,
-        number(sort.word, slip.year, slip.serial),
+        numbered(slip),
         slip.made_ms,
         names.get(slip.made_by),
         slip.body is None,

@@ -8,12 +8,15 @@ from playwright.sync_api import Browser, expect
 from server.casefile import undertaking, urging
 from server.casefile.undertaking import Handling
 from server.casefile.urging import NewUrging
+from server.deadlines.keeping import keep
 from server.records.writing import Target
 from server.slips import service as slips
 from server.slips.service import NewSlip
+from tests.browser.axe import accessible
 from tests.browser.conftest import shot
 from tests.browser.office import DESK, LANGUAGES, PHONE, LiveOffice, looking
 from tests.casefile.office import HOSTILE, Office
+from tests.server.office_server import TOWN
 from tests.server.people import Somebody
 
 TITLE: Final = HOSTILE.replace("\x0b", "")
@@ -95,6 +98,7 @@ def test_pictures(browser: Browser, office: LiveOffice, clerk: Somebody, languag
                     "document.documentElement.scrollWidth - document.documentElement.clientWidth"
                 )
                 assert wide <= 0, f"{view} is {wide} pixels too wide on a {name}"
+                accessible(page)
                 shot(page, f"{view}-{language}-{name}")
 
 
@@ -109,6 +113,7 @@ def _busy(office: LiveOffice) -> str:
         await urging.make(
             desk.services, desk.caller("urgings.make"), Target(record), NewUrging("urge", "请三日内反馈")
         )
+        await keep(desk.services, TOWN)
         await slips.make(desk.services, desk.caller("slips.make"), Target(record), NewSlip("acceptance"))
 
     office.run(work)

@@ -238,11 +238,17 @@ async def _changes(office: Office, record: str) -> list[str]:
 
 
 async def test_an_extension_is_asked_for_and_approved_and_a_missed_date_is_explained(office: Office) -> None:
-    clerk, leader, record = await desk(office, "clerk"), await desk(office, "leader"), await office.matter()
+    clerk, leader, record = (
+        await desk(office, "clerk"),
+        await desk(office, "leader"),
+        await office.matter(source="letter"),
+    )
     given = {"lead": "司法所", "leaders": leader.who.row.staff_id}
     assert (await clerk.send(f"/matters/{record}/handling", **given)).status_code == 200
-    await keep(office.services, TOWN)
     path = f"/matters/{record}"
+    accept = f"{path}/steps/accept"
+    assert (await clerk.submit(accept, accept)).status_code == 200
+    await keep(office.services, TOWN)
     rule = next(iter(re.findall(r'name="rule" value="([^"]+)"', (await clerk.see(path)).text)))
     lacking = await clerk.send(f"{path}/extensions", rule=rule, amount="1")
     assert lacking.status_code == 422
