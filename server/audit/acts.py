@@ -61,12 +61,17 @@ Name = Literal[
     "sign_ins_failed",
     "signed_in",
     "signed_out",
+    "slip_made",
+    "slip_template_set",
     "staff_added",
     "staff_disabled",
     "staff_enabled",
     "staff_scope_changed",
     "township_opened",
     "units_assigned",
+    "urging_answered",
+    "urging_made",
+    "village_defaults_set",
 ]
 TITLES: Final[Mapping[str, str]] = {
     "application_added": "发放应用令牌",
@@ -118,12 +123,17 @@ TITLES: Final[Mapping[str, str]] = {
     "sign_ins_failed": "登录失败",
     "signed_in": "登录",
     "signed_out": "退出登录",
+    "slip_made": "制作文书",
+    "slip_template_set": "修改文书模板",
     "staff_added": "添加人员",
     "staff_disabled": "停用人员",
     "staff_enabled": "恢复人员",
     "staff_scope_changed": "调整人员范围",
     "township_opened": "开通乡镇",
     "units_assigned": "交办单位",
+    "urging_answered": "答复催办督办",
+    "urging_made": "催办督办",
+    "village_defaults_set": "设置村默认分工",
 }
 Value = str | int | bool | Sequence[str] | Sequence[int] | None
 

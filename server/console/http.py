@@ -11,7 +11,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from server.access import Signed, calling, signed
-from server.console import affairs, differences, duplicates, intake, ledger, quarantined
+from server.console import affairs, casefile, differences, duplicates, intake, ledger, quarantined
 from server.console.page import STATIC, Asked, page
 from server.console.refusing import PAGE_HANDLERS
 from server.devices.failures import Failures
@@ -41,6 +41,7 @@ PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
     *duplicates.PAGES,
     *quarantined.PAGES,
     *affairs.PAGES,
+    *casefile.PAGES,
 )
 
 

@@ -9,6 +9,7 @@ travelled; what lists filter on is a column of its own.
 
 from server.storage.tables.audit import audit_entries, audit_heads
 from server.storage.tables.base import TOWNSHIP, Id, Millis, Number, Small, metadata
+from server.storage.tables.casefile import case_plans, slip_templates, slips, urgings, village_defaults
 from server.storage.tables.deadlines import (
     deadline_entries,
     deadline_events,
@@ -58,6 +59,7 @@ __all__ = [
     "attempts",
     "audit_entries",
     "audit_heads",
+    "case_plans",
     "changes",
     "conflicts",
     "credentials",
@@ -91,9 +93,13 @@ __all__ = [
     "registers",
     "retention_rules",
     "sessions",
+    "slip_templates",
+    "slips",
     "staff",
     "taken_on",
     "telephones",
     "township_keys",
     "townships",
+    "urgings",
+    "village_defaults",
 ]
