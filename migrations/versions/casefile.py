@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql
 from migrations.tables import township_table
 
 revision = "casefile"
-down_revision = "deadlines"
+down_revision = "ledger"
 
 ID = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 

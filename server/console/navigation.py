@@ -18,6 +18,10 @@ class Section(msgspec.Struct, frozen=True):
 
 SECTIONS: Final = (
     Section("/office", "console.open", "首页", "Home"),
+    Section("/office/new", "records.create", "登记", "Register"),
+    Section("/office/ledger", "records.list", "台账", "Ledger"),
+    Section("/office/unplaced", "records.create", "没有位置的", "Without a place"),
+    Section("/office/import", "matters.import", "导入旧台账", "Import"),
     Section("/office/settings/slips", "slips.set_words", "文书模板", "Words of slips"),
     Section("/office/settings/villages", "villages.set_defaults", "各村默认分工", "Defaults of villages"),
 )
