@@ -43,6 +43,9 @@ _PROGRAM_ZH, _PROGRAM = "请联系软件提供方", "tell whoever wrote the prog
 
 _ALL: Final = (
     _change("unreadable", "内容无法识别", "the change could not be decoded", _OFFICE_ZH, _OFFICE),
+    _change("sealed", "内容已封存，等待镇里的恢复密钥", "it is sealed to the recovery key, which is not here",
+            "镇里取来恢复密钥后补录：roundbook recovery take-in",
+            "the office brings the key: roundbook recovery take-in"),
     _change("unknown_kind", "服务器没有这种表单", "the server does not know this kind",
             "安装该表单后会自动补录", "it is replayed once the kind is installed"),
     _change("unknown_version", "服务器没有这个版本的表单", "the server does not know this version of the kind",

@@ -1,7 +1,7 @@
-"""Joined records: which record one was joined into; pairs that may be the same matter, and how far they are looked for.
+"""Joined records: which record one was joined into; pairs that may be the same matter.
 
 Revision ID: joins
-Revises: deadlines
+Revises: ledger
 """
 
 from alembic import op
@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from migrations.tables import township_table
 
 revision = "joins"
-down_revision = "deadlines"
+down_revision = "ledger"
 
 ID = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 
@@ -40,16 +40,9 @@ def upgrade() -> None:
         Index("ix_duplicate_pairs_one", "township_id", "one_id"),
         Index("ix_duplicate_pairs_other", "township_id", "other_id"),
     )
-    township_table(
-        "duplicate_passes",
-        Column("township_id", String(9), nullable=False),
-        Column("reached", BigInteger, nullable=False),
-        PrimaryKeyConstraint("township_id", name="pk_duplicate_passes"),
-    )
 
 
 def downgrade() -> None:
-    op.drop_table("duplicate_passes")
     op.drop_table("duplicate_pairs")
     for name, column in (("ix_records_parent", "parent_id"), ("ix_records_joined", "joined_into")):
         op.drop_index(name, "records")

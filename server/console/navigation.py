@@ -21,6 +21,10 @@ SECTIONS: Final = (
     Section("/office/differences", "conflicts.list", "内容待核对", "Values differ"),
     Section("/office/duplicates", "records.join", "疑似重复", "Possible duplicates"),
     Section("/office/quarantine", "quarantine.list", "待处理上传", "Waiting changes"),
+    Section("/office/new", "records.create", "登记", "Register"),
+    Section("/office/ledger", "records.list", "台账", "Ledger"),
+    Section("/office/unplaced", "records.create", "没有位置的", "Without a place"),
+    Section("/office/import", "matters.import", "导入旧台账", "Import"),
 )
 
 

@@ -7,8 +7,9 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.declined import Declined, invalid, not_found
-from server.duplicates.keeping import keep, subject_of
-from server.duplicates.likeness import DAYS_MAX, Reason, Subject, likeness
+from server.duplicates.keeping import PAIRS, subject_of
+from server.duplicates.likeness import DAYS_MAX, Reason, likeness, subject
+from server.following import CATCH_UP, follow
 from server.joins import service as joins
 from server.joins.service import Joined
 from server.reach import Caller
@@ -25,8 +26,6 @@ from sync_protocol.ids import is_id, place_level
 
 CANDIDATES_MAX: Final = 8
 COMPARED_MAX: Final = 300
-ROUNDS_BEFORE_A_LIST: Final = 3
-"""A list first looks at what was just written, within this bound."""
 _decode: Final = msgspec.json.Decoder(tuple[Reason, ...]).decode
 
 
@@ -73,7 +72,7 @@ async def similar(
     if place_level(village) not in {"village", "grid"} or village[:9] not in caller.townships:
         return []
     now_ms, township = services.clock(), village[:9]
-    subject = Subject(title, narrative, village, category, now_ms)
+    typed = subject(title, narrative, village, category, now_ms)
 
     async def read(connection: AsyncConnection) -> list[Candidate]:
         since_ms = now_ms - DAYS_MAX * 86_400_000
@@ -81,7 +80,7 @@ async def similar(
         reached = await records.reached(connection, township, [one.id for one, _ in recent], caller.reach)
         found: list[Candidate] = []
         for state, at_ms in recent:
-            alike = likeness(subject, subject_of(state, at_ms)) if state.id in reached else None
+            alike = likeness(typed, subject_of(state, at_ms)) if state.id in reached else None
             if alike is not None:
                 said = state.number or "", state.values.get("title") or "", state.state or ""
                 found.append(Candidate(state.id, *said, alike.score, alike.reasons))
@@ -99,7 +98,7 @@ async def listed(
     await services.registry.ensure()
     most, views = paging.bounded(limit), list[PairView]()
     for township, start in paging.from_here(tuple(sorted(caller.townships)), paging.position(after)):
-        await keep(services, township, ROUNDS_BEFORE_A_LIST)
+        await follow(services, township, PAIRS, CATCH_UP)
         work = partial(_page, services=services, caller=caller, township=township, status=status)
         found = await snapshot(services.engine, partial(work, start=start, most=most - len(views) + 1))
         room = most - len(views)

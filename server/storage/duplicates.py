@@ -9,14 +9,16 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.reach import Reach
-from server.storage import records
+from server.storage import following, records
 from server.storage.dialect import ID, among, insert_rows, many, prepared
-from server.storage.engine import is_sqlite
 from server.storage.tables import duplicate_pairs
 from server.storage.within import of_record
 from sync_protocol.ids import uuid8
 from sync_protocol.state import RecordState
 
+NAME: Final = "duplicates"
+"""Of the follower that writes pairs."""
+KIND: Final = "matter"
 OPEN: Final = "open"
 JOINED: Final = "joined"
 DIFFERENT: Final = "different"
@@ -49,42 +51,18 @@ _COLUMNS: Final = (
     "CAST(pair_id AS text) AS pair_id, CAST(one_id AS text) AS one_id, CAST(other_id AS text) AS other_id, n, "
     "score, reasons, status, found_ms, decided_ms, CAST(decided_by AS text) AS decided_by, reason"
 )
-_LOCK: Final = "SELECT reached FROM duplicate_passes WHERE township_id = :t"
-_BEGIN: Final = text(
-    "INSERT INTO duplicate_passes (township_id, reached) VALUES (:t, 0) ON CONFLICT (township_id) DO NOTHING"
-)
-_MOVE: Final = text("UPDATE duplicate_passes SET reached = :reached WHERE township_id = :t")
-_AHEAD: Final = text(
-    "SELECT tip > coalesce((SELECT reached FROM duplicate_passes WHERE township_id = :t), 0) "
-    "FROM townships WHERE township_id = :t"
-)
 _STILL: Final = (
     "AND NOT EXISTS (SELECT 1 FROM records gone WHERE gone.township_id = :t AND gone.record_id IN (one_id, other_id) "
     "AND (gone.deleted OR gone.joined_into IS NOT NULL OR gone.state = 'void')) "
 )
 _SUGGESTED: Final = (
-    "kind = 'matter' AND number IS NOT NULL AND NOT deleted AND joined_into IS NULL AND state <> 'void'"
+    f"kind = '{KIND}' AND number IS NOT NULL AND NOT deleted AND joined_into IS NULL AND state <> 'void'"
 )
 
 
-async def lock(connection: AsyncConnection, township: str) -> int:
-    """Up to which change pairs were looked for, holding the lock of whoever looks."""
-    reading = text(_LOCK if is_sqlite(connection) else f"{_LOCK} FOR UPDATE")
-    reached = await connection.scalar(reading, {"t": township})
-    if reached is None:
-        await connection.execute(_BEGIN, {"t": township})
-        reached = await connection.scalar(reading, {"t": township})
-    return int(reached or 0)
-
-
-async def move(connection: AsyncConnection, township: str, reached: int) -> None:
-    """Notes how far it is now; the caller holds the lock."""
-    await connection.execute(_MOVE, {"t": township, "reached": reached})
-
-
-async def ahead(connection: AsyncConnection, township: str) -> bool:
-    """Whether there are changes that were not looked at."""
-    return bool(await connection.scalar(_AHEAD, {"t": township}))
+async def lock(connection: AsyncConnection, township: str) -> None:
+    """Takes the lock of whoever writes pairs; whoever holds the township's row takes it after that."""
+    await following.lock(connection, township, NAME)
 
 
 async def recent(

@@ -27,7 +27,9 @@ from server.storage.tables.directory import (
     township_keys,
     townships,
 )
-from server.storage.tables.duplicates import duplicate_pairs, duplicate_passes
+from server.storage.tables.duplicates import duplicate_pairs
+from server.storage.tables.following import followers
+from server.storage.tables.ledger import ledger, ledger_references, ledger_views
 from server.storage.tables.people import attempts, credentials, links, sessions
 from server.storage.tables.privacy import erasures, holds, retention_rules
 from server.storage.tables.records import (
@@ -67,17 +69,20 @@ __all__ = [
     "devices",
     "divisions",
     "duplicate_pairs",
-    "duplicate_passes",
     "enrolment_routes",
     "enrolments",
     "erasures",
     "exits",
+    "followers",
     "former_keys",
     "gaps",
     "grids",
     "holdings",
     "holds",
     "kinds",
+    "ledger",
+    "ledger_references",
+    "ledger_views",
     "links",
     "metadata",
     "receipts",

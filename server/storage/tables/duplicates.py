@@ -24,11 +24,3 @@ duplicate_pairs = Table(  # the two ids in order; a pair that was decided is nev
     Index("ix_duplicate_pairs_one", "township_id", "one_id"),
     Index("ix_duplicate_pairs_other", "township_id", "other_id"),
 )
-
-duplicate_passes = Table(  # up to which change pairs were looked for; its row is the lock of whoever looks
-    "duplicate_passes",
-    metadata,
-    township(),
-    Column("reached", Number, nullable=False),
-    key("duplicate_passes"),
-)
