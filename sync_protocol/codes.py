@@ -99,6 +99,8 @@ _ALL: Final = (
              "使用新的编号或更新原记录", "use a new key, or update the record"),
     _request("on_hold", 409, "已依法留存，不能抹去", "a legal hold stands on this record",
              "先解除留存，再抹去", "lift the hold first: roundbook matter lift"),
+    _request("joined", 409, "已与其他事项并案", "the record is joined to another one",
+             "先处理并入的事项，或先拆分", "see to the record that it was joined to, or split it first"),
     _request("erased", 410, "内容已抹去，不可恢复", "what this is about was erased for good",
              "不再保存任何内容", "nothing is taken in for it any more; let go of your own copy"),
     _request("cursor_expired", 410, "同步位置过旧", "the cursor is older than what the server keeps",

@@ -24,6 +24,8 @@ DELETED: Final = "deleted"
 STATE: Final = "state"
 PLACE: Final = "place"
 NUMBER: Final = "number"
+INTO: Final = "into"
+"""The record that this one was joined into."""
 
 
 class Effect(msgspec.Struct, frozen=True, array_like=True):

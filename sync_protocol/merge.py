@@ -28,7 +28,7 @@ import msgspec
 
 from sync_protocol.case import Case, equal
 from sync_protocol.changes import Add, Change, Drop, Increment, Op, Put, Remove
-from sync_protocol.history import ABSENT, DELETED, EXISTENCE, KEPT, PLACE, STATE, Absent, History
+from sync_protocol.history import ABSENT, DELETED, EXISTENCE, INTO, KEPT, PLACE, STATE, Absent, History
 from sync_protocol.kinds import Field, Kind
 from sync_protocol.kinds.declaration import TEXT_CHARS_DEFAULT
 from sync_protocol.outcome import Arrival, Merged, Side
@@ -65,6 +65,8 @@ def merge(
         return case.out
     if change.act is not None:
         _act(case, kind, change.act.from_, change.act.to)
+        if change.into is not None and case.marks.writer(STATE).change == change.id:
+            _join(case, change.into or None)
     if change.place is not None and change.place != state.place:
         _move(case, change.place)
     return case.out
@@ -242,6 +244,12 @@ def _act(case: Case, kind: Kind, from_: str, to: str) -> None:
     enter(case.state, kind.workflow, to, case.writer.n)
     case.marks.fields[STATE] = case.position
     case.effect(STATE, standing, to)
+
+
+def _join(case: Case, into: str | None) -> None:
+    """The record is joined into another, or split from it; the step of the workflow beside it was taken."""
+    case.effect(INTO, case.state.joined_into, into)
+    case.state.joined_into = into
 
 
 def _move(case: Case, place: str) -> None:

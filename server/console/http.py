@@ -11,7 +11,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from server.access import Signed, calling, signed
-from server.console import intake, ledger
+from server.console import affairs, casefile, differences, duplicates, intake, ledger, quarantined
 from server.console.page import STATIC, Asked, page
 from server.console.refusing import PAGE_HANDLERS
 from server.devices.failures import Failures
@@ -33,7 +33,16 @@ async def people_alone(connection: ASGIConnection, _: BaseRouteHandler) -> None:
         raise Problem("forbidden", "pages are for people who sign in")
 
 
-PAGES: Final[tuple[ControllerRouterHandler, ...]] = (home, *ledger.HANDLERS, *intake.HANDLERS)
+PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
+    home,
+    *ledger.HANDLERS,
+    *intake.HANDLERS,
+    *differences.PAGES,
+    *duplicates.PAGES,
+    *quarantined.PAGES,
+    *affairs.PAGES,
+    *casefile.PAGES,
+)
 
 
 def route_handlers(counting: Failures) -> list[Router]:

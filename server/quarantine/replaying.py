@@ -102,6 +102,7 @@ def _corrected(change: Change, row: Stored, correction: Correction) -> Change:
         id=row.change_id,  # another than the payload's where a device used one id twice
         n=1,
         decides=None,
+        into=None,
         place=correction.place or change.place,
         fields=msgspec.Raw(_encode(kept)) if correction.fields else change.fields,
     )

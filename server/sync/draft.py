@@ -53,6 +53,8 @@ class Draft:
     """The state of the workflow after it."""
     number: str | None = None
     """The registration number that this change brought."""
+    carries: "Draft | None" = None
+    """The change to a joined record that this one brings to the surviving record; nobody sent it."""
     formerly: str | None = None
     """The number that the record proves to have had in a lost timeline, and that another one has now."""
     _verdict: Verdict | None = None

@@ -13,6 +13,7 @@ from sync_protocol.changes import Act, Add, Change, Drop, Increment, Op, Put, Re
 from sync_protocol.codec import Unreadable
 from sync_protocol.erasing import ERASED
 from sync_protocol.ids import is_id, township_of
+from sync_protocol.joining import ends_a_join, joins_as_a_whole
 from sync_protocol.kinds import InvalidField, Shape, Title
 from sync_protocol.kinds.declaration import OFFICE_ROLES
 from sync_protocol.limits import Limits
@@ -165,6 +166,10 @@ def _edit(
         return Refusal("too_large", None, f"at most {limits.record_bytes_max} bytes a record")
     ops = tuple(_checked(op, shape, state) for op in change.ops)
     given = {*state.values, *fields, *(op.field for op in ops)}
+    if _breaks_a_join(change, author, state, shape):
+        return Refusal(
+            "not_permitted", "state", "a record is joined, and split again, together with the other one"
+        )
     step = _step(change, change.act, author, shape, given) if change.act is not None else None
     return step or Accepted(shape, fields=fields, ops=ops)
 
@@ -177,9 +182,17 @@ def _rights(change: Change, author: Author, state: RecordState) -> Refusal | Non
         return Refusal("invalid_field", "kind", f"the record is of kind {state.kind}")
     if (change.place is not None or change.decides is not None) and author.grids is not None:
         return Refusal("not_permitted", "place", "only the office moves records and decides")
+    if change.into is not None and author.grids is not None:
+        return Refusal("not_permitted", "into", "only the office joins records")
     if change.place is not None and township_of(change.place) != author.township:
         return Refusal("unknown_place", "place", "a record's township never changes")
     return None
+
+
+def _breaks_a_join(change: Change, author: Author, state: RecordState, shape: Shape) -> bool:
+    """Whether a step leads into a join, or out of one, by itself. What the field does meanwhile is merged as ever."""
+    by_itself = author.role in OFFICE_ROLES and ends_a_join(change, state, shape.kind)
+    return by_itself or not joins_as_a_whole(change)
 
 
 def _will_be_numbered(state: RecordState, shape: Shape) -> bool:
