@@ -108,7 +108,7 @@ def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
         for feature in (records, conflicts, quarantine, feed, figures, rescue, privacy, deadlines)
     ]
     asked = Failures(settings.contact_asks, contact.TOTAL)
-    office += [sessions.route_handlers(guesses), contact.route_handlers(asked), console.route_handlers()]
+    office += [sessions.route_handlers(guesses), contact.route_handlers(asked), console.route_handlers(asked)]
     return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
 
 

@@ -11,8 +11,10 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from server.access import Signed, calling, signed
+from server.console import intake, ledger
 from server.console.page import STATIC, Asked, page
 from server.console.refusing import PAGE_HANDLERS
+from server.devices.failures import Failures
 from server.problems import Problem
 from server.security import SESSION
 
@@ -31,11 +33,11 @@ async def people_alone(connection: ASGIConnection, _: BaseRouteHandler) -> None:
         raise Problem("forbidden", "pages are for people who sign in")
 
 
-PAGES: Final[tuple[ControllerRouterHandler, ...]] = (home,)
+PAGES: Final[tuple[ControllerRouterHandler, ...]] = (home, *ledger.HANDLERS, *intake.HANDLERS)
 
 
-def route_handlers() -> list[Router]:
-    """The pages, and the files that they load."""
+def route_handlers(counting: Failures) -> list[Router]:
+    """The pages, and the files that they load; `counting` counts how often each person has asked for contact."""
     pages = Router(
         "/office",
         route_handlers=PAGES,
@@ -45,6 +47,7 @@ def route_handlers() -> list[Router]:
         dependencies={
             "caller": Provide(calling, sync_to_thread=False),
             "person": Provide(signed, sync_to_thread=False),
+            "counting": Provide(lambda: counting, sync_to_thread=False),
         },
         exception_handlers=PAGE_HANDLERS,
     )

@@ -16,7 +16,13 @@ class Section(msgspec.Struct, frozen=True):
     en: str
 
 
-SECTIONS: Final = (Section("/office", "console.open", "首页", "Home"),)
+SECTIONS: Final = (
+    Section("/office", "console.open", "首页", "Home"),
+    Section("/office/new", "records.create", "登记", "Register"),
+    Section("/office/ledger", "records.list", "台账", "Ledger"),
+    Section("/office/unplaced", "records.create", "没有位置的", "Without a place"),
+    Section("/office/import", "matters.import", "导入旧台账", "Import"),
+)
 
 
 def sections(role: str) -> list[Section]:

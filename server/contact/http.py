@@ -1,9 +1,10 @@
 """/v1/records/{id}/contact and /v1/contact-lookup: thin handlers. What they do is in service.py."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from litestar import Router, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from server.access import Calling, Given, guarded, problems
@@ -15,6 +16,8 @@ from server.security import SESSION
 
 TOTAL: Final = 10_000
 """Asked for by everybody together, in a minute and process."""
+Counting: TypeAlias = NamedDependency[Failures]
+"""The parameter by which a page gets what counts how often each person has asked, here and there together."""
 _TAGS: Final = ["contact"]
 
 
@@ -33,7 +36,7 @@ def route_handlers(asked: Failures) -> list[Router]:
         services: Given, caller: Calling, record: FromPath[str], data: JSONBody[Reason]
     ) -> ContactView:
         """Contact in full, for the reason that is stated and recorded; to be hidden again at `until_ms`."""
-        _count(asked, caller.id, services.clock)
+        count_asking(asked, caller.id, services.clock)
         return await service.show(services, caller, record, data)
 
     @post(
@@ -46,13 +49,14 @@ def route_handlers(asked: Failures) -> list[Router]:
     )
     async def look_up_contact(services: Given, caller: Calling, data: JSONBody[Asked]) -> Numbers:
         """The registration numbers of the matters in which exactly this telephone number stands. Recorded."""
-        _count(asked, caller.id, services.clock)
+        count_asking(asked, caller.id, services.clock)
         return await service.look_up(services, caller, data)
 
     return [guarded([show_contact, look_up_contact], SESSION)]
 
 
-def _count(asked: Failures, who: str, clock: Callable[[], int]) -> None:
+def count_asking(asked: Failures, who: str, clock: Callable[[], int]) -> None:
+    """Counts that somebody asks for contact; sends away whoever has asked too often in the last minute."""
     if asked.too_many(who, clock()):
         raise Problem("too_many_requests", "contact was asked for too often in a minute; wait a minute")
     asked.add(who, clock())

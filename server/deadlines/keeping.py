@@ -18,15 +18,12 @@ from server.deadlines.force import Force, in_force
 from server.deadlines.reckoning import reckon
 from server.deadlines.telling import TOLD_AT_ONCE, tell
 from server.services import Services
-from server.storage import deadline_history, deadline_passes
+from server.storage import deadline_passes, following
 from server.storage.deadline_passes import Ahead, Pass
 from server.storage.engine import snapshot
 
 GRACE_MS: Final = 60_000
 """What is to be told waits so long: a change that was received before it may still be on its way into the database."""
-CHANGES_AT_ONCE: Final = 300
-RECORDS_AT_ONCE: Final = 100
-"""Bounds of one transaction, which on SQLite holds up every writer: some 0.1 s."""
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -83,30 +80,15 @@ async def _advance(connection: AsyncConnection, services: Services, township: st
         return Done()
     if standing.age != force.age:
         standing = Pass(standing.reached, *force.age, now_ms, "", standing.told)
-    changed = await deadline_history.changed(connection, township, standing.reached, CHANGES_AT_ONCE)
-    if changed:
-        standing = msgspec.structs.replace(standing, reached=changed[-1][0])
-    renewed, standing = await _to_renew(connection, services, township, standing)
-    ids = sorted({*renewed, *(record for _, record in changed if record is not None)})
-    await reckon(connection, services.registry, township, force, ids, standing.since_ms)
-    more, told = len(changed) == CHANGES_AT_ONCE or standing.renewed is not None, 0
+    kinds = [kind.name for kind in services.registry.current()]
+    found = await following.batch(connection, township, standing.reached, standing.renewed, kinds)
+    standing = msgspec.structs.replace(standing, reached=found.reached, renewed=found.renewed)
+    await reckon(connection, services.registry, township, force, found.ids, standing.since_ms)
+    more, told = found.more, 0
     if not more:
         # Only now is every deadline what it should be.
         events = await tell(connection, township, force, standing.told, now_ms, now_ms - GRACE_MS)
         told, more = len(events), len(events) >= TOLD_AT_ONCE
         standing = msgspec.structs.replace(standing, told=events[-1].n if events else standing.told)
     await deadline_passes.move(connection, township, standing)
-    return Done(len(ids), told, more)
-
-
-async def _to_renew(
-    connection: AsyncConnection, services: Services, township: str, standing: Pass
-) -> tuple[list[str], Pass]:
-    """The next records that rules which have come into force are still to be applied to, and where that leads."""
-    if standing.renewed is None:
-        return [], standing
-    kinds = [kind.name for kind in services.registry.current()]
-    after = standing.renewed
-    ids = await deadline_history.records_after(connection, township, after, kinds, RECORDS_AT_ONCE)
-    last = ids[-1] if len(ids) == RECORDS_AT_ONCE else None
-    return ids, msgspec.structs.replace(standing, renewed=last)
+    return Done(len(found.ids), told, more)

@@ -12,7 +12,7 @@ from server.reckoning import clocks
 from server.reckoning.clocks import Deadline, Extension
 from server.reckoning.rules import Span
 from server.reckoning.steps import Sort, Steps, steps
-from server.storage import deadline_entries, deadline_history, deadlines
+from server.storage import deadline_entries, deadline_history, deadlines, ledger
 from server.storage.deadline_entries import Entry
 from server.storage.deadline_history import Past
 from server.storage.deadlines import Event, Row
@@ -55,6 +55,7 @@ async def reckon(
     await deadlines.put(
         connection, township, [row for made in rows.values() for row in made if row not in kept]
     )
+    await ledger.note_due(connection, township, ids)
 
 
 def extension(entry: Entry) -> Extension | None:

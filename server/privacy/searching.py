@@ -5,7 +5,6 @@ narrative, within the caller's reach. What is found is a number and a few words 
 of digits that could be somebody's hidden.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Final
@@ -17,6 +16,7 @@ from server.audit.acts import Act, Value
 from server.audit.log import append
 from server.declined import invalid
 from server.privacy.matters import checked_reason
+from server.privacy.numbers import LONG_NUMBER, hidden
 from server.reach import Caller
 from server.records.paging import NUMBER_MAX
 from server.records.writing import actor_of
@@ -32,7 +32,6 @@ FOUND_MAX: Final = 50
 _AROUND: Final = 20
 _ROUNDS_MAX: Final = 10
 """Bounds what one search reads, where the words stand in fields that are no narrative."""
-_LONG_NUMBER: Final = re.compile(r"\d(?:[\s-]?\d){4,}[Xx]?")
 _NARRATIVE: Final = "narrative"
 
 
@@ -113,7 +112,7 @@ def _checked(text: str) -> str:
     low, high = TEXT_CHARS
     if not low <= len(plain) <= high or not plain.isprintable():
         raise invalid("text", f"what is looked for has {low} to {high} characters on one line")
-    if _LONG_NUMBER.search(plain):
+    if LONG_NUMBER.search(plain):
         raise invalid("text", "long numbers are not looked for: a matter is looked up by contact by itself")
     return plain
 
@@ -150,6 +149,6 @@ def _in_entries(field: Field, entries: dict[str, dict[str, object]]) -> Iterator
 
 def _excerpt(value: str, at: int, length: int) -> str:
     """Masked before it is cut, so that no end of a long number is left over."""
-    hidden = _LONG_NUMBER.sub(lambda match: "*" * len(match[0]), value)
+    shown = hidden(value)
     start, end = max(0, at - _AROUND), at + length + _AROUND
-    return f"{'…' if start else ''}{hidden[start:end]}{'…' if end < len(value) else ''}"
+    return f"{'…' if start else ''}{shown[start:end]}{'…' if end < len(value) else ''}"

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Column, Table, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.storage import ledger
 from server.storage.tables import assignments, taken_on
 
 
@@ -45,4 +46,6 @@ async def give(
     ]
     if new:
         await connection.execute(insert(table).values(new))
+    if gone or new:
+        await ledger.note_given(connection, township, record)
     return known

@@ -1,4 +1,4 @@
-"""What deadlines are reckoned from: which records have changed, and what happened to them.
+"""What deadlines are reckoned from, and dates of the ledger: what happened to records.
 
 Nothing of a person is needed here, so what is sealed in a stored text, between two fences, is read as null.
 """
@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage.dialect import ID, TEXT, among, many
+from server.storage.dialect import ID, among, many
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -26,32 +26,6 @@ class Past(msgspec.Struct, frozen=True):
 
 _SEALED: Final = re.compile(rb"\x1e[^\x1e]*\x1e")
 """A record separator (RS) is in no JSON text, so it fences what is sealed."""
-_CHANGED: Final = text(
-    "SELECT n, CAST(record_id AS text) AS record FROM changes WHERE township_id = :t AND n > :above "
-    "ORDER BY n LIMIT :most"
-)
-
-
-async def changed(
-    connection: AsyncConnection, township: str, above: int, most: int
-) -> list[tuple[int, str | None]]:
-    """The next changes above a number: each with the record that it is about, if any."""
-    rows = await connection.execute(_CHANGED, {"t": township, "above": above, "most": most})
-    return [(row.n, row.record) for row in rows]
-
-
-async def records_after(
-    connection: AsyncConnection, township: str, after: str, kinds: Sequence[str], most: int
-) -> list[str]:
-    """Records of these kinds with ids above `after` ("" for the first), in the order of their ids."""
-    further = "AND record_id > :after " if after else ""
-    statement = (
-        "SELECT CAST(record_id AS text) AS id FROM records WHERE township_id = :t "
-        f"{further}AND {among(connection, 'kind', 'kinds', TEXT)} ORDER BY record_id LIMIT :most"
-    )
-    parameters = {"t": township, "kinds": many(connection, kinds), "most": most}
-    rows = await connection.execute(text(statement), {**parameters, **({"after": after} if after else {})})
-    return [row.id for row in rows]
 
 
 async def pasts(connection: AsyncConnection, township: str, records: Sequence[str]) -> list[Past]:

@@ -18,6 +18,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    Float,
     Integer,
     LargeBinary,
     Table,
@@ -168,4 +169,6 @@ def _type_of(table: Table, column: str) -> str:
         return "integer"
     if isinstance(kind, Boolean):
         return "boolean"
+    if isinstance(kind, Float):
+        return "double precision"
     return "bytea" if isinstance(kind, LargeBinary) else TEXT

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from server.storage import deadline_entries, telephones
+from server.storage import deadline_entries, ledger, telephones
 from server.storage.dialect import ID, among, many
 from server.storage.engine import BUSY_S
 from server.vault.keeping import keys_of
@@ -121,7 +121,8 @@ async def blank_receipts(connection: AsyncConnection, township: str, changes: Se
 
 
 async def forget_words(connection: AsyncConnection, township: str, records: Sequence[str]) -> None:
-    """Forgets units, telephone numbers by which the records are found, and words about holds and deadlines."""
+    """Forgets rows of the ledger, units, telephone numbers by which the records are found, words about them."""
+    await ledger.erase(connection, township, records)
     await telephones.forget(connection, township, records)
     parameters = {"t": township, "ids": many(connection, records)}
     mine = f"WHERE township_id = :t AND {among(connection, 'record_id', 'ids', ID)}"

@@ -8,10 +8,11 @@ _VILLAGE_DIGITS: Final = 12
 _NOTHING: Final = "1 = 0"
 
 
-def within(reach: Reach, row: str = "records") -> tuple[str, dict[str, Any]]:
+def within(reach: Reach, row: str = "records", *, village: str | None = None) -> tuple[str, dict[str, Any]]:
     """The condition that a row of records lies within a reach, and its parameters; :t is the township.
 
-    `row` is the name that the statement gives to the table.
+    `row` is the name that the statement gives to the table, or to one that has the columns of it which are asked
+    for here; `village` names a column with the village of its place, where the table has one.
     """
     conditions: list[str] = []
     parameters: dict[str, Any] = {}
@@ -19,19 +20,19 @@ def within(reach: Reach, row: str = "records") -> tuple[str, dict[str, Any]]:
         conditions.append(f"({row}.restricted IS NULL OR NOT {row}.restricted)")
     if reach.places is not None:
         named = {f"reach_{at}": place for at, place in enumerate(reach.places)}
-        either = " OR ".join(_lies(row, name, place) for name, place in named.items())
+        either = " OR ".join(_lies(row, name, place, village) for name, place in named.items())
         conditions.append(f"({either})" if either else _NOTHING)
         parameters |= named
     if reach.unit is not None:
         conditions.append(
-            f"EXISTS (SELECT 1 FROM assignments WHERE assignments.township_id = :t "
-            f"AND assignments.unit = :reach_unit AND assignments.record_id = {row}.record_id)"
+            f"{row}.record_id IN (SELECT record_id FROM assignments WHERE township_id = :t "
+            "AND unit = :reach_unit)"
         )
         parameters["reach_unit"] = reach.unit
     if reach.leader is not None:
         conditions.append(
-            f"EXISTS (SELECT 1 FROM taken_on WHERE taken_on.township_id = :t "
-            f"AND taken_on.staff_id = :reach_leader AND taken_on.record_id = {row}.record_id)"
+            f"{row}.record_id IN (SELECT record_id FROM taken_on WHERE township_id = :t "
+            "AND staff_id = :reach_leader)"
         )
         parameters["reach_leader"] = reach.leader
     if reach.state is not None:
@@ -50,7 +51,8 @@ def of_record(reach: Reach, record_id: str) -> tuple[str, dict[str, Any]]:
     return exists, parameters
 
 
-def _lies(row: str, name: str, place: str) -> str:
+def _lies(row: str, name: str, place: str, village: str | None) -> str:
     if len(place) == _VILLAGE_DIGITS:
-        return f"substr({row}.place, 1, {_VILLAGE_DIGITS}) = :{name}"
+        column = f"{row}.{village}" if village else f"substr({row}.place, 1, {_VILLAGE_DIGITS})"
+        return f"{column} = :{name}"
     return f"{row}.place = :{name}"

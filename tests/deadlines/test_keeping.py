@@ -15,7 +15,7 @@ from server.kinds.registry import Registry
 from server.reach import Reach
 from server.reckoning.rules import Length, RuleSet
 from server.services import Services
-from server.storage import deadline_entries, deadline_passes, deadlines, townships
+from server.storage import deadline_entries, deadline_passes, deadlines, following, townships
 from server.storage.deadline_entries import Entry
 from server.storage.deadlines import Event
 from server.storage.engine import open_engine, snapshot, transact
@@ -165,7 +165,7 @@ async def test_a_restored_server_tells_again_what_was_lost_under_higher_numbers(
 async def test_a_rule_that_changes_is_applied_to_everything_in_small_steps(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "RECORDS_AT_ONCE", 2)
+    monkeypatch.setattr(following, "RECORDS_AT_ONCE", 2)
     async with desk_of(database_url) as desk:
         desk.move_to(START)
         await desk.keep()

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Connection,
+    Float,
     Integer,
     LargeBinary,
     MetaData,
@@ -104,6 +105,7 @@ def _sample(name: str, kind: TypeEngine[Any]) -> Any:
         Boolean: True,
         BigInteger: 1 << 40,
         Integer: 7,
+        Float: 1.5,
         LargeBinary: b"{}",
         String: name[: getattr(kind, "length", None) or 1],
     }

@@ -281,6 +281,8 @@ async def test_what_is_not_about_one_record(world: World, role: str) -> None:
         "session.read": ("GET", "/v1/session", None),
         "password.change": ("POST", "/v1/session/password", {"old": "x", "new": "y"}),
         "console.open": ("GET", "/office", None),
+        "ledger.export": ("GET", "/office/ledger/export?form=csv", None),
+        "matters.import": ("GET", "/office/import", None),
         "session.end": ("DELETE", "/v1/session", None),
     }
     table = rights().actions

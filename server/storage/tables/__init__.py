@@ -27,6 +27,8 @@ from server.storage.tables.directory import (
     township_keys,
     townships,
 )
+from server.storage.tables.following import followers
+from server.storage.tables.ledger import ledger, ledger_references, ledger_views
 from server.storage.tables.people import attempts, credentials, links, sessions
 from server.storage.tables.privacy import erasures, holds, retention_rules
 from server.storage.tables.records import (
@@ -69,12 +71,16 @@ __all__ = [
     "enrolments",
     "erasures",
     "exits",
+    "followers",
     "former_keys",
     "gaps",
     "grids",
     "holdings",
     "holds",
     "kinds",
+    "ledger",
+    "ledger_references",
+    "ledger_views",
     "links",
     "metadata",
     "receipts",
