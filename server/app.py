@@ -122,6 +122,7 @@ def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Serv
         secrets.token_bytes,
         settings.limits,
         sign_in=settings.sign_in,
+        code_minutes=settings.code_minutes,
         lease_days=settings.lease_days,
         erasures=Path(settings.erasures) if settings.erasures else None,
         contact_minutes=settings.contact_minutes,

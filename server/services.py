@@ -41,6 +41,8 @@ class Services(msgspec.Struct, frozen=True):
     """So many random bytes, fit for keys."""
     limits: Limits
     sign_in: SignInLimits = SignInLimits()
+    code_minutes: int = 10
+    """How long a one-time code for a device is valid."""
     lease_days: int = 0
     """How long a device's store stays open without a contact; 0: for ever."""
     erasures: Path | None = None

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from litestar import Response, Router, get
+from litestar import Router
 from litestar.connection import ASGIConnection
 from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
@@ -10,9 +10,9 @@ from litestar.handlers import BaseRouteHandler
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
-from server.access import Signed, calling, signed
-from server.console import intake, ledger
-from server.console.page import STATIC, Asked, page
+from server.access import calling, signed
+from server.console import devices, inbox, intake, ledger, people, places
+from server.console.page import STATIC
 from server.console.refusing import PAGE_HANDLERS
 from server.devices.failures import Failures
 from server.problems import Problem
@@ -21,19 +21,20 @@ from server.security import SESSION
 _YEAR_S: Final = 31_536_000
 
 
-@get("/", opt={"action": "console.open"})
-async def home(request: Asked, person: Signed) -> Response[str]:
-    """What somebody sees who has signed in."""
-    return page(request, person, "home.html")
-
-
 async def people_alone(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
     """Pages are for people: an application that may do the same has the interface for programs."""
     if "person" not in connection.state:
         raise Problem("forbidden", "pages are for people who sign in")
 
 
-PAGES: Final[tuple[ControllerRouterHandler, ...]] = (home, *ledger.HANDLERS, *intake.HANDLERS)
+PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
+    *inbox.HANDLERS,
+    *ledger.HANDLERS,
+    *intake.HANDLERS,
+    *people.HANDLERS,
+    *devices.HANDLERS,
+    *places.HANDLERS,
+)
 
 
 def route_handlers(counting: Failures) -> list[Router]:

@@ -17,11 +17,16 @@ class Section(msgspec.Struct, frozen=True):
 
 
 SECTIONS: Final = (
-    Section("/office", "console.open", "首页", "Home"),
+    Section("/office", "inbox.open", "待办", "Inbox"),
+    Section("/office/mine", "mine.open", "我的", "Mine"),
     Section("/office/new", "records.create", "登记", "Register"),
     Section("/office/ledger", "records.list", "台账", "Ledger"),
     Section("/office/unplaced", "records.create", "没有位置的", "Without a place"),
     Section("/office/import", "matters.import", "导入旧台账", "Import"),
+    Section("/office/rounds", "rounds.list", "日报告", "Daily reports"),
+    Section("/office/places", "places.list", "村和网格", "Villages and grids"),
+    Section("/office/people", "people.list", "人员", "People"),
+    Section("/office/devices", "devices.list", "设备", "Devices"),
 )
 
 

@@ -45,6 +45,7 @@ from server.storage.tables.records import (
     telephones,
 )
 from server.storage.tables.reference import divisions, enrolment_routes, kinds
+from server.storage.tables.rounds import screenings
 
 __all__ = [
     "TOWNSHIP",
@@ -88,6 +89,7 @@ __all__ = [
     "recovery_keys",
     "registers",
     "retention_rules",
+    "screenings",
     "sessions",
     "staff",
     "taken_on",

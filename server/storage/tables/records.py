@@ -36,6 +36,13 @@ records = Table(
     Column("restricted", Boolean),  # for named people only; none from before it was kept is looked up once
     Column("erased", Boolean),  # a tombstone whose values are gone for good; none is not erased
     key("records", "record_id"),
+    Index(
+        "ix_records_reports",
+        "township_id",
+        "received_ms",
+        postgresql_where=text("kind = 'round_report'"),
+        sqlite_where=text("kind = 'round_report'"),
+    ),
     Index("ix_records_place", "township_id", "place", "version"),
     Index(
         "uq_records_number",
