@@ -9,8 +9,10 @@ from server.deadlines.keeping import keep
 from server.inbox import service
 from server.inbox.queues import QUEUES, queues_of
 from server.inbox.service import MOST
+from server.records.editing import EntriesEdit
 from server.rights import PEOPLE, Person, rights
 from server.sessions.limits import SignInLimits
+from sync_protocol.changes import Act
 from tests.ledger.desk import Desk, desk_of
 from tests.server.office_server import TOWN, VILLAGE
 from tests.server.people import Somebody, signed_in
@@ -50,7 +52,7 @@ async def waits(desk: Desk, who: Somebody) -> dict[str, list[str]]:
 
 
 async def pulse(who: Somebody, **asked: str) -> Any:
-    return await who.browser.get("/office/pulse", params=asked)
+    return await who.browser.get("/office/pulse", params=asked, headers={"hx-request": "true"})
 
 
 def test_every_queue_belongs_to_a_role_that_may_see_it() -> None:
@@ -96,7 +98,7 @@ async def test_dates_feedback_and_extensions_wait(desk: Desk) -> None:
     assert "extensions" not in await waits(desk, leader)
     await clerk.sign_in()
     wish = {"rule": "statutory_resolve", "amount": 10, "reason": "等鉴定"}
-    asked = await clerk.browser.post(f"/v1/records/{late}/deadlines/extensions", json=wish)
+    asked = await clerk.browser.post(f"/v1/records/{late}/extensions", json=wish)
     assert asked.status_code in {200, 201}, asked.text
     assert (await waits(desk, leader))["extensions"] == ["要反馈的"]
     assert "extensions" not in await waits(desk, clerk), "the rule names the leader"
@@ -115,7 +117,7 @@ async def test_leaders_units_villages_and_counties_have_their_own(desk: Desk) ->
     await clerk.browser.put(f"/v1/records/{here}/leaders", json={"leaders": [leader.row.staff_id]})
     assert (await waits(desk, handler)) == {"assigned": ["村里的"]}
     assert (await waits(desk, leader)) == {"opinion": ["村里的"], "taken_on": ["村里的"]}
-    await desk.edit(here, entries={"opinions": {"append": [{"text": "同意", "type": "leader"}]}})
+    await desk.edit(here, entries={"opinions": EntriesEdit(append=[{"text": "同意", "type": "leader"}])})
     assert "opinion" not in await waits(desk, leader)
     await desk.act(elsewhere, "accept", "pass_up")
     assert (await waits(desk, county)) == {"passed_up": ["别处的"]}
@@ -126,7 +128,8 @@ async def test_restricted_matters_and_differences_of_them_wait_for_named_people_
     clerk = await signed_in(desk.server, "clerk", "赵敏")
     named = await signed_in(desk.server, "clerk", "专人", sees_restricted=True)
     device = await desk.server.device("李四")
-    made = device.create(fields={"title": "开放的", "nature": "dispute", "people_involved": 3})
+    fields = {"title": "开放的", "nature": "dispute", "people_involved": 3}
+    made = device.create(fields=fields, act=Act("report", "draft", "reported"))
     await device.push(made)
     seen = (await desk.server.state(made.record)).version
     await desk.edit(made.record, fields={"people_involved": 4})

@@ -15,7 +15,8 @@ async function beat() {
   }
   let answer;
   try {
-    answer = await fetch(`/office/pulse?${asked}`);
+    // As htmx asks: a session that is over is answered with 401, not with the way to the sign-in page.
+    answer = await fetch(`/office/pulse?${asked}`, { headers: { "hx-request": "true" } });
   } catch {
     return; // out of reach: the next beat asks again
   }
