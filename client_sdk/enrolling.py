@@ -60,7 +60,7 @@ def finish(store: Store, at: Address, response: Response, clock: Callable[[], in
         meta.put_identity(tx, Identity(at.url, server, profile.device, profile.township, at.authority))
         meta.put_profile(tx, profile)
         meta.put_contact(tx, Contact(answer.now, clock()))
-        locks.met(tx)
+        locks.met(tx, store.running())
     store.keep_recoverable()
 
 

@@ -19,6 +19,7 @@ from client_sdk.invited import place_and_code
 from client_sdk.problem import Answer, Problem, Told, told
 from client_sdk.reading import Reading
 from client_sdk.record import Record
+from client_sdk.running import this_machine
 from client_sdk.saving import Saving
 from client_sdk.store import keys, meta
 from client_sdk.store.store import Store, open_store
@@ -26,6 +27,7 @@ from client_sdk.syncing import OnProgress, Steps
 from client_sdk.transport import HttpTransport, LinkBroken, Response, Transport
 from client_sdk.trust import Address, pinned, read_authority, township_time_ms, vouched
 from sync_protocol.ids import RANDOM_BYTES, uuid7
+from sync_protocol.lease import Running
 from sync_protocol.session import Policy, SyncSession
 from sync_protocol.session_report import SyncReport
 
@@ -71,19 +73,24 @@ class FieldClient(Edits, Views):
         random: Random = secrets.token_bytes,
         transport: Transport | None = None,
         sleep: Callable[[float], object] = time.sleep,
+        running: Callable[[], Running | None] | None = None,
         to_sync: bool = False,
     ) -> Self:
         """Opens the device's store, or creates it. `transport` replaces HTTP, `clock` and `random` the system's.
 
+        `running` tells how long the machine has been running; this one's own time, unless a clock is handed in.
+
         Raises WrongPassphrase, StoreDamaged, StoreFull, Incompatible; StoreLocked when its lease has ended, Revoked
         when its device was revoked. With `to_sync` it opens all the same where its passphrase still fits, and shows
-        nothing before a sync has opened it again.
+        nothing before a sync has opened it again. Where its lease has ended it takes new records meanwhile: `create`,
+        and edits of what was created since this opening.
         """
 
         def new_epoch() -> str:
             return uuid7(clock(), random(RANDOM_BYTES))
 
-        store = open_store(Path(path), passphrase, new_epoch, random, clock)
+        running = running or (this_machine if clock is system_clock else lambda: None)
+        store = open_store(Path(path), passphrase, new_epoch, random, clock, running)
         if not to_sync:
             store.require_open()
         return cls(store, clock=clock, random=random, transport=transport, sleep=sleep)
@@ -191,7 +198,7 @@ class FieldClient(Edits, Views):
 
         Raises WrongPassphrase (that of the other store is meant) or StoreDamaged.
         """
-        return rescue.take_in(self._store, rescue.read_rescue(Path(path), passphrase))
+        return rescue.take_in(self._store, rescue.read_rescue(Path(path), passphrase), self._clock())
 
     def write_request(self, path: str | Path) -> int:
         """Writes a sync request to a file, for a server that this device cannot reach; how many changes it carries.

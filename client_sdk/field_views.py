@@ -91,7 +91,7 @@ class Views:
 
     def kinds(self) -> Sequence[Kind]:
         """The kinds of record that this device knows."""
-        with self._store.read() as tx:
+        with self._store.forms() as tx:
             _profile(tx)
             return list(self._store.kinds(tx).values())
 
@@ -111,7 +111,7 @@ class Views:
 
     def grids(self) -> Sequence[Grid]:
         """The grids of this device."""
-        with self._store.read() as tx:
+        with self._store.forms() as tx:
             return _profile(tx).grids
 
     def me(self) -> Me:

@@ -28,6 +28,8 @@ class OfficeRecord(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool
     fields: dict[str, Any]
     masked: bool
+    joined_into: str | None = None
+    """The record that it was joined into; what is said of it is said there."""
 
     @property
     def grid(self) -> str | None:
@@ -176,7 +178,7 @@ class OfficeChange(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     change: str
     action: str
-    """created, edited, acted, moved, deleted, decided, replayed, conflict."""
+    """created, edited, acted, moved, deleted, decided, replayed, conflict, erased, joined, split, brought."""
     transition: str | None
     result: str
     who: Who
@@ -186,6 +188,8 @@ class OfficeChange(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     effects: list[Effect]
     record: OfficeRecord
+    into: str | None = None
+    """The record that this one was joined into; "" of a split."""
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,8 +20,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from client_sdk.compression import Undecodable, unpacked
 from client_sdk.store import keyfile, news, queue, sidecar
 from client_sdk.store.store import Store
+from sync_protocol import kept
 from sync_protocol.changes import Change, decode
 from sync_protocol.errors import StoreDamaged, StoreFull
+from sync_protocol.kept import Kept
 from sync_protocol.registration import Claim
 
 _PURPOSE: Final = b"roundbook rescue 2"
@@ -59,7 +61,7 @@ def write_rescue(store: Store, path: Path, random: Callable[[int], bytes], *, an
     return len(payloads)
 
 
-def read_rescue(path: Path, passphrase: str) -> list[tuple[Change, Claim | None]]:
+def read_rescue(path: Path, passphrase: str) -> list[tuple[Change | Kept, Claim | None]]:
     """The changes of a rescue file, with their numbers. Raises WrongPassphrase, or StoreDamaged for what is none."""
     try:
         content = sidecar.read(path) or {}
@@ -70,23 +72,27 @@ def read_rescue(path: Path, passphrase: str) -> list[tuple[Change, Claim | None]
     try:
         packed = AESGCM(_key(key)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE)
         payloads = msgspec.json.decode(unpacked(packed, "zstd", _BYTES_MAX), type=list[Rescued])
-        return [(decode(one.change), one.claim) for one in payloads]
+        return [(kept.read(one.change) or decode(one.change), one.claim) for one in payloads]
     except (InvalidTag, Undecodable, msgspec.MsgspecError) as error:
         raise _damaged(path) from error
 
 
-def take_in(store: Store, changes: list[tuple[Change, Claim | None]]) -> int:
+def take_in(store: Store, changes: list[tuple[Change | Kept, Claim | None]], now_ms: int) -> int:
     """Puts rescued changes into this store's queue; how many of them were new to it."""
     new = 0
     with store.write() as tx:
         for change, claim in changes:
-            if queue.get(tx, change.id) is None:
+            if queue.standing(tx, change.id) is not None:
+                continue
+            new += 1
+            if isinstance(change, Kept):
+                queue.append_kept(tx, change, now_ms)
+            else:
                 queue.append(tx, change, draft=False)
-                new += 1
-                if claim is not None:
-                    queue.registered(tx, change.id, claim)
                 if change.do == "create":
                     news.watch(tx, change.record, change.kind)
+            if claim is not None:
+                queue.registered(tx, change.id, claim)
     return new
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
@@ -30,10 +31,12 @@ class Saving:
     def __init__(self, store: Store, clock: Callable[[], int], new_id: NewId) -> None:
         """`clock` is the device's, in milliseconds since 1970."""
         self._store, self._clock, self._new_id = store, clock, new_id
+        self._made: set[str] = set()
+        """Records made since this opening: whoever typed them goes on, also where the store is closed to its worker."""
 
     def create(self, kind: str, grid: str | None, values: Mapping[str, Any], *, draft: bool) -> Record:
         """A new record in one of the device's grids; the only one when none is named."""
-        with self._store.write() as tx:
+        with self._store.take() as tx:
             reading, profile = Reading(tx, self._store), _profile(tx)
             declared = _declared(reading, kind)
             place = _place(profile, grid)
@@ -41,11 +44,13 @@ class Saving:
             record = self._new_id()
             self._append(tx, declared, record, parts, Sight(), None, draft=draft)
             news.watch(tx, record, kind)
-            return _found(reading.one(record))
+            made = _found(reading.one(record))
+        self._made.add(record)
+        return made
 
     def edit(self, seen: Seen, base: Record | int | None, make: Make, reason: str | None = None) -> Record:
         """An edit of what was seen. Gives the record as it is shown now, the same snapshot for no change."""
-        with self._store.write() as tx:
+        with self._writing(seen) as tx:
             reading = Reading(tx, self._store)
             snapshot = _snapshot(reading, seen, base)
             kind = _declared(reading, snapshot.kind)
@@ -59,7 +64,7 @@ class Saving:
 
     def submit(self, record: str) -> Record:
         """Sends a draft on its way."""
-        with self._store.write() as tx:
+        with self._writing(record) as tx:
             _found(Reading(tx, self._store).one(record))
             queue.release(tx, record)
             return _found(Reading(tx, self._store).one(record))
@@ -80,6 +85,10 @@ class Saving:
                 )
             kind = _declared(reading, snapshot.kind)
             self._append(tx, kind, snapshot.id, Parts("delete"), snapshot.sight, None, draft=False)
+
+    def _writing(self, seen: Seen) -> AbstractContextManager[Tx]:
+        record = seen.id if isinstance(seen, Record) else seen
+        return self._store.take() if record in self._made else self._store.write()
 
     def _append(
         self, tx: Tx, kind: Kind, record: str, parts: Parts, sight: Sight, reason: str | None, *, draft: bool

@@ -14,6 +14,7 @@ _RECEIPTS: Final[dict[str, tuple[str, str]]] = {
     "not_kept": ("采用了他人填的内容", "the other's value was kept"),
     "superseded": ("已被后来的内容取代", "replaced by something later"),
     "discarded": ("未采用", "not taken in"),
+    "joined": ("已并案，由镇里一并办理", "joined with another matter, handled as one"),
     "returned": ("已退回，请补正", "returned for correction"),
     "erased": (
         "已由镇里依规抹去，本机不再保留",
@@ -33,7 +34,10 @@ class News(msgspec.Struct, frozen=True):
 
     record: str
     what: str
-    """numbered, renumbered, state, left, or the outcome of a change: applied, kept, not_kept, superseded, discarded."""
+    """numbered, renumbered, state, left, or the outcome of a change.
+
+    That is applied, kept, not_kept, superseded, discarded or joined.
+    """
     detail: dict[str, Any]
     at_ms: int
     """The server's clock, in milliseconds since 1970."""

@@ -51,9 +51,8 @@ def _put(
     place: str | None = None,
 ) -> None:
     """Appends one change to the queue; durable on return."""
-    store = open_store(
-        device.path, device.passphrase, lambda: _id(device), device.draw.randbytes, device.clock
-    )
+    drawing = (lambda: _id(device), device.draw.randbytes)
+    store = open_store(device.path, device.passphrase, *drawing, device.clock, lambda: None)
     with store, store.write() as tx:
         contact, at_ms = meta.contact(tx), device.clock()
         change = Change(

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from demo.people import COLLEAGUES, Colleague, Invited
 from demo.plan import TOWNSHIP, DevicePlan
 from migrations.run import upgrade
-from server.app import open_services
 from server.applications import service as applications
 from server.audit import service as audit
 from server.commands.first_link import link_for
@@ -21,7 +20,7 @@ from server.directory import service as directory
 from server.directory.encoding import decode
 from server.directory.shipped import LIST_YEAR, shipped_list
 from server.kinds.service import install_shipped
-from server.services import Services
+from server.services import Services, open_services
 from server.sessions import links
 from server.settings import Settings
 from server.staff import service as staff

@@ -24,9 +24,10 @@ from granian.log import LogLevels
 from litestar import Litestar
 
 from demo.clocks import ServerClock
-from server.app import create_app, open_services
+from server.app import create_app
 from server.kinds.registry import Registry
 from server.refused import RefusedError
+from server.services import open_services
 from server.settings import Settings, environment, read
 
 CLOCK_FILE: Final = "clock"

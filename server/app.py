@@ -1,11 +1,8 @@
 """The server, wired: the only place that knows every feature."""
 
-import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import chain
-from pathlib import Path
 from typing import Final
 
 from litestar import Litestar, Router
@@ -13,7 +10,6 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server import problems
 from server.access import require_rule
@@ -28,24 +24,18 @@ from server.devices.http import enrol_handler
 from server.feed import http as feed
 from server.figures import http as figures
 from server.health.http import live_handler, ready_handler
-from server.kinds.registry import Registry
 from server.privacy import http as privacy
 from server.quarantine import http as quarantine
 from server.records import http as records
 from server.rescue import http as rescue
 from server.security import COMPONENTS, protect
-from server.services import Services
+from server.services import Services, open_services
 from server.sessions import http as sessions
 from server.settings import Settings
-from server.storage.engine import open_engine
 from server.sync.http import sync_handler
-from server.turns import Turns
-from server.vault import keyfile
 
 VERSION: Final = "0.1.0"
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
-_POOL_SHARES: Final = 4
-"""One township takes at most this part of the connections."""
 
 
 def create_app(
@@ -110,31 +100,3 @@ def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     asked = Failures(settings.contact_asks, contact.TOTAL)
     office += [sessions.route_handlers(guesses), contact.route_handlers(asked), console.route_handlers(asked)]
     return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
-
-
-def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Services:
-    """The services of a real server: the system's clock and randomness; an engine of their own unless one is given."""
-    engine = opened if opened is not None else _engine(settings)
-    return Services(
-        engine,
-        Registry(engine, _system_ms),
-        _system_ms,
-        secrets.token_bytes,
-        settings.limits,
-        sign_in=settings.sign_in,
-        code_minutes=settings.code_minutes,
-        lease_days=settings.lease_days,
-        erasures=Path(settings.erasures) if settings.erasures else None,
-        contact_minutes=settings.contact_minutes,
-        turns=Turns(max(1, settings.pool_size // _POOL_SHARES), settings.wait_s),
-    )
-
-
-def _engine(settings: Settings) -> AsyncEngine:
-    return open_engine(
-        settings.database, pool_size=settings.pool_size, wait_s=settings.wait_s, vault=keyfile.vault(settings)
-    )
-
-
-def _system_ms() -> int:
-    return time.time_ns() // 1_000_000

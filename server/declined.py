@@ -7,7 +7,7 @@ class Declined(Exception):  # noqa: N818 (nothing went wrong: a request was decl
     """Nothing was changed; raised inside a transaction it takes back what was begun.
 
     `code` is a key of sync_protocol.codes.CODES of the sort `request`, `detail` a sentence about this
-    occurrence, `extra` further members of the problem document.
+    occurrence, `extra` further members of the problem document; of these, `detail_zh` is that sentence in Chinese.
     """
 
     def __init__(self, code: str, detail: str = "", **extra: Any) -> None:

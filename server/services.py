@@ -1,5 +1,7 @@
 """What every feature of the server is given: the database, the kinds, the clock, the limits."""
 
+import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from server.kinds.registry import Registry
 from server.memory import Memory
 from server.sessions.limits import SignInLimits
-from server.storage.engine import Work, transact
+from server.settings import Settings
+from server.storage.engine import Work, open_engine, transact
 from server.turns import Turns
+from server.vault import keyfile
 from sync_protocol.limits import Limits
 from sync_protocol.messages import Profile
 
@@ -20,6 +24,8 @@ T = TypeVar("T")
 DEVICES_MAX: Final = 20_000
 """Devices that one process remembers the key and the profile of; a county has 6,000."""
 PROFILE_MS: Final = 30_000
+_POOL_SHARES: Final = 4
+"""One township takes at most this part of the connections."""
 
 
 def _keys() -> Memory[bytes]:
@@ -47,6 +53,8 @@ class Services(msgspec.Struct, frozen=True):
     """How long a device's store stays open without a contact; 0: for ever."""
     erasures: Path | None = None
     """The list of erasures outside the database; None keeps none, which only tests want."""
+    recovery: tuple[bytes, ...] = ()
+    """Private halves of a township's recovery key that somebody brought for one command; else those here count."""
     contact_minutes: int = 10
     """How long contact may be shown after a reason was stated."""
     keys: Memory[bytes] = msgspec.field(default_factory=_keys)
@@ -64,3 +72,31 @@ class Services(msgspec.Struct, frozen=True):
         """Runs a write of one township in its turn; see `transact`."""
         async with self.turn(township):
             return await transact(self.engine, work)
+
+
+def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Services:
+    """The services of a real server: the system's clock and randomness; an engine of their own unless one is given."""
+    engine = opened if opened is not None else _engine(settings)
+    return Services(
+        engine,
+        Registry(engine, _system_ms),
+        _system_ms,
+        secrets.token_bytes,
+        settings.limits,
+        sign_in=settings.sign_in,
+        code_minutes=settings.code_minutes,
+        lease_days=settings.lease_days,
+        erasures=Path(settings.erasures) if settings.erasures else None,
+        contact_minutes=settings.contact_minutes,
+        turns=Turns(max(1, settings.pool_size // _POOL_SHARES), settings.wait_s),
+    )
+
+
+def _engine(settings: Settings) -> AsyncEngine:
+    return open_engine(
+        settings.database, pool_size=settings.pool_size, wait_s=settings.wait_s, vault=keyfile.vault(settings)
+    )
+
+
+def _system_ms() -> int:
+    return time.time_ns() // 1_000_000

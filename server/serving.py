@@ -13,6 +13,9 @@ from litestar.types import ASGIApp
 
 from server.app import create_app
 from server.deadlines.running import keep_running
+from server.duplicates.making import PAIRS
+from server.following import keep_following
+from server.ledger.making import LEDGER
 from server.privacy.sweeping import keep_sweeping
 from server.services import Services
 from server.settings import Settings, read
@@ -31,6 +34,7 @@ def application() -> ASGIApp:
         _bounded(settings),
         _beside(lambda services: keep_sweeping(services, settings.retention_minutes)),
         _beside(lambda services: keep_running(services, settings.deadlines_s)),
+        _beside(lambda services: keep_following(services, [LEDGER, PAIRS], settings.deadlines_s)),
     ]
     app = guarded(create_app(settings, lifespan=lifespan), settings)
     gc.freeze()

@@ -154,4 +154,4 @@ def _differs(state: RecordState, history: Sequence[Stored], known: Mapping[str, 
     except (LookupError, TypeError):
         return True
     values = {name: value for name, value in state.values.items() if value not in (None, [], {})}
-    return made != Rebuilt(values, state.place, state.state, state.number, state.deleted)
+    return made != Rebuilt(values, state.place, state.state, state.number, state.joined_into, state.deleted)

@@ -7,58 +7,23 @@ A forwarded header is believed from a named proxy only. The address that it tell
 count by, so from anybody else it must change nothing.
 """
 
-import ipaddress
 from typing import Final
 
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from server.addresses import is_loopback, trusted
 from server.problems import Problem, problem_response
-from server.refused import RefusedError
 from server.settings import Settings
 
 _HEALTH: Final = "/v1/health/"
 """Asked by a proxy itself, without forwarded headers; says nothing worth hiding."""
-_MAPPED_BITS: Final = 96
-
-
-def require_private(settings: Settings) -> None:
-    """Raises RefusedError where others could reach this server without TLS, and nobody said that they may."""
-    if settings.certificate or settings.proxies or settings.plain_http or is_loopback(settings.host):
-        return
-    message = (
-        f"Plain HTTP on {settings.host} would show every record to the network: name --certificate and "
-        "--certificate-key, or the proxies that end TLS with --proxies, or set ROUNDBOOK_PLAIN_HTTP=1 where the "
-        "network itself is encrypted."
-    )
-    raise RefusedError(message)
 
 
 def guarded(app: ASGIApp, settings: Settings) -> ASGIApp:
     """The application as it is served: forwarded headers of named proxies applied, plain HTTP refused."""
     inner = _encrypted(app, allowed=settings.plain_http)
     return wrap_asgi_with_proxy_headers(inner, trusted(settings.proxies)) if settings.proxies else inner
-
-
-def trusted(proxies: str) -> list[str]:
-    """Addresses and networks, each also as a socket for both families writes it (::ffff:10.0.0.1)."""
-    found = []
-    for named in proxies.split(","):
-        network = ipaddress.ip_network(named.strip())
-        found.append(str(network))
-        if network.version == 4:  # noqa: PLR2004 (the family)
-            found.append(f"::ffff:{network.network_address}/{_MAPPED_BITS + network.prefixlen}")
-    return found
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine alone. Of names, only localhost is known to be."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def _encrypted(app: ASGIApp, *, allowed: bool) -> ASGIApp:

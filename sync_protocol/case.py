@@ -45,9 +45,9 @@ class Case:
         base = KEPT if path == EXISTENCE else self.history.base_value(self.change, self.writer.by, path)
         self.out.clashes.append(Clash(path, rule, base, standing, other, by_rule))
 
-    def overtaken(self, path: str) -> bool:
-        """Whether a later change of the author's own chain has written `path` already."""
-        return self.history.overtaken(self.change, path)
+    def overtaken(self, path: str, *, by_clearing: bool = False) -> bool:
+        """Whether a later change of the author's own chain has written `path` already; see History.overtaken."""
+        return self.history.overtaken(self.change, path, by_clearing=by_clearing)
 
     def concurrent(self, path: str, writer: Writer, standing: Any) -> bool:
         """Whether `path` was changed since the author looked; see the head of this file."""

@@ -134,6 +134,8 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     act: Act | None = None
     decides: str | None = None
     """The conflict that this change decides (office only)."""
+    into: str | None = None
+    """The record that this one is joined into; "" splits it from there again (office only)."""
     reason: str | None = None
 
     def base_of(self, path: str) -> int:

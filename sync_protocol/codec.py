@@ -112,7 +112,13 @@ def read_enrol_answer(body: bytes) -> EnrolAnswer:
 
 def _problem(change: Change, limits: Limits) -> str | None:
     """What is wrong with the envelope of a change, if anything; values are the kind's business."""
-    named = {change.id, change.record, *change.predecessors, change.decides or change.id}
+    named = {
+        change.id,
+        change.record,
+        *change.predecessors,
+        change.decides or change.id,
+        change.into or change.id,
+    }
     if not all(map(is_id, named)):
         return "ids are UUIDs in lower case"
     if len(change.ops) > limits.ops_max:

@@ -43,6 +43,9 @@ _PROGRAM_ZH, _PROGRAM = "请联系软件提供方", "tell whoever wrote the prog
 
 _ALL: Final = (
     _change("unreadable", "内容无法识别", "the change could not be decoded", _OFFICE_ZH, _OFFICE),
+    _change("sealed", "内容已封存，等待镇里的恢复密钥", "it is sealed to the recovery key, which is not here",
+            "镇里取来恢复密钥后补录：roundbook recovery take-in",
+            "the office brings the key: roundbook recovery take-in"),
     _change("unknown_kind", "服务器没有这种表单", "the server does not know this kind",
             "安装该表单后会自动补录", "it is replayed once the kind is installed"),
     _change("unknown_version", "服务器没有这个版本的表单", "the server does not know this version of the kind",
@@ -96,6 +99,8 @@ _ALL: Final = (
              "使用新的编号或更新原记录", "use a new key, or update the record"),
     _request("on_hold", 409, "已依法留存，不能抹去", "a legal hold stands on this record",
              "先解除留存，再抹去", "lift the hold first: roundbook matter lift"),
+    _request("joined", 409, "已与其他事项并案", "the record is joined to another one",
+             "先处理并入的事项，或先拆分", "see to the record that it was joined to, or split it first"),
     _request("erased", 410, "内容已抹去，不可恢复", "what this is about was erased for good",
              "不再保存任何内容", "nothing is taken in for it any more; let go of your own copy"),
     _request("cursor_expired", 410, "同步位置过旧", "the cursor is older than what the server keeps",

@@ -24,6 +24,8 @@ DELETED: Final = "deleted"
 STATE: Final = "state"
 PLACE: Final = "place"
 NUMBER: Final = "number"
+INTO: Final = "into"
+"""The record that this one was joined into."""
 
 
 class Effect(msgspec.Struct, frozen=True, array_like=True):
@@ -136,17 +138,18 @@ class History:
             fields = self._fields[id(past.change)] = fields_of(past.change)
         return submitted(past.change, fields, path)
 
-    def overtaken(self, change: Change, path: str) -> bool:
+    def overtaken(self, change: Change, path: str, *, by_clearing: bool = False) -> bool:
         """Whether a later change of the same chain has written `path` already (failures, row 32).
 
         True when a stored change names `change`, directly or through others, as what its author saw there.
+        `by_clearing` asks for one that cleared it: of an extreme nothing else takes a value back.
         """
         if change.id not in self._built_on:
             return False
         chain = {change.id}
         for past in self._pasts:
             if past.change.built_on(path) & chain and past.change.id != change.id and self._wrote(past, path):
-                if not past.quarantined:
+                if not past.quarantined and (not by_clearing or self.submitted(past, path) is None):
                     return True
                 chain.add(past.change.id)  # a later past may be the same change, taken in again
         return False
@@ -190,6 +193,9 @@ class History:
         return chain
 
     def _wrote(self, past: Past, path: str) -> bool:
+        """Whether a past wrote a path itself. A delete wrote none: whoever keeps the record keeps what it said."""
+        if past.change.do == "delete" and path != EXISTENCE:
+            return False
         below = any(op.path == path or op.path.startswith(f"{path}/") for op in past.change.ops)
         return below or not isinstance(self.submitted(past, path), Absent)
 

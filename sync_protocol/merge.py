@@ -17,7 +17,8 @@ What each rule does with a concurrent write:
     workflow          the step is lost and shown to the office; the office's own step outranks the field's
 
 Against a value that the office decided and the author had not seen, `latest` acts as `review`. A change
-that a later one of its own chain has overtaken (a replay from quarantine) leaves that path alone (row 32).
+that a later one of its own chain has overtaken (a replay from quarantine) leaves that path alone (row 32);
+extremes and sums commute all the same. Its author's own delete is no such write: it keeps the record away alone.
 """
 
 from datetime import datetime
@@ -27,7 +28,7 @@ import msgspec
 
 from sync_protocol.case import Case, equal
 from sync_protocol.changes import Add, Change, Drop, Increment, Op, Put, Remove
-from sync_protocol.history import ABSENT, DELETED, EXISTENCE, KEPT, PLACE, STATE, Absent, History
+from sync_protocol.history import ABSENT, DELETED, EXISTENCE, INTO, KEPT, PLACE, STATE, Absent, History
 from sync_protocol.kinds import Field, Kind
 from sync_protocol.kinds.declaration import TEXT_CHARS_DEFAULT
 from sync_protocol.outcome import Arrival, Merged, Side
@@ -52,14 +53,20 @@ def merge(
     if change.do == "delete":
         _delete(case)
         return case.out
-    if state.deleted and (not _says_something(change, fields) or not _revive(case)):
+    if state.deleted and not _says_something(change, fields):
         return case.out
+    stays_deleted = state.deleted and not _revive(case)
     for name, value in fields.items():
         _single(case, name, kind.fields[name], value, state.values, name, state.marks.fields)
     for op in change.ops:
         _operation(case, op, kind.fields[op.field])
+    if stays_deleted:
+        # As if it had come before the delete: should another edit bring the record back, all this is there.
+        return case.out
     if change.act is not None:
         _act(case, kind, change.act.from_, change.act.to)
+        if change.into is not None and case.marks.writer(STATE).change == change.id:
+            _join(case, change.into or None)
     if change.place is not None and change.place != state.place:
         _move(case, change.place)
     return case.out
@@ -75,11 +82,12 @@ def _single(
     marks: dict[str, int],
 ) -> None:
     """Writes a single value, of the record or of an entry, under the rule of its field."""
-    if case.overtaken(path):
+    commutes = declared.merge in {"max", "min"}
+    if case.overtaken(path, by_clearing=commutes):
         return
     writer, standing = case.marks.writers[marks.get(key, CREATE)], values.get(key)
     concurrent = case.concurrent(path, writer, standing)
-    if declared.merge in {"max", "min"}:
+    if commutes:
         value = _extreme(case, path, declared, standing, value)
     elif concurrent:
         value = _settle(case, path, declared, Side(standing, writer), value)
@@ -236,6 +244,12 @@ def _act(case: Case, kind: Kind, from_: str, to: str) -> None:
     enter(case.state, kind.workflow, to, case.writer.n)
     case.marks.fields[STATE] = case.position
     case.effect(STATE, standing, to)
+
+
+def _join(case: Case, into: str | None) -> None:
+    """The record is joined into another, or split from it; the step of the workflow beside it was taken."""
+    case.effect(INTO, case.state.joined_into, into)
+    case.state.joined_into = into
 
 
 def _move(case: Case, place: str) -> None:

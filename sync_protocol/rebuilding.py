@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from sync_protocol.changes import Change, fields_of
-from sync_protocol.history import DELETED, EXISTENCE, NUMBER, PLACE, STATE, Effect
+from sync_protocol.history import DELETED, EXISTENCE, INTO, NUMBER, PLACE, STATE, Effect
 from sync_protocol.kinds import Kind
 
 
@@ -17,6 +17,7 @@ class Rebuilt(msgspec.Struct):
     place: str
     state: str | None
     number: str | None = None
+    into: str | None = None
     deleted: bool = False
 
 
@@ -34,7 +35,7 @@ def rebuild(create: Change, effects: Iterable[Effect], kind: Kind) -> Rebuilt:
 def _apply(record: Rebuilt, effect: Effect, kind: Kind) -> None:
     if effect.path == EXISTENCE:
         record.deleted = effect.after == DELETED
-    elif effect.path in {STATE, PLACE, NUMBER}:
+    elif effect.path in {STATE, PLACE, NUMBER, INTO}:
         setattr(record, effect.path, effect.after)
     else:
         _set(record.values, effect.path.split("/"), effect.after, kind)

@@ -14,12 +14,16 @@ from typing import Any, Final
 import msgspec
 
 from sync_protocol.changes import Change
+from sync_protocol.ids import is_id
 from sync_protocol.kinds import Kind, Workflow
 
 CREATE: Final = 0
 RESTRICTED: Final = "restricted"
 """The field by which a record is for named people of the township only, whatever its kind."""
+PARENT: Final = "parent"
+"""The field that names the matter which a record is a member of."""
 _SAYS_RESTRICTED: Final = b'"restricted":true'
+_SAYS_PARENT: Final = b'"parent":'
 FIELD, OFFICE, DECISION = 0, 1, 2
 Values = dict[str, Any]
 
@@ -110,6 +114,8 @@ class RecordState:
 
     new: bool = False
     """Whether no row of it is stored yet."""
+    joined_into: str | None = None
+    """The record that it was joined into (并案); what comes to it is brought there too (joining.py)."""
     erased: bool = False
     """Whether its values are gone for good: it is a tombstone then, and nothing is taken in for it any more."""
 
@@ -124,6 +130,14 @@ class RecordState:
         if isinstance(self.body, bytes) and _SAYS_RESTRICTED not in self.body:
             return False  # the common case need not be decoded
         return self.values.get(RESTRICTED) is True
+
+    @property
+    def parent(self) -> str | None:
+        """The record that its field `parent` names, in whatever kind has one."""
+        if isinstance(self.body, bytes) and _SAYS_PARENT not in self.body:
+            return None  # as above
+        named = self.values.get(PARENT)
+        return named if isinstance(named, str) and is_id(named) else None
 
     @property
     def values(self) -> Values:

@@ -25,11 +25,11 @@ def create(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """新建 Make a record; it is durable when the command returns.
+    """新建 Make a record; it is durable when the command returns, also where this store was away too long to show any.
 
     Example: roundbook-device create matter title=水渠堵塞 category=02
     """
-    with opened(context) as device:
+    with opened(context, to_sync=True) as device:
         record = device.create(kind, grid=grid, draft=draft, **values(kind_of(device, kind), given or []))
         _shown(device, record, json=json)
 

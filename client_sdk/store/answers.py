@@ -5,7 +5,7 @@ Verdicts come before the page, because the page is read after them: what it brin
 
 from collections.abc import Callable, Sequence
 
-from client_sdk.store import erasing, keys, locks, meta, news, pages, problems, queue
+from client_sdk.store import erasing, kept, keys, locks, meta, news, pages, problems, queue
 from client_sdk.store.database import Tx
 from client_sdk.store.meta import Contact
 from client_sdk.store.store import Store
@@ -26,7 +26,7 @@ def apply_answer(
     """Applies an answer to the request that carried the changes `sent`; durable on return, or nothing happened."""
     with store.inner.write() as tx:
         meta.put_contact(tx, Contact(answer.now, device_ms))
-        locks.met(tx)
+        locks.met(tx, store.running())
         if answer.serial is not None:
             meta.put(tx, meta.SERIAL, max(answer.serial, meta.integer(tx, meta.SERIAL)))
         if answer.key is not None:
@@ -45,6 +45,7 @@ def apply_answer(
         elif answer.send_from is not None:
             queue.again_from(tx, answer.send_from)
         queue.expire(tx, answer.now)
+        kept.seal_what_left(tx)
         if answer.revoked:
             # Its worker gets nothing to see any more, and nobody comes back to a draft: all of it is handed in.
             locks.revoke(tx)
@@ -75,24 +76,31 @@ def _verdicts(tx: Tx, answer: SyncAnswer, sent: Sequence[str]) -> None:
 
 def _verdict(tx: Tx, verdict: Verdict, now_ms: int) -> None:
     """Ends the entry of one change. A verdict for a change that is not in the queue says nothing new."""
-    found = queue.get(tx, verdict.id)
-    if found is None or found[1] != queue.QUEUED:
+    found = queue.standing(tx, verdict.id)
+    if found is None or found.status != queue.QUEUED:
         return
-    change = found[0]
-    held = verdict.result == "quarantined"
+    held = (
+        verdict.result == "quarantined" and not found.sealed
+    )  # of what left long ago its author knows nothing more
     status = queue.QUARANTINED if held else queue.ACKNOWLEDGED
     problems.forget(tx, verdict.id)  # of a change that was offered again after a restore
     erased = verdict.result == ERASED
     queue.answered(tx, verdict.id, status, verdict.result, verdict.n, now_ms, lies=not erased)
     if erased:
-        erasing.let_go(tx, change.record, now_ms)
+        erasing.let_go(tx, found.record, now_ms)
         return
-    if held:
-        problems.quarantined(tx, change, verdict, now_ms)
-    if verdict.result == "conflict":
-        problems.differs(tx, change, verdict, now_ms)
+    _trouble(tx, verdict, now_ms)
     if verdict.number is not None:
-        news.watch(tx, change.record, change.kind)
-        news.numbered(tx, change.record, verdict.number, now_ms, verdict.formerly)
+        news.watch(tx, found.record, found.kind)
+        news.numbered(tx, found.record, verdict.number, now_ms, verdict.formerly)
         if verdict.proof is not None:
             queue.registered(tx, verdict.id, Claim(verdict.number, verdict.proof))
+
+
+def _trouble(tx: Tx, verdict: Verdict, now_ms: int) -> None:
+    """What the worker has to know of; of a sealed change nothing, since nobody here knows what it says."""
+    own = queue.get(tx, verdict.id)
+    if own is not None and verdict.result == "quarantined":
+        problems.quarantined(tx, own[0], verdict, now_ms)
+    if own is not None and verdict.result == "conflict":
+        problems.differs(tx, own[0], verdict, now_ms)

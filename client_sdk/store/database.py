@@ -31,6 +31,8 @@ class Tx:
     def __init__(self, connection: Any) -> None:
         """Wraps the connection, which has no types of its own."""
         self._connection = connection
+        self.named: dict[str, bytes] | None = None
+        """What the table `meta` says, once somebody has asked (meta.py)."""
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Every row of a query."""

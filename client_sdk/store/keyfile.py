@@ -51,12 +51,18 @@ def seal(path: Path, key: bytes, recovery_key: str, township: str, device: str) 
     content, of = _content(path), {"township": township, "device": device, "key": recovery_key}
     if of.items() <= content.get("recovery", {}).items():
         return
+    sealed = sealed_to(recovery_key, key, recovery_info(township, device))
+    if sealed is not None:
+        sidecar.write(path, {**content, "recovery": {**of, "sealed": _text(sealed)}})
+
+
+def sealed_to(recovery_key: str, content: bytes, info: bytes) -> bytes | None:
+    """The encapsulated key, then the ciphertext (HPKE); None for what is no recovery key."""
     try:
         public = X25519PublicKey.from_public_bytes(decode_bytes(recovery_key))
     except ValueError:
-        return
-    sealed = _SUITE.encrypt(key, public, recovery_info(township, device))
-    sidecar.write(path, {**content, "recovery": {**of, "sealed": _text(sealed)}})
+        return None
+    return _SUITE.encrypt(content, public, info)
 
 
 def forget_passphrase(path: Path) -> bool:

@@ -9,7 +9,8 @@ from typing import Final
 from client_sdk.store import meta
 from client_sdk.store.database import Tx
 from sync_protocol.errors import Revoked, RoundbookError, StoreLocked
-from sync_protocol.lease import State, Watch, look, since_contact_ms
+from sync_protocol.lease import Running, State, Watch, elapsed_ms, look, since_contact_ms
+from sync_protocol.lease import met as met_now
 
 _LOCK, _WATCH = "locked", "lease_watch"
 _LEASE, _REVOKED = "lease", "revoked"
@@ -26,6 +27,12 @@ def require_open(tx: Tx) -> None:
         raise found
 
 
+def require_taking(tx: Tx) -> None:
+    """Raises Revoked: a store whose lease has ended shows nothing, but takes what is new."""
+    if is_revoked(tx):
+        raise revoked()
+
+
 def reason(tx: Tx) -> RoundbookError | None:
     """What require_open raises."""
     match meta.text(tx, _LOCK):
@@ -35,8 +42,10 @@ def reason(tx: Tx) -> RoundbookError | None:
             return revoked()
         case _:
             return StoreLocked(
-                "本机太久没有联系镇里，已锁定：连上网络同步一次即可打开，内容都在 / this store was away from its "
-                "server too long: one sync opens it again (roundbook-device sync); nothing is lost"
+                "本机太久没有联系镇里，已锁定：连上网络同步一次即可打开，内容都在；新记录照常保存（roundbook-device "
+                "create）；本机时间若不准，请今天就改对 / this store was away from its server too long: one sync opens "
+                "it again (roundbook-device sync); nothing is lost, and new records are still saved (roundbook-device "
+                "create); if this device's clock is wrong, set it right today"
             )
 
 
@@ -58,9 +67,9 @@ def is_revoked(tx: Tx) -> bool:
     return meta.text(tx, _LOCK) == _REVOKED
 
 
-def met(tx: Tx) -> None:
+def met(tx: Tx, running: Running | None) -> None:
     """A contact with the server: the lease begins anew."""
-    meta.forget(tx, _WATCH)
+    meta.put_value(tx, _WATCH, met_now(running))
     if meta.text(tx, _LOCK) == _LEASE:
         meta.forget(tx, _LOCK)
 
@@ -71,14 +80,14 @@ def start_over(tx: Tx) -> None:
     meta.forget(tx, _LOCK)
 
 
-def look_at_lease(tx: Tx, now_ms: int) -> State:
+def look_at_lease(tx: Tx, now_ms: int, running: Running | None) -> State:
     """What the lease allows when the store is opened at `now_ms` by the device's clock; locks it if need be."""
     contact, profile = meta.contact(tx), meta.profile(tx)
     if contact is None or profile is None:
         return "open"
-    ago_ms = since_contact_ms(now_ms, contact.server_ms, contact.device_ms)
     before = meta.get(tx, _WATCH, Watch) or Watch()
-    state, watch = look(before, ago_ms, profile.lease_days)
+    by_clock_ms = since_contact_ms(now_ms, contact.server_ms, contact.device_ms)
+    state, watch = look(before, elapsed_ms(before, running, by_clock_ms), profile.lease_days, running)
     if watch != before:
         meta.put_value(tx, _WATCH, watch)
     if state != "open" and meta.text(tx, _LOCK) is None:

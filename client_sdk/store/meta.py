@@ -1,4 +1,7 @@
-"""What a device knows of itself, each under its name in the table `meta`."""
+"""What a device knows of itself, each under its name in the table `meta`.
+
+It is little and asked for often, so a transaction reads all of it at once.
+"""
 
 from typing import Final, TypeVar
 
@@ -90,7 +93,8 @@ def put(tx: Tx, name: str, value: int | str) -> None:
 
 def forget(tx: Tx, name: str) -> None:
     """Unsets a name."""
-    tx.run("DELETE FROM meta WHERE key = ?", name)
+    if _named(tx).pop(name, None) is not None:
+        tx.run("DELETE FROM meta WHERE key = ?", name)
 
 
 def identity(tx: Tx) -> Identity | None:
@@ -142,10 +146,19 @@ def kinds(tx: Tx) -> dict[str, Kind]:
 
 def get(tx: Tx, name: str, type_: type[Value]) -> Value | None:
     """What stands under a name, None when nothing does."""
-    row = tx.row("SELECT value FROM meta WHERE key = ?", name)
-    return msgspec.json.decode(row[0], type=type_) if row is not None else None
+    value = _named(tx).get(name)
+    return msgspec.json.decode(value, type=type_) if value is not None else None
 
 
 def put_value(tx: Tx, name: str, value: object) -> None:
     """Sets what stands under a name."""
-    tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", name, msgspec.json.encode(value))
+    encoded, named = msgspec.json.encode(value), _named(tx)
+    if named.get(name) != encoded:
+        tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", name, encoded)
+        named[name] = encoded
+
+
+def _named(tx: Tx) -> dict[str, bytes]:
+    if tx.named is None:
+        tx.named = dict(tx.rows("SELECT key, value FROM meta"))
+    return tx.named

@@ -5,7 +5,8 @@
     acknowledged, quarantined -> queued        the server asks again (`again_from`, `offer`)
 
 A change leaves the queue by its id alone (failures, row 15): what was saved while a sync ran stays. What
-was answered is kept for KEPT_DAYS, because a server restored from a backup may need it again.
+was answered is kept for KEPT_DAYS, because a server restored from a backup may need it again; of a record that
+left this device it is sealed (kept.py), lies over nothing, and nobody here reads it.
 """
 
 from collections.abc import Collection, Iterator
@@ -15,7 +16,9 @@ import msgspec
 
 from client_sdk.store import meta
 from client_sdk.store.database import Tx
+from sync_protocol import kept
 from sync_protocol.changes import Change, decode, encode
+from sync_protocol.kept import Kept
 from sync_protocol.overlay import Laid
 from sync_protocol.registration import Claim
 
@@ -48,6 +51,15 @@ class Entry(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """How a change stands here, and of what it is."""
+
+    status: str
+    record: str
+    kind: str
+    sealed: bool
+
+
 def append(tx: Tx, change: Change, *, draft: bool) -> None:
     """Puts a change at the end of the queue, or holds it as a draft."""
     tx.run(
@@ -61,6 +73,21 @@ def append(tx: Tx, change: Change, *, draft: bool) -> None:
         DRAFT if draft else QUEUED,
         encode(msgspec.structs.replace(change, n=0)),
         change.at,
+    )
+
+
+def append_kept(tx: Tx, one: Kept, at_ms: int) -> None:
+    """Puts a sealed change, of a rescue file, at the end of the queue."""
+    tx.run(
+        "INSERT INTO changes (place, id, record, kind, n, status, laid, payload, saved_ms, sealed)"
+        " VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?, 1)",
+        _last_place(tx) + 1,
+        one.id,
+        one.record,
+        one.kind,
+        _next_counter(tx),
+        kept.encode(msgspec.structs.replace(one, n=0)),
+        at_ms,
     )
 
 
@@ -102,14 +129,14 @@ def batch(tx: Tx, changes_max: int, bytes_max: int) -> Batch:
     numbers: dict[str, Claim] = {}
     size, counter = 0, 0
     rows = tx.rows(
-        "SELECT id, n, payload, record, claim FROM changes WHERE status = 'queued' ORDER BY place LIMIT ?",
+        "SELECT id, n, payload, record, claim, sealed FROM changes WHERE status = 'queued' ORDER BY place LIMIT ?",
         changes_max,
     )
-    for id_, n, payload, record, claim in rows:
+    for id_, n, payload, record, claim, sealed in rows:
         if ids and size + len(payload) > bytes_max:
             break
         ids.append(id_)
-        changes.append(msgspec.Raw(encode(msgspec.structs.replace(decode(payload), n=n))))
+        changes.append(msgspec.Raw(_counted(payload, n, sealed=sealed)))
         size, counter = size + len(payload), n
         if claim is not None:
             numbers[record] = msgspec.json.decode(claim, type=Claim)
@@ -159,17 +186,24 @@ def lowest(tx: Tx) -> int:
 def entries(tx: Tx) -> Iterator[Entry]:
     """Drafts, the queue, and what is in quarantine, in the order of saving."""
     rows = tx.rows(
-        "SELECT id, record, kind, status, payload, saved_ms FROM changes"
+        "SELECT id, record, kind, status, payload, saved_ms, sealed FROM changes"
         " WHERE status IN ('draft', 'queued', 'quarantined') ORDER BY place"
     )
-    for id_, record, kind, status, payload, saved_ms in rows:
-        yield Entry(id_, record, kind, decode(payload).do, status, saved_ms, len(payload))
+    for id_, record, kind, status, payload, saved_ms, sealed in rows:
+        do = "offer" if sealed else decode(payload).do
+        yield Entry(id_, record, kind, do, status, saved_ms, len(payload))
 
 
 def get(tx: Tx, change: str) -> tuple[Change, str] | None:
-    """A change and its status."""
-    row = tx.row("SELECT payload, status FROM changes WHERE id = ?", change)
+    """A change and its status; None also for one that is sealed."""
+    row = tx.row("SELECT payload, status FROM changes WHERE id = ? AND NOT sealed", change)
     return (decode(row[0]), row[1]) if row is not None else None
+
+
+def standing(tx: Tx, change: str) -> Standing | None:
+    """How a change stands; None when it is not here."""
+    row = tx.row("SELECT status, record, kind, sealed FROM changes WHERE id = ?", change)
+    return Standing(row[0], row[1], row[2], bool(row[3])) if row is not None else None
 
 
 def laid(tx: Tx, record: str) -> list[Laid]:
@@ -214,10 +248,10 @@ def statuses_of(tx: Tx, record: str) -> set[str]:
 
 
 def answered(tx: Tx, change: str, status: str, result: str, number: int, at_ms: int, *, lies: bool) -> bool:
-    """Takes a verdict; False when the change is not in the queue (any more)."""
+    """Takes a verdict; False when the change is not in the queue (any more). What is sealed lies over nothing."""
     return bool(
         tx.run(
-            "UPDATE changes SET status = ?, result = ?, number = ?, answered_ms = ?, laid = ?"
+            "UPDATE changes SET status = ?, result = ?, number = ?, answered_ms = ?, laid = (? AND NOT sealed)"
             " WHERE id = ? AND status = 'queued'",
             status,
             result,
@@ -273,10 +307,24 @@ def forget_answered(tx: Tx, record: str) -> None:
     tx.run("DELETE FROM changes WHERE record = ? AND status IN ('acknowledged', 'quarantined')", record)
 
 
+def of_records_that_left(tx: Tx) -> list[tuple[str, str, str, bytes]]:
+    """Id, record, kind and payload of what was acknowledged, is not sealed, and can be seen nowhere here."""
+    rows = tx.rows(
+        "SELECT id, record, kind, payload FROM changes WHERE status = 'acknowledged' AND NOT laid AND NOT sealed"
+        " AND record NOT IN (SELECT id FROM records) ORDER BY place"
+    )
+    return [(id_, record, kind, bytes(payload)) for id_, record, kind, payload in rows]
+
+
+def seal(tx: Tx, change: str, payload: bytes) -> None:
+    """Puts the sealed form of an answered change in its place."""
+    tx.run("UPDATE changes SET payload = ?, sealed = 1 WHERE id = ?", payload, change)
+
+
 def again_from(tx: Tx, counter: int) -> None:
     """A gap: what is kept from `counter` on goes into the queue again, as it was numbered."""
     tx.run(
-        "UPDATE changes SET status = 'queued', laid = 1 WHERE n >= ? AND status NOT IN ('draft', 'queued')",
+        "UPDATE changes SET status = 'queued', laid = NOT sealed WHERE n >= ? AND status NOT IN ('draft', 'queued')",
         counter,
     )
 
@@ -288,7 +336,7 @@ def offer(tx: Tx, above: int, but: Collection[str]) -> int:
     )
     offered = [id_ for (id_,) in rows if id_ not in but]
     for id_ in offered:
-        tx.run("UPDATE changes SET status = 'queued', laid = 1 WHERE id = ?", id_)
+        tx.run("UPDATE changes SET status = 'queued', laid = NOT sealed WHERE id = ?", id_)
     return len(offered)
 
 
@@ -307,6 +355,13 @@ def expire(tx: Tx, now_ms: int) -> None:
         "DELETE FROM changes WHERE status = 'acknowledged' AND NOT laid AND answered_ms < ?",
         now_ms - KEPT_DAYS * _DAY_MS,
     )
+
+
+def _counted(payload: bytes, n: int, *, sealed: bool) -> bytes:
+    """A payload as it travels, with its counter."""
+    if sealed and (found := kept.read(payload)) is not None:
+        return kept.encode(msgspec.structs.replace(found, n=n))
+    return encode(msgspec.structs.replace(decode(payload), n=n))
 
 
 def _laid(payload: bytes, status: str, result: str | None, number: int) -> Laid | None:

@@ -10,7 +10,8 @@
 
 `changes.place` orders a device's changes for ever; `n` is the counter in the present epoch, given when a
 change is queued and null for drafts and for what another epoch sent. `laid` says whether the change still
-lies over the base; `claim` is the registration number that it brought, with its proof. Tables are rowid tables
+lies over the base; `claim` is the registration number that it brought, with its proof; `sealed` says that its
+payload is a kept change, which only the township reads (sync_protocol/kept.py). Tables are rowid tables
 with an index on the random id (failures, row 28).
 """
 
@@ -50,7 +51,8 @@ _FIRST: Final = (
     ),
 )
 _CLAIMS: Final = ("ALTER TABLE changes ADD COLUMN claim BLOB",)
-MIGRATIONS: Final = (_FIRST, _CLAIMS)
+_SEALED: Final = ("ALTER TABLE changes ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0",)
+MIGRATIONS: Final = (_FIRST, _CLAIMS, _SEALED)
 
 
 def migrate(database: Database) -> None:

@@ -12,6 +12,7 @@ from client_sdk.store.lock import sync_lock
 from client_sdk.store.schema import migrate
 from sync_protocol.errors import QueueNotEmpty, Revoked, RoundbookError, StoreDamaged, StoreFull, StoreLocked
 from sync_protocol.kinds import Kind
+from sync_protocol.lease import Running
 
 _SUFFIXES = ("-wal", "-shm", "-journal")
 
@@ -19,9 +20,18 @@ _SUFFIXES = ("-wal", "-shm", "-journal")
 class Store:
     """One device's store. Safe to use from any thread; a second process may have it open as well."""
 
-    def __init__(self, path: Path, key: bytes, database: Database, epoch_file: EpochFile) -> None:
+    def __init__(
+        self,
+        path: Path,
+        key: bytes,
+        database: Database,
+        epoch_file: EpochFile,
+        running: Callable[[], Running | None],
+    ) -> None:
         """Use `open_store`."""
         self.path = path
+        self.running: Final = running
+        """How long this machine has been running; None where that is not known."""
         self.key = key
         self.inner: Final = database
         """The database, for an exchange with the server: that goes on while the store is closed to its worker."""
@@ -43,6 +53,20 @@ class Store:
         """A transaction whose queries all see the same state; raises as `write` does."""
         with self.inner.read() as tx:
             locks.require_open(tx)
+            yield tx
+
+    @contextmanager
+    def take(self) -> Iterator[Tx]:
+        """As `write`, for what is new here: an ended lease does not keep it out. Raises Revoked."""
+        with self.inner.write() as tx:
+            locks.require_taking(tx)
+            yield tx
+
+    @contextmanager
+    def forms(self) -> Iterator[Tx]:
+        """As `read`, for what new records are made with, kinds and grids: an ended lease does not hide them."""
+        with self.inner.read() as tx:
+            locks.require_taking(tx)
             yield tx
 
     def sync_lock(self) -> AbstractContextManager[None]:
@@ -139,6 +163,7 @@ def open_store(
     new_epoch: Callable[[], str],
     random: Callable[[int], bytes],
     clock: Callable[[], int],
+    running: Callable[[], Running | None],
 ) -> Store:
     """Opens the store at `path`, or creates it. It may be closed to its worker then: `Store.read` says so.
 
@@ -171,7 +196,7 @@ def open_store(
     database = Database(path, key)
     try:
         migrate(database)
-        store = Store(path, key, database, epoch_file)
+        store = Store(path, key, database, epoch_file, running)
         _settle(store, epoch_file, new_epoch, clock())
         if is_new:
             database.settle()
@@ -186,7 +211,7 @@ def _settle(store: Store, epoch_file: EpochFile, new_epoch: Callable[[], str], n
     with _disk_in_words(), store.inner.write() as tx:
         if not epoch_file.fits(meta.text(tx, meta.EPOCH), meta.integer(tx, meta.COUNTER)):
             store.fork(tx, new_epoch())
-        over = locks.look_at_lease(tx, now_ms) == "over"
+        over = locks.look_at_lease(tx, now_ms, store.running()) == "over"
         done = locks.is_revoked(tx) and not queue.unsent(tx)
     if done:
         with store.sync_lock():

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from migrations.tables import township_table
 
 revision = "rounds"
-down_revision = "ledger"
+down_revision = "casefile"
 
 ID = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 UNDECIDED = text("sort = 'extension' AND approved IS NULL")

@@ -4,9 +4,9 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from server.app import open_services
 from server.commands.opening import now_ms, random
 from server.refused import RefusedError
+from server.services import open_services
 from server.sessions import links
 from server.settings import Settings
 from server.staff import service as people

@@ -13,7 +13,8 @@ from server.files import read_text
 from server.kinds import service
 from server.kinds.registry import Registry
 from server.kinds.service import InstalledKind
-from server.quarantine.kinds import TakenIn, replay_waiting
+from server.quarantine.kinds import replay_waiting
+from server.quarantine.waiting import TakenIn
 from server.refused import RefusedError
 from server.services import Services
 from sync_protocol.kinds import Finding, Kind, KindError

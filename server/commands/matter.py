@@ -1,22 +1,23 @@
-"""roundbook matter held, erase, hold, lift."""
+"""roundbook matter held, erase, hold, lift, import."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Final, TypeVar
+from pathlib import Path
+from typing import IO, Annotated, Final, TypeVar
 
+import msgspec
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.app import open_services
 from server.audit.acts import OPERATOR
 from server.commands import output
 from server.commands.opening import Data, Database, Json, make_ready, settings_of, with_engine
-from server.declined import Declined
+from server.declined import Declined, invalid
 from server.privacy import matters, showing
 from server.privacy.matters import Holding
 from server.privacy.showing import Held
 from server.reach import Caller, Reach
 from server.refused import RefusedError
-from server.services import Services
+from server.services import Services, open_services
 from server.storage import townships
 from server.storage.engine import snapshot
 from sync_protocol.codes import CODES
@@ -111,6 +112,56 @@ def lift(
         data, database, lambda services, who: matters.lift(services, who, number, reason, by=OPERATOR)
     )
     _holds(done, "is held no more 已解除", as_json=as_json)
+
+
+@matter.command(name="import")
+def import_(
+    *,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A workbook of Excel (.xlsx).", show_default=False)
+    ],
+    township: Annotated[str, typer.Option(help="The township's code.", show_default=False)],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would come of it.", show_default=False)
+    ] = False,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """导入办公室旧台账，保留原编号。 Take the office's old ledger over, under its old numbers.
+
+    The first sheet, a matter a line; columns are known by the words of their headings. All of a file comes, or
+    nothing; lines that cannot come are named with the reason. A second import of the same file changes nothing.
+
+    Example: roundbook matter import 旧台账.xlsx --township 321283104 --dry-run
+    """
+    # Reading workbooks takes a while to load, and no other command needs it.
+    from server.intake.importing import Imported, import_sheet  # noqa: PLC0415
+
+    async def take(services: Services, who: Caller) -> Imported:
+        if township not in who.townships:
+            raise invalid("township", f"no township {township} is open here")
+        desk = msgspec.structs.replace(who, reach=Reach((township,)), scopes=frozenset({"contact:write"}))
+        with _opened(file) as content:
+            return await import_sheet(services, desk, content, dry_run=dry_run)
+
+    done = _run(data, database, take)
+    if as_json:
+        output.json(done)
+        return
+    verb = "would be taken over 将导入" if dry_run else "taken over 已导入"
+    output.say(f"{done.new:,} {verb}, {done.known:,} known 已有, {len(done.refused):,} refused 未导入.")
+    output.refusals([(one.line, f"{one.reason.zh} {one.reason.en}") for one in done.refused])
+    if done.ignored:
+        output.hint(f"Columns that were not used 没有用到的列: {'、'.join(done.ignored)}")
+
+
+def _opened(file: Path) -> IO[bytes]:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        message = f"{file} cannot be read ({error.strerror}): name a workbook of Excel (.xlsx)."
+        raise RefusedError(message) from error
 
 
 def _run(data: Data, database: Database, work: Callable[[Services, Caller], Awaitable[T]]) -> T:

@@ -1,13 +1,13 @@
-"""roundbook recovery list, export, renew; roundbook device recover."""
+"""roundbook recovery list, export, renew, take-in; roundbook device recover."""
 
 import os
 from pathlib import Path
 from typing import Annotated, Final
 
+import msgspec
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.app import open_services
 from server.commands import output
 from server.commands.opening import (
     Data,
@@ -20,11 +20,14 @@ from server.commands.opening import (
     write_for_own_user,
 )
 from server.files import read_file
+from server.quarantine.sealed import replay_sealed
+from server.quarantine.waiting import TakenIn
 from server.recovery import handing, opening, service, stored
 from server.recovery.handing import Handed
 from server.recovery.opening import Sealed
 from server.recovery.service import Halves
 from server.refused import RefusedError
+from server.services import open_services
 from server.storage.recovery import RecoveryKey
 from sync_protocol.signing import encode_bytes
 
@@ -93,6 +96,40 @@ def export(
         output.hint("It is the only one. Keep two copies in two places that are locked. 请分两处锁好。")
 
 
+@recovery.command("take-in")
+def take_in(
+    *,
+    township: Township,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="FILE", help="The office's own key file.", show_default=False),
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """补录封存内容。 Take in what devices offered sealed to a restored server, and what waits in quarantine since.
+
+    Doing it twice does no harm.
+
+    Example: roundbook recovery take-in --township 321283104 --key recovery.key
+    """
+    settings = settings_of(data, database)
+    given = None if key is None else service.read(read_file(key), key.name)
+
+    async def work(engine: AsyncEngine) -> TakenIn:
+        private = given if given is not None else await service.halves(engine, township)
+        services = msgspec.structs.replace(open_services(settings, engine), recovery=private.keys)
+        await services.registry.refresh()
+        return await replay_sealed(services, township)
+
+    done = on_database(data, database, work)
+    if as_json:
+        output.json(done)
+        return
+    output.say(f"{done.taken} changes are taken in, {done.waiting} wait. 已补录 {done.taken} 条。")
+
+
 @recovery.command()
 def renew(*, township: Township, data: Data = None, database: Database = None, as_json: Json = False) -> None:
     """更换恢复密钥。 Make another recovery key; devices seal to it from their next sync on.
@@ -106,6 +143,9 @@ def renew(*, township: Township, data: Data = None, database: Database = None, a
         output.json(_plain(made))
     else:
         output.say(f"{township} has a new recovery key. 已更换恢复密钥，设备下次同步后生效。")
+        output.hint(
+            "Back up the database now, or export the key: older backups do not have it. 请立即备份或导出。"
+        )
 
 
 def recover(

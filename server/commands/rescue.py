@@ -6,13 +6,11 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.app import open_services
 from server.commands import output
 from server.commands.opening import Data, Database, Json, on_database, settings_of, write_for_own_user
 from server.files import read_file
-from server.problems import Problem
 from server.refused import RefusedError
-from server.rescue.http import answer_file
+from server.services import open_services
 from sync_protocol.codec import Malformed
 from sync_protocol.codes import CODES
 
@@ -32,6 +30,10 @@ def answer(
 
     Example: roundbook answer /media/usb/wang.request /media/usb/wang.answer
     """
+    # Of all commands this one alone needs the HTTP side, which takes half a second to load.
+    from server.problems import Problem  # noqa: PLC0415
+    from server.rescue.http import answer_file  # noqa: PLC0415
+
     body = read_file(request)
     settings = settings_of(data, database)
 

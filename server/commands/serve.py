@@ -16,6 +16,7 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from server.addresses import require_private
 from server.certificates import require_pair
 from server.commands import output
 from server.commands.first_link import first_administrator
@@ -33,7 +34,6 @@ from server.sessions.links import PATH
 from server.settings import Settings, environment, shown_database
 from server.sockets import make_room
 from server.storage.engine import Unavailable
-from server.transport import require_private
 
 TARGET: Final = "server.serving:application"
 _ASK_S: Final = 0.1

@@ -161,7 +161,10 @@ async def _detail(
         raise not_found()
     (view,) = await _views(connection, services, caller, township, [found])
     state = await record_of(connection, township, found.record_id)
-    return with_rest(view, record_view(township, state, veil_for(services, caller, state.kind)))
+    rest = record_view(township, state, veil_for(services, caller, state.kind))
+    rows = await changes.by_ids(connection, township, [found.decision] if found.decision is not None else [])
+    names = await office_authors.names(connection, township, sorted({row.author for row in rows.values()}))
+    return with_rest(view, rest, rows.get(found.decision or ""), names)
 
 
 async def _views(

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from server.records.veil import Veil
-from server.records.views import RecordView, WhoWhen, who_when
+from server.records.views import RecordView, WhoWhen, change_of, who_when
 from server.storage.changes import Stored
 from server.storage.conflicts import Conflict
 from sync_protocol.case import equal
@@ -56,9 +56,11 @@ class ConflictView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConflictDetail(ConflictView, frozen=True, kw_only=True):
-    """A conflict with the rest of its record."""
+    """A conflict with the rest of its record, and who decided it."""
 
     rest: RecordView
+    decided_by: WhoWhen | None = None
+    decided_why: str | None = None
 
 
 class ConflictPage(msgspec.Struct, frozen=True):
@@ -108,6 +110,14 @@ def conflict_view(
     )
 
 
-def with_rest(view: ConflictView, rest: RecordView) -> ConflictDetail:
-    """The same with the rest of its record."""
-    return ConflictDetail(**msgspec.structs.asdict(view), rest=rest)
+def with_rest(
+    view: ConflictView, rest: RecordView, decision: Stored | None, names: dict[str, str]
+) -> ConflictDetail:
+    """The same with the rest of its record, and with the change that decided it."""
+    change = change_of(decision) if decision is not None else None
+    return ConflictDetail(
+        **msgspec.structs.asdict(view),
+        rest=rest,
+        decided_by=who_when(decision, names) if decision is not None else None,
+        decided_why=change.reason if change is not None else None,
+    )

@@ -11,7 +11,19 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from server.access import calling, signed
-from server.console import devices, inbox, intake, ledger, people, places
+from server.console import (
+    affairs,
+    casefile,
+    devices,
+    differences,
+    duplicates,
+    inbox,
+    intake,
+    ledger,
+    people,
+    places,
+    quarantined,
+)
 from server.console.page import STATIC
 from server.console.refusing import PAGE_HANDLERS
 from server.devices.failures import Failures
@@ -31,6 +43,11 @@ PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
     *inbox.HANDLERS,
     *ledger.HANDLERS,
     *intake.HANDLERS,
+    *differences.PAGES,
+    *duplicates.PAGES,
+    *quarantined.PAGES,
+    *affairs.PAGES,
+    *casefile.PAGES,
     *people.HANDLERS,
     *devices.HANDLERS,
     *places.HANDLERS,

@@ -31,18 +31,18 @@ class _Said(msgspec.Struct):
     incident: str | None = None
 
 
-def _told(request: Request[Any, Any, Any], code: str, detail: str = "") -> Answer:
+def _told(request: Request[Any, Any, Any], code: str, detail: str = "", detail_zh: str = "") -> Answer:
     known, words = CODES[code], words_of(request)
     if known.status == HTTP_401_UNAUTHORIZED and not request.headers.get("hx-request"):
         return Redirect(f"/sign-in#next={quote(request.url.path)}", status_code=HTTP_303_SEE_OTHER)
     refusal = Refusal(
-        known.status, words(known.zh, known.en), words(known.next_zh, known.next_en), words("", detail)
+        known.status, words(known.zh, known.en), words(known.next_zh, known.next_en), words(detail_zh, detail)
     )
     return refusal_page(request, refusal)
 
 
 def _on_declined(request: Request[Any, Any, Any], declined: Declined) -> Answer:
-    return _told(request, declined.code, declined.detail)
+    return _told(request, declined.code, declined.detail, declined.extra.get("detail_zh", ""))
 
 
 def _on_problem(request: Request[Any, Any, Any], problem: Problem) -> Answer:

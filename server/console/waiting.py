@@ -13,6 +13,7 @@ from sync_protocol.kinds import Kind
 _MATTERS: Final = "/office/matters/{0.record}"
 _LINKS: Final[dict[Source, str]] = {
     "differences": "/office/differences/{0.id}",
+    "duplicates": "/office/duplicates/{0.id}",
     "quarantine": "/office/quarantine/{0.id}",
     "devices": "/office/devices#{0.id}",
 }

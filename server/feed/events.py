@@ -7,6 +7,7 @@ import msgspec
 from server.records.veil import Veil
 from server.records.views import EffectView, RecordView, WhoWhen, change_of, effects_of, record_view, who_when
 from server.storage.changes import Stored
+from server.sync.joined import is_carried
 from sync_protocol.changes import Change
 from sync_protocol.state import RecordState
 
@@ -19,6 +20,9 @@ DECIDED: Final = "decided"
 REPLAYED: Final = "replayed"
 CONFLICT: Final = "conflict"
 ERASED: Final = "erased"
+JOINED: Final = "joined"
+SPLIT: Final = "split"
+BROUGHT: Final = "brought"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,16 +35,19 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     change: str
     action: str
     """created, edited, acted, moved, deleted, decided, replayed, conflict (it changed nothing: see the inbox),
-    erased (the record's values are gone for good: whoever holds a copy lets go of it)."""
+    erased (the record's values are gone for good: whoever holds a copy lets go of it), joined (into the record
+    `into`), split (from it again), brought (what came to a record that was joined into this one)."""
     transition: str | None
     """The step of the workflow, if it took one."""
     result: str
     """applied, merged, conflict."""
     who: WhoWhen
     origin: str | None
-    """The quarantined change that this is, taken in again."""
+    """The quarantined change that this is, taken in again; or the change of a joined record that it brings."""
     decides: str | None
     """The conflict that it decided."""
+    into: str | None
+    """The record that this one was joined into; "" of a split."""
     note: str | None
     reason: str | None
     effects: list[EffectView]
@@ -74,6 +81,7 @@ def event(
         who=who_when(row, names),
         origin=row.origin,
         decides=change.decides if change is not None else None,
+        into=change.into if change is not None else None,
         note=act.note if act is not None else None,
         reason=change.reason if change is not None else None,
         effects=effects,
@@ -85,9 +93,11 @@ def _action(row: Stored, change: Change | None, *, acted: bool, effective: bool)
     if row.erased:
         return ERASED
     if row.origin is not None:
-        return REPLAYED
+        return BROUGHT if is_carried(row, change) else REPLAYED
     if change is None:
         return EDITED
+    if change.into is not None:
+        return JOINED if change.into else SPLIT
     if change.decides is not None:
         return DECIDED
     if change.do == "create":

@@ -11,7 +11,16 @@ from server.ledger.asking import Question
 from server.rights import Person, rights
 
 Source: TypeAlias = Literal[
-    "ledger", "came_back", "opinion", "differences", "quarantine", "extensions", "feedback", "devices"
+    "ledger",
+    "came_back",
+    "opinion",
+    "differences",
+    "duplicates",
+    "quarantine",
+    "urgings",
+    "extensions",
+    "feedback",
+    "devices",
 ]
 OFFICE: Final = ("clerk", "administrator")
 _LEADER: Final = ("leader",)
@@ -47,9 +56,18 @@ QUEUES: Final = (
         page="/office/differences",
     ),
     Queue(
+        name="duplicates",
+        zh="疑似重复",
+        en="Possible duplicates",
+        source="duplicates",
+        action="records.join",
+        roles=OFFICE,
+        page="/office/duplicates",
+    ),
+    Queue(
         name="quarantine",
-        zh="未能收下的修改",
-        en="Changes that could not be taken in",
+        zh="待处理上传",
+        en="Waiting changes",
         source="quarantine",
         action="quarantine.list",
         roles=OFFICE,
@@ -69,6 +87,15 @@ QUEUES: Final = (
         en="Due within three days",
         roles=(*OFFICE, *_LEADER, *_UNIT, *_VILLAGE),
         question=Question(due="soon", sort="due"),
+    ),
+    Queue(
+        name="urgings",
+        zh="催办、督办待回复",
+        en="Urged or supervised, to be answered",
+        source="urgings",
+        action="urgings.answer",
+        roles=(*_LEADER, *_UNIT, *_VILLAGE, *OFFICE),
+        urgent=True,
     ),
     Queue(
         name="extensions",

@@ -15,7 +15,7 @@ from server.ledger.asking import Question, filter_of, sort_of
 from server.quarantine import service as quarantine
 from server.reach import Caller
 from server.services import Services
-from server.storage import deadline_history, inbox, ledger_lists, records
+from server.storage import casework, deadline_history, duplicates, inbox, ledger_lists, records
 from server.storage.devices import DeviceRow
 from server.storage.engine import snapshot
 from server.storage.inbox import Waiting
@@ -28,6 +28,7 @@ _TAKEN_ON: Final = Question(state="open", sort="oldest")
 _RETURNED: Final = "returned"
 _FEEDBACK: Final = "feedback"
 _LEADERS: Final = "leader"
+_FROM_THE_FIRST: Final = (0, "")
 Ask = Callable[[Services, Caller, Queue, str, int], Awaitable[list[Waiting]]]
 
 
@@ -99,6 +100,43 @@ async def _differences(
     return await snapshot(services.engine, work)
 
 
+async def _duplicates(
+    services: Services, caller: Caller, _: Queue, township: str, most: int
+) -> list[Waiting]:
+    """Pairs, each under the number of the matter that came later."""
+
+    async def read(connection: AsyncConnection) -> list[Waiting]:
+        pairs = await duplicates.listed(
+            connection, township, duplicates.OPEN, _FROM_THE_FIRST, most, caller.reach
+        )
+        words = await inbox.titled(connection, township, [pair.other_id for pair in pairs])
+        return [
+            Waiting(
+                f"{pair.one_id}/{pair.other_id}",
+                pair.other_id,
+                pair.n,
+                pair.found_ms,
+                "",
+                *words.get(pair.other_id, (None, None)),
+            )
+            for pair in pairs
+        ]
+
+    return await snapshot(services.engine, read)
+
+
+async def _urgings(services: Services, caller: Caller, _: Queue, township: str, most: int) -> list[Waiting]:
+    async def read(connection: AsyncConnection) -> list[Waiting]:
+        found = await casework.unanswered(connection, township, most, caller.reach)
+        words = await inbox.titled(connection, township, [one.record_id for one in found])
+        return [
+            Waiting(one.urging_id, one.record_id, 0, one.made_ms, "", *words.get(one.record_id, (None, None)))
+            for one in found
+        ]
+
+    return await snapshot(services.engine, read)
+
+
 async def _quarantine(
     services: Services, caller: Caller, _: Queue, township: str, most: int
 ) -> list[Waiting]:
@@ -154,7 +192,9 @@ SOURCES: Final[Mapping[Source, Ask]] = {
     "came_back": _came_back,
     "opinion": _opinion,
     "differences": _differences,
+    "duplicates": _duplicates,
     "quarantine": _quarantine,
+    "urgings": _urgings,
     "extensions": _extensions,
     "feedback": _feedback,
     "devices": _devices,

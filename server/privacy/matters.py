@@ -18,7 +18,7 @@ from server.privacy.recording import record as list_erasures
 from server.reach import Caller
 from server.records.writing import Writing, actor_of, new_id, open_writing, record_of
 from server.services import Services
-from server.storage import erasures, holds, office_records
+from server.storage import erasures, holds, joins, office_records
 from server.storage.engine import snapshot
 from server.storage.erasures import ASKED, Erasure
 from server.storage.holds import Hold
@@ -106,6 +106,9 @@ async def erase_matter(
             return before[record], False
         if await holds.held(connection, township, [record]):
             raise Declined("on_hold")
+        holders = await joins.holders(connection, township, [record])
+        if holders:
+            raise Declined("joined", f"what it says stands in {', '.join(holders)} too: erase that first")
         (done,) = await erase(connection, writing.township, [state], Order(ASKED, words, actor, now_ms))
         await append(connection, Act(township, "record_erased", actor, now_ms, {"record": record}))
         return done, True

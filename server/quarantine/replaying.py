@@ -15,6 +15,7 @@ from server.declined import invalid
 from server.quarantine.views import Taken
 from server.records.views import Closing
 from server.records.writing import Writing, check_place, declined_for, derived_id
+from server.recovery.kept import keys_here, opened, sealed_in
 from server.storage import changes, stream, townships
 from server.storage.changes import Stored
 from server.storage.office_changes import DISCARDED
@@ -57,7 +58,7 @@ class Office:
 
 async def take_in(writing: Writing, row: Stored, correction: Correction) -> Taken:
     """Judges and merges a quarantined change; declines what cannot be applied even now."""
-    change = _corrected(_readable(writing, row), row, correction)
+    change = _corrected(await _readable(writing, row), row, correction)
     if change.place is not None:
         await check_place(writing.connection, writing.township.id, change.place)
     # A later statement sees what an earlier one of this transaction wrote: the counter has moved.
@@ -77,9 +78,15 @@ async def take_in(writing: Writing, row: Stored, correction: Correction) -> Take
     return Taken(row.change_id, key, change.record, verdict.result, verdict.n)
 
 
-def _readable(writing: Writing, row: Stored) -> Change:
-    """The change as this version of the server reads it."""
-    change = read_change(row.payload, writing.services.limits)
+async def _readable(writing: Writing, row: Stored) -> Change:
+    """The change as this version of the server reads it, with the recovery keys that are here or were brought."""
+    limits, township = writing.services.limits, writing.township.id
+    change = read_change(row.payload, limits)
+    sealed = sealed_in(change)
+    if sealed is not None:
+        keys = writing.services.recovery or await keys_here(writing.connection, township)
+        counted = msgspec.structs.replace(sealed, n=sealed.n or 1)
+        change = opened(counted, township, keys, limits)
     if isinstance(change, Unreadable):
         raise invalid(None, change.reason, change.code)
     return change
@@ -95,6 +102,7 @@ def _corrected(change: Change, row: Stored, correction: Correction) -> Change:
         id=row.change_id,  # another than the payload's where a device used one id twice
         n=1,
         decides=None,
+        into=None,
         place=correction.place or change.place,
         fields=msgspec.Raw(_encode(kept)) if correction.fields else change.fields,
     )

@@ -97,6 +97,22 @@ async def waiting(services: Services, caller: Caller, township: str, most: int) 
     return await snapshot(services.engine, work)
 
 
+async def get(services: Services, caller: Caller, change: str) -> QuarantinedView:
+    """One quarantined change that nobody has dealt with; declines one that somebody has."""
+    township, row = await _find(services, caller, change)
+    await services.registry.ensure(_kinds([row]))
+
+    async def read(connection: AsyncConnection) -> QuarantinedView:
+        if await office_changes.closings(connection, township, change):
+            raise Declined("already_decided")
+        names = await office_authors.names(connection, township, [row.author])
+        known = await records.by_ids(connection, township, [row.record_id] if row.record_id else [])
+        veil = veil_for(services, caller, kind_of(row) or "")
+        return quarantined_view(township, row, names, veil, record_exists=row.record_id in known)
+
+    return await snapshot(services.engine, read)
+
+
 async def _reached(
     connection: AsyncConnection, caller: Caller, township: str, above: int, most: int
 ) -> list[Stored]:

@@ -73,10 +73,11 @@ async def list_records(
 ) -> RecordPage:
     """Records in the order of their ids: also the export of a grid, village or township.
 
+    The number of a joined record finds that record and the one that it was joined into.
     `since` leaves out records whose version is not above it, `fields` (names, with commas) all other values.
     """
     lies = _place(place=place, grid=grid, village=village, township=township)
-    wanted = Wanted(kind, lies, in_state, number, since, closed, deleted)
+    wanted = Wanted(kind, lies, in_state, number, since, closed, deleted, aliases=True)
     return await reading.listed(services, caller, wanted, _names(fields), after, limit)
 
 

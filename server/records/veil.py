@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from sync_protocol.history import EXISTENCE, NUMBER, PLACE, STATE
+from sync_protocol.history import EXISTENCE, INTO, NUMBER, PLACE, STATE
 from sync_protocol.kinds import Field, Kind
 
 MASK: Final = "***"
-_PLAIN_PATHS: Final = frozenset({EXISTENCE, STATE, PLACE, NUMBER})
+_PLAIN_PATHS: Final = frozenset({EXISTENCE, STATE, PLACE, NUMBER, INTO})
 _MOBILE: Final = re.compile(r"(?:\+?86)?(1[0-9]{2})[0-9]{4}([0-9]{4})")
 _BETWEEN_DIGITS: Final = re.compile(r"[\s-]")
 _CONTACT: Final = "contact"

@@ -28,6 +28,8 @@ class RecordView(msgspec.Struct, frozen=True, kw_only=True):
     """Also the ETag, for If-Match."""
     closed: bool
     deleted: bool
+    joined_into: str | None
+    """The record that it was joined into (并案)."""
     erased: bool
     """Whether its values are gone for good: docs/privacy.md."""
     fields: dict[str, Any]
@@ -74,7 +76,7 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     """applied, merged, conflict, quarantined; replayed, discarded: the office's word on `origin`; erased."""
     code: str | None
     origin: str | None
-    """The quarantined change that this one takes in again, or closes."""
+    """The quarantined change that this one takes in again, or closes; or that of a joined record which it brings."""
     do: str | None
     """create, edit, delete; None for a closing and for what is, or was, in quarantine."""
     action: str | None
@@ -83,6 +85,8 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     decides: str | None
     """The conflict that this change decided."""
+    into: str | None
+    """The record that it joined this one into; "" where it split it from there."""
     fields: dict[str, Any]
     """Of a create: what it set. Later changes say it as effects."""
     effects: list[EffectView]
@@ -121,6 +125,7 @@ def record_view(
         version=state.version,
         closed=state.closed,
         deleted=state.deleted,
+        joined_into=state.joined_into,
         erased=state.erased,
         fields=fields,
         masked=masked,
@@ -183,6 +188,7 @@ def history_item(row: Stored, names: dict[str, str], veil: Veil) -> HistoryItem:
         note=act.note if act is not None else None,
         reason=change.reason if change is not None else closing_reason(row),
         decides=change.decides if change is not None else None,
+        into=change.into if change is not None else None,
         fields=fields,
         effects=effects_of(row, veil),
     )

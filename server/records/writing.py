@@ -5,6 +5,7 @@ still there: it gets the refusal, and nothing is stored.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -74,19 +75,29 @@ async def open_writing(
 
 async def admit(writing: Writing, change: Change) -> Verdict:
     """Takes one change in; declines what a device's change would be quarantined for."""
-    limits = writing.services.limits
-    checked = read_change(encode(change), limits)
-    if isinstance(checked, Unreadable):
-        raise invalid(None, checked.reason, checked.code)
-    reading = Reading(writing.now_ms, writing.now_ms)
-    upload = Upload(writing.author, [checked], reading)
-    pushed = await push(writing.connection, writing.township, upload, writing.services.registry, limits)
-    verdict = pushed.verdicts[0]
-    if verdict.result == ERASED:
-        raise Declined("erased")
-    if verdict.result == "quarantined":
-        raise declined_for(verdict)
+    (verdict,) = await admit_all(writing, [change])
     return verdict
+
+
+async def admit_all(writing: Writing, wanted: Sequence[Change]) -> list[Verdict]:
+    """Takes changes in by one push, all or none: the first that is refused declines them all."""
+    limits = writing.services.limits
+    checked = [
+        read_change(encode(msgspec.structs.replace(change, n=at)), limits)
+        for at, change in enumerate(wanted, 1)
+    ]
+    for change in checked:
+        if isinstance(change, Unreadable):
+            raise invalid(None, change.reason, change.code)
+    reading = Reading(writing.now_ms, writing.now_ms)
+    upload = Upload(writing.author, checked, reading)
+    pushed = await push(writing.connection, writing.township, upload, writing.services.registry, limits)
+    for verdict in pushed.verdicts:
+        if verdict.result == ERASED:
+            raise Declined("erased")
+        if verdict.result == "quarantined":
+            raise declined_for(verdict)
+    return pushed.verdicts
 
 
 def declined_for(verdict: Verdict) -> Declined:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.audit.acts import OPERATOR, Act, Actor, Value
 from server.audit.log import append
 from server.directory.working import locked
+from server.recovery.kept import read_changes
 from server.recovery.stored import Unsent
 from server.refused import RefusedError
 from server.services import Services
@@ -20,9 +21,10 @@ from server.storage import contact, townships
 from server.storage.contact import Contact
 from server.sync.judge import Author
 from server.sync.push import Pushed, Upload, push
+from sync_protocol import kept
 from sync_protocol.changes import Change, decode, encode
 from sync_protocol.clock import Reading
-from sync_protocol.codec import Unreadable, read_change
+from sync_protocol.codec import Unreadable
 from sync_protocol.ids import RANDOM_BYTES, uuid7
 
 _STRANGE: Final = (
@@ -44,7 +46,8 @@ class Handed(msgspec.Struct, frozen=True):
 
 async def hand_in(services: Services, unsent: Unsent, by: Actor = OPERATOR) -> Handed:
     """Takes in what a store had not sent; raises RefusedError when the store is of no device of this server."""
-    changes = [_change(services, raw, n) for n, raw in enumerate(unsent.payloads, 1)]
+    raws = [_counted(raw, n) for n, raw in enumerate(unsent.payloads, 1)]
+    changes = (await read_changes(services.engine, unsent.township, raws, services.limits)).read
     await services.registry.ensure({(c.kind, c.version) for c in changes if isinstance(c, Change)})
     epoch = uuid7(services.clock(), services.random(RANDOM_BYTES))
     most, pushed = services.limits.changes_max, list[Pushed]()
@@ -61,13 +64,15 @@ async def hand_in(services: Services, unsent: Unsent, by: Actor = OPERATOR) -> H
     return Handed(unsent.township, unsent.device, len(verdicts) + kept, held, again)
 
 
-def _change(services: Services, payload: bytes, n: int) -> Change | Unreadable:
+def _counted(payload: bytes, n: int) -> bytes:
     """A change under the counter that it gets here: the store's own are for the device to use."""
+    sealed = kept.read(payload)
+    if sealed is not None:
+        return kept.encode(msgspec.structs.replace(sealed, n=n))
     try:
-        counted = encode(msgspec.structs.replace(decode(payload), n=n))
+        return encode(msgspec.structs.replace(decode(payload), n=n))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        counted = payload  # of another make, or damaged: it waits in quarantine as it is
-    return read_change(counted, services.limits)
+        return payload  # of another make, or damaged: it waits in quarantine as it is
 
 
 async def _take(

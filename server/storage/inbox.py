@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.reach import Reach
-from server.storage.dialect import TEXT, among, many
+from server.storage.dialect import ID, TEXT, among, many
 from server.storage.within import of_record, within
 
 
@@ -78,6 +78,18 @@ async def late(
     )
     bound = {**reaching, "t": township, "most": most, "rule": rule, "now": now_ms}
     return await _rows(connection, statement, bound)
+
+
+async def titled(
+    connection: AsyncConnection, township: str, records: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    """Number and title of those of these records that stand in the ledger."""
+    statement = (
+        "SELECT CAST(record_id AS text) AS id, number, title FROM ledger "
+        f"WHERE township_id = :t AND {among(connection, 'record_id', 'ids', ID)}"
+    )
+    rows = await connection.execute(text(statement), {"t": township, "ids": many(connection, records)})
+    return {row.id: (row.number, row.title) for row in rows}
 
 
 _NUMBER: Final = text("SELECT counter FROM townships WHERE township_id = :t")

@@ -31,6 +31,8 @@ class Filter(msgspec.Struct, frozen=True):
     closed: bool | None = None
     deleted: bool = False
     """Whether tombstones are listed too."""
+    aliases: bool = False
+    """Whether the number of a joined record finds the one that it was joined into, too."""
 
 
 async def listed(
@@ -51,7 +53,13 @@ async def listed(
 def _conditions(wanted: Filter) -> tuple[list[str], dict[str, Any]]:
     conditions: list[str] = []
     parameters: dict[str, Any] = {}
-    for name in ("kind", "state", "number", "closed"):
+    if wanted.number is not None:
+        joined = "SELECT a.joined_into FROM records a WHERE a.township_id = :t AND a.number = :number"
+        conditions.append(
+            f"(number = :number OR record_id IN ({joined}))" if wanted.aliases else "number = :number"
+        )
+        parameters["number"] = wanted.number
+    for name in ("kind", "state", "closed"):
         value = getattr(wanted, name)
         if value is not None:
             conditions.append(f"{name} = :{name}")

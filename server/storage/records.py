@@ -21,7 +21,7 @@ from sync_protocol.state import RecordState
 
 _COLUMNS: Final = (
     "CAST(record_id AS text) AS record_id, version, placed, kind, place, state, number, deleted, closed, "
-    "body, marks, restricted, erased, digest_high, digest_low"
+    "CAST(joined_into AS text) AS joined_into, body, marks, restricted, erased, digest_high, digest_low"
 )
 _REPLACED: Final = (
     "version",
@@ -35,6 +35,8 @@ _REPLACED: Final = (
     "marks",
     "restricted",
     "erased",
+    "joined_into",
+    "parent_id",
     "digest_high",
     "digest_low",
 )
@@ -91,6 +93,7 @@ def state_of(row: Row[Any], keys: TownshipKeys) -> RecordState:
         bool(row.deleted),
         bool(row.closed),
         (row.place, high, low) if counted else None,
+        joined_into=row.joined_into,
         erased=bool(row.erased),
     )
 
@@ -172,6 +175,8 @@ def _row(state: RecordState, received_ms: int) -> tuple[Any, ...]:
         marks,
         state.restricted,
         state.erased,
+        state.joined_into,
+        state.parent,
         *halves(form),
     )
 

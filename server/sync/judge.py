@@ -13,6 +13,7 @@ from sync_protocol.changes import Act, Add, Change, Drop, Increment, Op, Put, Re
 from sync_protocol.codec import Unreadable
 from sync_protocol.erasing import ERASED
 from sync_protocol.ids import is_id, township_of
+from sync_protocol.joining import ends_a_join, joins_as_a_whole
 from sync_protocol.kinds import InvalidField, Shape, Title
 from sync_protocol.kinds.declaration import OFFICE_ROLES
 from sync_protocol.limits import Limits
@@ -82,10 +83,14 @@ def judge(
     limits: Limits,
     *,
     orphan: bool = False,
+    wrote: bool = False,
 ) -> Accepted | Refusal:
-    """What the merge may do with a change; `orphan` says that its record's create waits in quarantine."""
-    if state is not None and state.erased:
-        return Refusal(ERASED)  # also to whoever is out of scope: of what they wrote nothing may be kept
+    """What the merge may do with a change; `orphan` says that its record's create waits in quarantine.
+
+    `wrote` says that a change of this author to the record was taken, ever: it is no news to them that it was there.
+    """
+    if state is not None and state.erased and (wrote or _knows(author, state)):
+        return Refusal(ERASED)
     if author.revoked:
         return Refusal("revoked_device")
     if isinstance(change, Unreadable):
@@ -112,10 +117,20 @@ def _in_scope(change: Change, author: Author, state: RecordState | None) -> bool
         return author.grids is None or place in author.grids
     if author.grids is None:
         return True
-    if state.place not in author.grids or state.closed:
+    if state.place not in author.grids or state.closed or state.erased:
         return False
     # What follows its create in the queue still arrives; the author reads nothing of it.
     return not state.restricted or state.marks.writers[CREATE].by == author.id
+
+
+def _knows(author: Author, state: RecordState) -> bool:
+    """Whether an erased record lay where this author works, or lies in the township alone.
+
+    So do those that only the list of erasures remembers after a restore: there nobody can tell any more who had them.
+    """
+    if author.grids is None or state.place == author.township:
+        return True
+    return state.place in author.grids and not state.restricted
 
 
 def _create(change: Change, author: Author, shape: Shape) -> Accepted | Refusal:
@@ -151,6 +166,10 @@ def _edit(
         return Refusal("too_large", None, f"at most {limits.record_bytes_max} bytes a record")
     ops = tuple(_checked(op, shape, state) for op in change.ops)
     given = {*state.values, *fields, *(op.field for op in ops)}
+    if _breaks_a_join(change, author, state, shape):
+        return Refusal(
+            "not_permitted", "state", "a record is joined, and split again, together with the other one"
+        )
     step = _step(change, change.act, author, shape, given) if change.act is not None else None
     return step or Accepted(shape, fields=fields, ops=ops)
 
@@ -163,9 +182,17 @@ def _rights(change: Change, author: Author, state: RecordState) -> Refusal | Non
         return Refusal("invalid_field", "kind", f"the record is of kind {state.kind}")
     if (change.place is not None or change.decides is not None) and author.grids is not None:
         return Refusal("not_permitted", "place", "only the office moves records and decides")
+    if change.into is not None and author.grids is not None:
+        return Refusal("not_permitted", "into", "only the office joins records")
     if change.place is not None and township_of(change.place) != author.township:
         return Refusal("unknown_place", "place", "a record's township never changes")
     return None
+
+
+def _breaks_a_join(change: Change, author: Author, state: RecordState, shape: Shape) -> bool:
+    """Whether a step leads into a join, or out of one, by itself. What the field does meanwhile is merged as ever."""
+    by_itself = author.role in OFFICE_ROLES and ends_a_join(change, state, shape.kind)
+    return by_itself or not joins_as_a_whole(change)
 
 
 def _will_be_numbered(state: RecordState, shape: Shape) -> bool:

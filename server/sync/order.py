@@ -16,6 +16,7 @@ from server.storage.changes import Stored
 from sync_protocol.changes import Change, decode, fingerprint, same_content
 from sync_protocol.codec import Unreadable
 from sync_protocol.ids import uuid8
+from sync_protocol.kept import SEALED
 
 REUSED: Final = "change_id_reused"
 
@@ -83,8 +84,8 @@ def under_other_id(reused: Item) -> Item:
 def is_resend(element: Item, seen: dict[str, Stored]) -> bool:
     """Whether an element says what was stored under its id, byte for byte or in other spelling."""
     stored = seen.get(element.key)
-    if stored is not None and stored.erased:
-        # Whatever it says now: it is of an erased record, for which nothing is taken in.
+    if stored is not None and (stored.erased or SEALED in {stored.code, _code(element)}):
+        # Whatever it says now: of an erased record nothing is taken in, and what is sealed cannot be compared.
         return stored.record_id == element.change.record
     if stored is None or stored.fingerprint == element.fingerprint:
         return stored is not None
@@ -93,6 +94,10 @@ def is_resend(element: Item, seen: dict[str, Stored]) -> bool:
     except (ValueError, RecursionError):  # it could not be decoded when it came
         return False
     return isinstance(element.change, Change) and same_content(first, element.change)
+
+
+def _code(element: Item) -> str | None:
+    return element.change.code if isinstance(element.change, Unreadable) else None
 
 
 def order(items: list[Item], seen: dict[str, Stored], counter: int, lowest: int) -> Ordered:

@@ -21,6 +21,7 @@ from server.storage import changes, conflicts, records, stream, telephones, town
 from server.storage.changes import Stored
 from server.storage.townships import Township
 from server.sync.draft import Draft, first_verdict
+from server.sync.joined import bringing, carrying, with_targets
 from server.sync.judge import Accepted, Author, Kinds, Refusal, judge
 from server.sync.order import Item, Ordered, is_resend, item, order, under_other_id
 from server.sync.pasts import histories
@@ -34,7 +35,8 @@ from sync_protocol.clock import Corrected, Reading, correct
 from sync_protocol.codec import Unreadable
 from sync_protocol.history import STATE, History, Past
 from sync_protocol.ids import is_id
-from sync_protocol.kinds import Kind
+from sync_protocol.joining import past_of, proposed
+from sync_protocol.kinds import Kind, Shape
 from sync_protocol.limits import Limits
 from sync_protocol.merge import merge
 from sync_protocol.messages import Unanswered, Verdict
@@ -101,6 +103,8 @@ class _Batch:
     records: dict[str, RecordState]
     histories: dict[str, History]
     orphans: set[str]
+    wrote: set[str]
+    """Of the erased records that are met, those to which a change of this author was taken."""
     head: int
     before: dict[str, int] = field(default_factory=dict)
     drafts: list[Draft] = field(default_factory=list)
@@ -157,7 +161,8 @@ async def push(
     own = _number_records(batch)
     await _write(connection, batch, settled, kinds)
     pushed = Pushed(batch.township, batch.ordered, offer_above=offer_above, own=own)
-    for element, draft in zip((e for e, _ in batch.ordered.take), batch.drafts, strict=True):
+    sent = [draft for draft in batch.drafts if draft.carries is None]
+    for element, draft in zip((e for e, _ in batch.ordered.take), sent, strict=True):
         _tell(pushed, element, draft.verdict)
     drafted = {draft.stored_id: draft.verdict for draft in batch.drafts}
     for element, key in batch.ordered.again:
@@ -209,8 +214,12 @@ async def _open(connection: AsyncConnection, township: Township, upload: Upload)
     taken = _surviving(township, ordered)
     wanted = {element.change.record for element, _ in ordered.take if is_id(element.change.record)}
     states = await records.by_ids(connection, township.id, sorted(wanted))
+    states = await with_targets(connection, township.id, states, taken)
     known, orphans = await histories(connection, township.id, taken, states, seen, upload.author.id)
-    return _Batch(upload, township, seen, ordered, states, known, orphans, township.counter), offer_above
+    gone = sorted(record for record, state in states.items() if state.erased)
+    wrote = await changes.written_by(connection, township.id, upload.author.id, gone)
+    head = township.counter
+    return _Batch(upload, township, seen, ordered, states, known, orphans, wrote, head), offer_above
 
 
 def _surviving(township: Township, ordered: Ordered) -> list[Change]:
@@ -253,7 +262,8 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
     history = batch.history(change.record)
     if element.travelled and isinstance(change, Change):
         change = _resumed(change, history, batch.upload.epoch or "")
-    verdict = judge(change, author, state, kinds, limits, orphan=change.record in batch.orphans)
+    known = {"orphan": change.record in batch.orphans, "wrote": change.record in batch.wrote}
+    verdict = judge(change, author, state, kinds, limits, **known)
     n, reading = batch.number(), batch.upload.reading
     said = (
         (change.at, change.mark, change.since) if isinstance(change, Change) else (reading.device_ms, 0, None)
@@ -262,6 +272,7 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
     replay = batch.upload.replay
     corrected = correct(*said, reading, seen_stamp) if replay is None else replay.corrected
     draft = Draft(element, author, batch.upload.epoch, counter, n, said[0], reading, corrected)
+    draft.erased = state is not None and state.erased
     batch.drafts.append(draft)
     if isinstance(verdict, Refusal) or isinstance(change, Unreadable):
         draft.refused = verdict if isinstance(verdict, Refusal) else Refusal("unreadable")
@@ -277,6 +288,25 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
     draft.merged = _apply(batch, draft.said, verdict, arrival, history, draft)
     effects = tuple(draft.merged.effects)
     history.add(Past(n, author.id, corrected.stamp_ms, draft.said, effects, epoch=batch.upload.epoch))
+    _bring(batch, draft, verdict.shape)
+
+
+def _bring(batch: _Batch, draft: Draft, shape: Shape) -> None:
+    """Brings what was done to a joined record to the one that it was joined into, and from there on."""
+    what = bringing(draft, batch.records, shape.kind)
+    if what is None:
+        return
+    n = batch.number()
+    change, further = carrying(draft, what, n, shape.kind)
+    batch.drafts.append(further)
+    author, stamp = further.author, further.corrected.stamp_ms
+    arrival = Arrival(n, stamp, author.id, author.role)
+    past = past_of(change, draft.merged.effects, arrival)
+    merged = further.merged = _apply(batch, change, Accepted(shape), arrival, past, further)
+    merged.concurrent = True  # no device has seen it, so pages bring what it did
+    merged.clashes += proposed(change, what.found, what.target, arrival)
+    batch.history(change.record).add(Past(n, author.id, stamp, change, tuple(merged.effects)))
+    _bring(batch, further, shape)
 
 
 def _seen_stamp(change: Change | Unreadable, history: History, by: str) -> int:

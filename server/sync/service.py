@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.devices import rotation
 from server.devices.profile import profile
+from server.recovery.kept import read_changes
 from server.services import Services
 from server.storage import contact, townships
 from server.storage.contact import EPOCHS_MAX, Contact
@@ -22,7 +23,7 @@ from server.sync.push import Pushed, Upload, push
 from server.sync.timeline import Proof
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
-from sync_protocol.codec import Unreadable, read_change
+from sync_protocol.codec import Unreadable
 from sync_protocol.cursor import Cursor, CursorInvalid, from_the_beginning, unseal
 from sync_protocol.files import key_of
 from sync_protocol.ids import is_id
@@ -102,7 +103,8 @@ async def file_key(services: Services, township: str, device: str) -> bytes | No
 
 async def sync(services: Services, caller: Caller, request: SyncRequest) -> SyncAnswer:
     """Takes the queue in and reads the next page; raises UnknownDevice."""
-    changes = [read_change(raw, services.limits) for raw in request.changes]
+    came = await read_changes(services.engine, caller.township, request.changes, services.limits)
+    changes = came.read
     await services.registry.ensure({(c.kind, c.version) for c in changes if isinstance(c, Change)})
     now_ms = services.clock()
 
@@ -114,7 +116,14 @@ async def sync(services: Services, caller: Caller, request: SyncRequest) -> Sync
         _log.warning("digest_differs", township=caller.township, device=caller.device, grids=request.reread)
     async with services.turn(caller.township):
         taken = await transact(services.engine, take)
+        _forget_own(taken.pushed, came.sealed)
         return await _answered(services, caller, request, taken, now_ms)
+
+
+def _forget_own(pushed: Pushed, sealed: frozenset[str]) -> None:
+    """Of what a device could not read itself, the page brings the values and not the ids of its own changes."""
+    if sealed:
+        pushed.own = {r: own for r, own in pushed.own.items() if sealed.isdisjoint(own.changes)}
 
 
 async def _answered(

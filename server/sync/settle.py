@@ -14,8 +14,9 @@ from server.sync.draft import Draft
 from server.sync.register import Claims, give_numbers
 from sync_protocol.case import equal
 from sync_protocol.changes import Change
-from sync_protocol.history import STATE
+from sync_protocol.history import INTO, STATE
 from sync_protocol.ids import uuid8
+from sync_protocol.joining import JOINED
 from sync_protocol.messages import Exit, Receipt
 from sync_protocol.outcome import Clash, Sides
 from sync_protocol.standing import value_at
@@ -48,6 +49,8 @@ async def settle(
         if draft.was is not None and draft.now is not None:
             _exit(settled, draft, records[draft.element.change.record])
             _tell_reporter(settled, draft, records[draft.element.change.record])
+        if draft.carries is not None and draft.carries.carries is None:
+            _tell_carried(settled, draft.carries)
     clashing = [draft for draft in drafts if draft.merged.clashes]
     deciding = [
         d
@@ -136,6 +139,14 @@ def _tell_reporter(settled: Settled, draft: Draft, state: RecordState) -> None:
     if reporter.by != draft.author.id:
         reason = change.reason or change.act.note
         _receipt(settled, reporter, draft, STATE, change.act.to, reason)
+
+
+def _tell_carried(settled: Settled, draft: Draft) -> None:
+    """Whoever wrote to a joined record is told that it went on to the other one, of which nothing is said."""
+    change, author = draft.element.change, draft.author
+    if isinstance(change, Change) and change.into is None and not draft.restricted:
+        at = draft.reading.server_ms
+        settled.receipts.append((author.id, Receipt(0, change.id, JOINED, change.record, INTO, at=at)))
 
 
 def _tell_displaced(settled: Settled, draft: Draft, clash: Clash) -> None:

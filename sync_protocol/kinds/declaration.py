@@ -80,6 +80,7 @@ RESERVED_NAMES: Final[frozenset[str]] = frozenset(
         "version",
         "township",
         "record",
+        "into",
     }
 )
 """Names that records, the SDK and the server use themselves."""

@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import select
 
 from migrations.run import upgrade
-from server.app import create_app, open_services
+from server.app import create_app
 from server.directory.shipped import FILE, shipped_list
 from server.quarantine.kinds import replay_waiting
+from server.services import open_services
 from server.settings import Settings
 from server.storage.tables import audit_entries
 from sync_protocol.kinds import parse

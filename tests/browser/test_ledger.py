@@ -1,12 +1,14 @@
 """The ledger and intake in a real browser: keys, dialogs, a double click, what a phone shows; pictures of each page."""
 
 import io
+from collections.abc import Iterator
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import accessible
 from tests.browser.conftest import shot
-from tests.browser.office import LANGUAGES, PHONE, LiveOffice, looking
+from tests.browser.office import LANGUAGES, PHONE, LiveOffice, live_office, looking
 from tests.intake.test_intake import GOOD, workbook
 from tests.ledger.desk import Desk
 from tests.server.office_server import GRID, NEXT_GRID, TOWN
@@ -20,6 +22,14 @@ TITLES = (
     "<b>拖欠</b>工资",
     "低保复核",
 )
+
+
+@pytest.fixture(scope="module")
+def office(module_database_url: str) -> Iterator[LiveOffice]:
+    """An office with a few matters, one of them closed, two without a place."""
+    with live_office(module_database_url) as opened:
+        furnish(opened)
+        yield opened
 
 
 def furnish(office: LiveOffice) -> None:
@@ -49,7 +59,6 @@ def pictures(browser: Browser, office: LiveOffice, who: Somebody, name: str, pat
 
 
 def test_a_clerk_finds_keeps_and_exports(office: LiveOffice, browser: Browser) -> None:
-    furnish(office)
     clerk = office.person("clerk", "赵敏")
     pictures(browser, office, clerk, "ledger", "/office/ledger")
     with looking(browser, office, clerk) as page:

@@ -9,7 +9,8 @@ import pytest
 
 from client_sdk import InvalidRecord, Policy
 from client_sdk.loopback import LoopbackTransport
-from server.app import create_app, open_services
+from server.app import create_app
+from server.services import open_services
 from server.settings import Settings
 from tests.e2e.links import Link
 from tests.e2e.raw import RawDevice

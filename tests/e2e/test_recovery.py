@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from sqlalchemy import delete
 
-from client_sdk import FieldClient, StoreLocked, WrongPassphrase
+from client_sdk import FieldClient, Revoked, StoreLocked, WrongPassphrase
 from client_sdk.checkup import look
 from client_sdk.store import keys as device_keys
 from client_sdk.store import meta
@@ -17,8 +17,8 @@ from server.recovery.handing import Handed
 from server.refused import RefusedError
 from server.storage import tables
 from server.storage.engine import transact
-from sync_protocol.lease import DAY_MS
-from tests.e2e.village import PASSPHRASE, TOWN, Clock, Village, a_village, reported, settled
+from sync_protocol.lease import DAY_MS, Running
+from tests.e2e.village import PASSPHRASE, START_MS, TOWN, Clock, Village, a_village, reported, settled
 
 NEW = "新口令 with more words"
 LEASE_DAYS = 30
@@ -172,7 +172,7 @@ def test_a_lease_that_ended_locks_until_the_next_contact(leased: Village) -> Non
     with pytest.raises(StoreLocked):
         leased.open("王芳", clock=clock)
     device = leased.open("王芳", clock=clock, to_sync=True)
-    for use in (device.list, device.queue, lambda: device.create("well", title="井")):
+    for use in (device.list, device.queue, device.me, device.problems, device.news):
         with pytest.raises(StoreLocked):
             use()
     assert device.sync().complete
@@ -180,6 +180,70 @@ def test_a_lease_that_ended_locks_until_the_next_contact(leased: Village) -> Non
     assert len(device.list()) == 3
     device.close()
     leased.open("王芳", clock=clock)
+
+
+def test_a_locked_store_takes_what_is_new_and_shows_nothing(leased: Village) -> None:
+    """A worker without a network and with a wrong clock goes on recording."""
+    clock = Clock()
+    device, _ = with_unsent(leased, clock=clock)
+    old = device.create("well", title="旧井")
+    device.close()
+    clock.at_ms += (LEASE_DAYS + 1) * DAY_MS
+    device = leased.open("王芳", clock=clock, to_sync=True)
+    assert "well" in {kind.name for kind in device.kinds()}
+    made = device.create("well", grid=device.grids()[0].code, title="新井")
+    made = device.update(made, note="水清")
+    held = device.submit(device.create("well", title="草稿", draft=True))
+    with pytest.raises(StoreLocked):
+        device.update(old, note="x")
+    with pytest.raises(StoreLocked):
+        device.submit(old)
+    with pytest.raises(StoreLocked):
+        device.get(made.id)
+    device.close()
+    again = leased.open("王芳", clock=clock, to_sync=True)
+    with pytest.raises(StoreLocked):  # another opening: whoever holds the phone now did not type it
+        again.update(made, note="y")
+    assert again.sync().complete
+    assert leased.state(made.id).values == {"title": "新井", "note": "水清"}
+    assert leased.state(held.id).values["title"] == "草稿"
+    leased.revoke(again.me().device)
+    with pytest.raises(Revoked):
+        again.sync()
+    with pytest.raises(Revoked):
+        again.create("well", title="井")
+
+
+def test_a_clock_that_jumps_while_the_machine_runs_locks_nothing(leased: Village) -> None:
+    """Nor does one that is turned back give a day more; after another start the clock is all there is."""
+    clock, ran = Clock(), [Running("first", 1_000)]
+    device, _ = with_unsent(leased, clock=clock, running=lambda: ran[0])
+    device.close()
+
+    def opened(start: str, ran_days: float, clock_days: float) -> None:
+        ran[0] = Running(start, 1_000 + int(ran_days * DAY_MS))
+        shown = Clock(START_MS + int(clock_days * DAY_MS))
+        leased.open("王芳", clock=shown, running=lambda: ran[0]).close()
+
+    for clock_days in (400, -400, 0, 9_000, 9_001.5, 1):
+        opened("first", LEASE_DAYS - 1, clock_days)
+    opened("second", 0, LEASE_DAYS - 1)
+    opened("second", 0.5, 500)
+    opened("second", 0.75, LEASE_DAYS - 0.25)
+    with pytest.raises(StoreLocked):
+        opened("second", 1.25, 0)
+    with pytest.raises(StoreLocked):  # not put right by turning it back
+        opened("third", 0, 0)
+    device = leased.open("王芳", clock=clock, running=lambda: ran[0], to_sync=True)
+    assert device.sync().complete
+    device.close()
+    with pytest.raises(StoreLocked):  # a clock that was wrong when the machine started
+        opened("fourth", 0, 400)
+    with pytest.raises(StoreLocked):
+        opened("fourth", 1.5, LEASE_DAYS - 2)
+    assert key_file(leased, "王芳").read_bytes().count(b'"wrapped"') == 1, (
+        "it was put right: nothing is destroyed"
+    )
 
 
 def test_a_lease_that_ended_on_two_days_leaves_the_store_to_the_township(leased: Village) -> None:

@@ -22,6 +22,8 @@ REVOKED, LEASE = "tests/e2e/test_revoked.py", "tests/protocol/test_lease.py"
 OVER, ERASING = "tests/privacy/test_retention.py", "tests/privacy/test_erasing.py"
 CONFLICTS, QUARANTINE = "tests/server/test_conflicts_api.py", "tests/server/test_quarantine_api.py"
 
+KEPT: Final = "tests/e2e/test_kept.py"
+
 _COMMIT: Final = (
     'await connection.exec_driver_sql("COMMIT")\n{0}await connection.exec_driver_sql("BEGIN IMMEDIATE")\n{0}'
 )
@@ -256,7 +258,7 @@ MUTANTS: Final = (
         "scope-of-edits-not-checked",
         ("G5", "7", "31"),
         "server/sync/judge.py",
-        "if state.place not in author.grids or state.closed:",
+        "if state.place not in author.grids or state.closed or state.erased:",
         "if author.revoked:",
         (
             f"{SCOPE}::test_row_7_an_edit_made_before_the_move_was_known_waits_for_the_office",
@@ -517,6 +519,25 @@ MUTANTS: Final = (
         (f"{LEASE}::test_a_clock_turned_back_unlocks_nothing",),
     ),
     Mutant(
+        "a-clock-is-believed-while-the-machine-runs",
+        ("G8",),
+        "sync_protocol/lease.py",
+        "return watch.then_ms + running.ms - then.ms",
+        "return by_clock_ms",
+        (
+            f"{LEASE}::test_while_a_machine_runs_its_clock_says_nothing",
+            "tests/e2e/test_recovery.py::test_a_clock_that_jumps_while_the_machine_runs_locks_nothing",
+        ),
+    ),
+    Mutant(
+        "a-locked-store-takes-nothing",
+        ("G2",),
+        "client_sdk/saving.py",
+        "        with self._store.take() as tx:\n",
+        "        with self._store.write() as tx:\n",
+        ("tests/e2e/test_recovery.py::test_a_locked_store_takes_what_is_new_and_shows_nothing",),
+    ),
+    Mutant(
         "an-office-believes-any-store",
         ("G3",),
         "server/recovery/handing.py",
@@ -525,15 +546,50 @@ MUTANTS: Final = (
         ("tests/e2e/test_recovery.py::test_a_store_that_only_says_it_is_a_device_is_refused",),
     ),
     Mutant(
+        "what-left-a-device-stays-readable",
+        ("G5",),
+        "client_sdk/store/answers.py",
+        "        kept.seal_what_left(tx)\n",
+        "",
+        (f"{KEPT}::test_what_left_a_device_cannot_be_read_there_and_comes_back_to_a_restored_server",),
+    ),
+    Mutant(
+        "what-is-sealed-is-never-opened",
+        ("11",),
+        "server/recovery/kept.py",
+        "    if sealed:\n",
+        "    if sealed and not township:\n",
+        (
+            f"{KEPT}::test_what_left_a_device_cannot_be_read_there_and_comes_back_to_a_restored_server",
+            f"{KEPT}::test_a_rescue_file_carries_it_to_another_device",
+        ),
+    ),
+    Mutant(
+        "a-sealed-resend-is-another-change",
+        ("G3",),
+        "server/sync/order.py",
+        "if stored is not None and (stored.erased or SEALED in {stored.code, _code(element)}):",
+        "if stored is not None and stored.erased:",
+        (f"{KEPT}::test_an_office_that_keeps_the_key_lets_it_wait_in_quarantine",),
+    ),
+    Mutant(
         "erased-is-taken-in-again",
         ("13",),
         "server/sync/judge.py",
-        "    if state is not None and state.erased:\n",
+        "    if state is not None and state.erased and (wrote or _knows(author, state)):\n",
         "    if state is not None and state.erased and author.revoked:\n",
         (
             f"{OVER}::test_row_13_what_is_over_goes_in_time_and_old_devices_do_not_bring_it_back",
             f"{ERASING}::test_later_changes_are_erased_and_what_they_say_is_never_stored",
         ),
+    ),
+    Mutant(
+        "strangers-are-told-what-was-erased",
+        ("G5",),
+        "server/sync/judge.py",
+        "    if state is not None and state.erased and (wrote or _knows(author, state)):\n",
+        "    if state is not None and state.erased:\n",
+        (f"{ERASING}::test_to_whoever_never_had_it_an_erased_id_is_one_that_does_not_exist",),
     ),
     Mutant(
         "devices-keep-what-was-erased",

@@ -133,8 +133,8 @@ def test_states_are_those_of_the_field() -> None:
     states = {state.name: state for state in workflow().states}
     assert list(states) == [
         *["draft", "reported", "settled", "returned", "accepted", "assigned", "handling", "passed_up"],
-        *["handed_back", "resolved", "answered", "under_review", "reopened", "closed", "archived"],
-        *["not_accepted", "referred", "void"],
+        *["handed_back", "resolved", "answered", "under_review", "reopened", "joined", "closed"],
+        *["archived", "not_accepted", "referred", "void"],
     ]
     assert [name for name, state in states.items() if not state.numbered] == ["draft"]
     assert {name for name, state in states.items() if state.closed} == {

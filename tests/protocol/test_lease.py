@@ -3,7 +3,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sync_protocol.lease import DAY_MS, Watch, look, since_contact_ms
+from sync_protocol.lease import DAY_MS, Running, Watch, elapsed_ms, look, met, since_contact_ms
 
 DAYS = st.integers(1, 400)
 AGO = st.integers(0, 200 * 365 * DAY_MS)
@@ -39,6 +39,21 @@ def test_a_clock_turned_back_unlocks_nothing(readings: list[int], days: int) -> 
     states, _ = after(readings, days)
     locked = [at for at, ago in enumerate(readings) if ago > days * DAY_MS]
     assert all((state == "open") == (not locked or at < locked[0]) for at, state in enumerate(states))
+
+
+@given(st.lists(st.tuples(st.integers(0, 10 * DAY_MS), AGO), min_size=1, max_size=20), DAYS)
+def test_while_a_machine_runs_its_clock_says_nothing(looks: list[tuple[int, int]], days: int) -> None:
+    """Open as long as the machine has run within the lease since the contact, whatever the clock on the wall showed."""
+    watch, ran_ms = met(Running("start", 7)), 0
+    for more_ms, by_clock_ms in looks:
+        ran_ms += more_ms
+        now = Running("start", 7 + ran_ms)
+        ago_ms = elapsed_ms(watch, now, by_clock_ms)
+        assert ago_ms == ran_ms
+        state, watch = look(watch, ago_ms, days, now)
+        assert (state == "open") == (ran_ms <= days * DAY_MS)
+        if state != "open":
+            break
 
 
 @given(st.lists(AGO, max_size=10), AGO, st.lists(AGO, max_size=10), DAYS)

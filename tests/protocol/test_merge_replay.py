@@ -215,6 +215,65 @@ def test_row_32_a_record_that_its_author_deleted_stays_deleted() -> None:
     assert EXISTENCE not in {effect.path for effect in taken.effects}
 
 
+def test_what_was_written_before_an_own_delete_that_was_turned_down_counts() -> None:
+    desk, other, one = opened_with_newer_version(**SEEN)
+    one.save(heads=1)
+    late = waits(one.send())
+    one.version = 1
+    other.save(subject="y")
+    accepted(other.send())
+    one.delete()
+    assert one.send().result == "conflict"
+    install(desk)
+    accepted(desk.replay(late))
+    assert (desk.values["subject"], desk.values["heads"]) == ("y", 1)
+
+
+def test_what_was_written_before_an_own_delete_is_there_when_somebody_else_keeps_the_record() -> None:
+    desk, other, one = opened_with_newer_version(**SEEN)
+    one.save(heads=1)
+    late = waits(one.send())
+    one.version = 1
+    one.delete()
+    accepted(one.send())
+    install(desk)
+    accepted(desk.replay(late))
+    gone = desk.state.deleted
+    other.save(subject="y")
+    other.send()
+    assert (gone, desk.state.deleted) == (True, False)
+    assert (desk.values["subject"], desk.values["heads"]) == ("y", 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "first", "then"), [("peak", {"peak": 9}, {"peak": 5}), ("trough", {"trough": 1}, {"trough": 5})]
+)
+def test_a_replayed_extreme_stands_whatever_its_author_wrote_later(
+    field: str, first: dict[str, Any], then: dict[str, Any]
+) -> None:
+    desk, _, one = opened_with_newer_version(**SEEN)
+    one.save(**first)
+    late = waits(one.send())
+    one.version = 1
+    one.save(**then)
+    accepted(one.send())
+    install(desk)
+    accepted(desk.replay(late))
+    assert desk.values[field] == first[field]
+
+
+def test_row_32_an_extreme_that_its_author_has_cleared_stays_cleared() -> None:
+    desk, _, one = opened_with_newer_version(**SEEN)
+    one.save(peak=9)
+    late = waits(one.send())
+    one.version = 1
+    one.save(peak=None)
+    accepted(one.send())
+    install(desk)
+    accepted(desk.replay(late))
+    assert "peak" not in desk.values
+
+
 def test_row_32_a_step_that_its_author_has_left_behind() -> None:
     desk, _, one = opened_with_newer_version(**SEEN)
     one.step("report", "reported")

@@ -204,8 +204,8 @@ def _enrolled(database_url: str, code: str) -> str:
     """Enrols a device as the server does."""
     import asyncio
 
-    from server.app import open_services
     from server.devices.service import enrol
+    from server.services import open_services
     from server.settings import Settings
     from sync_protocol.messages import EnrolRequest
     from sync_protocol.versions import CURRENT

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.quarantine.kinds import INSTALLER, TakenIn, replay_waiting
+from server.quarantine.kinds import INSTALLER, replay_waiting
+from server.quarantine.waiting import TakenIn
 from server.storage import townships
 from server.storage.engine import transact
 from server.sync.judge import Author

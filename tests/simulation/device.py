@@ -225,14 +225,22 @@ class Device:
                 tx.run("UPDATE records SET body = ? WHERE id = ?", damaged, record)
                 self.damaged = True
 
-    def turn(self) -> None:
-        """The worker saves something."""
+    @property
+    def at_work(self) -> bool:
+        """Whether somebody could save something on it now."""
+        return self.client is not None and not self.process.dead and not self.gone
+
+    def turn(self, sort: int | None = None) -> None:
+        """The worker saves something; an edit of one sort on the oldest record, if it is named."""
         assert self.worker is not None
         if self.world.jumps and self.random.random() < self.world.jumps:
             self.clock.set()
             self.clock_changed()
         try:
-            self.worker.turn()
+            if sort is None:
+                self.worker.turn()
+            else:
+                self.worker.edit_first(sort)
         except StoreFull:
             self.world.seen["save refused by a full disk"] += 1
         except Revoked:

@@ -1,12 +1,14 @@
 """What each event of a plan does: to a device, or to the town."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from random import Random
 from typing import Final
 
 from tests.simulation import erasures
 from tests.simulation.device import Device
+from tests.simulation.disk import CrashError
 from tests.simulation.world import World
 
 HOURS: Final = 3_600.0
@@ -28,7 +30,7 @@ async def _sync_at_work(device: Device, random: Random) -> None:
     async def goes_on() -> None:
         for _ in range(random.choice([1, 2, 4])):
             await asyncio.sleep(random.uniform(0.2, 12))
-            if device.client is not None and not device.process.dead:
+            if device.at_work:
                 device.turn()
 
     await asyncio.gather(_sync(device, random), goes_on())
@@ -81,11 +83,52 @@ async def _regrid(device: Device, random: Random) -> None:
 
 
 async def _grids_withheld(device: Device, random: Random) -> None:
-    """Somebody took the wrong device off its grids, and mends it hours later."""
-    others = [grid for grid in device.world.template.grids if grid not in device.enrolled.grids]
-    await device.world.regrid(device, random.sample(others, 1))
+    """Somebody took the wrong device off its grids, and mends it hours later.
+
+    What was saved before anybody knew is refused. Its author goes on where they were, and asks the office to take
+    in what waits.
+    """
+    world = device.world
+    others = [grid for grid in world.template.grids if grid not in device.enrolled.grids]
+    sorts = [world.habits.sort(random) for _ in range(3)]
+    _writes(device, sorts)
+    await world.regrid(device, random.sample(others, 1))
     await asyncio.sleep(random.uniform(0.2, 12) * HOURS)
-    await device.world.regrid(device, device.enrolled.grids)
+    await _syncs(device)
+    await world.regrid(device, device.enrolled.grids)
+    await _syncs(device)
+    _writes(device, sorts)
+    await _syncs(device)
+    for _ in sorts:
+        await world.office.take_in_again()
+
+
+def _writes(device: Device, sorts: Sequence[int]) -> None:
+    """The worker saves edits of the oldest record, unless the device is off."""
+    for sort in sorts:
+        if device.at_work:
+            device.turn(sort)
+
+
+async def _syncs(device: Device) -> None:
+    if device.at_work:
+        await device.sync()
+
+
+async def _meeting(world: World, random: Random) -> None:
+    """Some workers meet over one matter. Each writes up what they think of it, and one of them syncs at once."""
+    there = [device for device in world.devices if device.at_work]
+    meeting = random.sample(there, min(len(there), random.choice([2, 2, 3])))
+    common = world.habits.sort(random)
+    for device in meeting:
+        own = common if random.random() < 0.75 else world.habits.sort(random)
+        with suppress(CrashError):
+            _writes(device, [own] * random.choice([1, 2, 3]))
+            device.leave()
+    for device in meeting[:1]:
+        with suppress(CrashError):
+            await _syncs(device)
+            device.leave()
 
 
 async def _revoke(device: Device, _: Random) -> None:
@@ -179,6 +222,7 @@ OF_DEVICE: Final[dict[str, Callable[[Device, Random], Awaitable[None]]]] = {
     "hand-over": _hand_over,
 }
 OF_TOWN: Final[dict[str, Callable[[World, Random], Awaitable[None]]]] = {
+    "meeting": _meeting,
     "office": _office,
     "office decides": _office_decides,
     "server dies": _server_dies,

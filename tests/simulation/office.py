@@ -34,6 +34,10 @@ class Office:
         """Somebody opens the inbox and decides what differs."""
         await self._tried(self._decide)
 
+    async def take_in_again(self) -> None:
+        """Somebody takes in a change that waits in quarantine."""
+        await self._tried(self._replay)
+
     async def _tried(self, turn: Callable[[], Awaitable[None]]) -> None:
         try:
             await turn()

@@ -19,7 +19,7 @@ T = TypeVar("T")
 _SENTENCE: Final = re.compile("句[0-9]+。")
 
 
-TURNS: Final = (4, 3, 3, 6, 4, 2, 3, 3, 2, 4, 1, 2, 1.5)
+TURNS: Final = (4, 3, 3, 6, 4, 2, 3, 3, 2, 4, 2, 2, 1.5)
 """How often a worker does each thing, in the order of `Worker.turn`."""
 OFFICE_TURNS: Final = (2, 2, 0.5, 2, 1)
 """How often the office does each thing, in the order of `Office.turn`."""
@@ -41,6 +41,10 @@ class Habits:
     def pick(self, random: Random, shown: Sequence[T]) -> T:
         """The record that somebody works on next."""
         return shown[min(int(random.expovariate(self.focus)), len(shown) - 1)]
+
+    def sort(self, random: Random) -> int:
+        """What somebody does next: a place in the order of `Worker.turn`."""
+        return random.choices(range(len(self.workers)), self.workers)[0]
 
 
 USUAL: Final = Habits()
@@ -90,13 +94,21 @@ class Worker:
             self._create()
             return
         record = self.habits.pick(self.random, shown)
+        self._edit(shown, record, self.habits.sort(self.random))
+
+    def edit_first(self, sort: int) -> None:
+        """Saves an edit of one sort on the oldest record, which everybody knows."""
+        shown = self.client.list()
+        if shown:
+            self._edit(shown, shown[0], sort)
+
+    def _edit(self, shown: Sequence[Record], record: Record, sort: int) -> None:
         if record.kind != "sheet":
             return
-        edit: Edit = self.random.choices(
-            [self._subject, self._level, self._heads, self._story, self._groups, self._peak, self._tag, self._step,
-             self._entry, self._entry_words, self._delete, self._remark, self._entry_removed],
-            self.habits.workers,
-        )[0]  # fmt: skip
+        edit: Edit = (
+            self._subject, self._level, self._heads, self._story, self._groups, self._peak, self._tag, self._step,
+            self._entry, self._entry_words, self._delete, self._remark, self._entry_removed,
+        )[sort]  # fmt: skip
         second, self._second_thought = self._second_thought, None
         if second is not None and self.random.random() < self.habits.second_thoughts:
             of, edit = second

@@ -33,7 +33,7 @@ from tests.simulation.world import World
 RESTART_S: Final = 20.0
 PAGES: Final = (1, 300, 1_500, 20_000)
 """Bytes of a page: for one record, for two, for some, for all. A reading of several meets what happens between."""
-_WORK: Final = {"save": 30, "sync": 18, "sync at work": 6, "office": 9, "office decides": 4}
+_WORK: Final = {"save": 30, "sync": 18, "sync at work": 6, "meeting": 6, "office": 9, "office decides": 4}
 _FAULTS: Final[dict[str, tuple[float, str | None]]] = {
     "device dies": (3, None),
     "device loses the end of its log": (1, None),
@@ -45,7 +45,7 @@ _FAULTS: Final[dict[str, tuple[float, str | None]]] = {
     "device's database alone is put back": (0.7, "device's store is copied"),
     "device is cloned": (0.5, None),
     "device gets other grids": (2, None),
-    "grids withheld for a while": (1, None),
+    "grids withheld for a while": (1.5, None),
     "device is revoked": (0.2, None),
     "hand-over": (1, None),
     "two syncs at once": (1, None),
@@ -131,7 +131,8 @@ def plan(seed: int, devices_max: int) -> Plan:
     events.sort(key=lambda event: event.at_s)
     link_faults = tuple(random.sample(FAULTS, random.choice([1, 2, 4, len(FAULTS)])))
     focus, tags = random.choice([0.7, 0.7, 3]), random.choice([1, 2, 4])
-    habits = Habits(_some(random, TURNS), _some(random, OFFICE_TURNS), focus, tags)
+    twice = random.choice([0.3, 0.3, 0.8])
+    habits = Habits(_some(random, TURNS), _some(random, OFFICE_TURNS), focus, tags, twice)
     processes, begun = random.choice([1, 1, 2, 3]), random.random() < 0.7
     fades, page_bytes = random.choice([0.0, 0.0, 0.1, 0.4]), random.choice(PAGES)
     return Plan(seed, count, processes, chance, tuple(events), link_faults, habits, begun, fades, page_bytes)

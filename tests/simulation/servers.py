@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 
 from client_sdk.transport import LinkBroken, Response
-from server.app import create_app, open_services
+from server.app import create_app
 from server.audit.acts import OPERATOR
 from server.kinds.registry import Registry
 from server.privacy.applying import apply_erasures
 from server.privacy.replaced import erased_in
 from server.restoring import given_in, note_restore
-from server.services import Services
+from server.services import Services, open_services
 from server.settings import Settings
 from server.storage.engine import VAULT, open_engine
 from sync_protocol.limits import Limits

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from server.addresses import is_loopback, require_private, trusted
 from server.certificates import look_at_certificate, require_pair
 from server.refused import RefusedError
 from server.settings import environment, read
-from server.transport import guarded, is_loopback, require_private, trusted
+from server.transport import guarded
 from sync_protocol.versions import CURRENT
 from tests.certificates import TODAY, Authority, write_key
 from tests.processes import Served, run, serving

@@ -9,6 +9,7 @@ travelled; what lists filter on is a column of its own.
 
 from server.storage.tables.audit import audit_entries, audit_heads
 from server.storage.tables.base import TOWNSHIP, Id, Millis, Number, Small, metadata
+from server.storage.tables.casefile import case_plans, slip_templates, slips, urgings, village_defaults
 from server.storage.tables.deadlines import (
     deadline_entries,
     deadline_events,
@@ -27,6 +28,7 @@ from server.storage.tables.directory import (
     township_keys,
     townships,
 )
+from server.storage.tables.duplicates import duplicate_pairs
 from server.storage.tables.following import followers
 from server.storage.tables.ledger import ledger, ledger_references, ledger_views
 from server.storage.tables.people import attempts, credentials, links, sessions
@@ -58,6 +60,7 @@ __all__ = [
     "attempts",
     "audit_entries",
     "audit_heads",
+    "case_plans",
     "changes",
     "conflicts",
     "credentials",
@@ -68,6 +71,7 @@ __all__ = [
     "deadlines",
     "devices",
     "divisions",
+    "duplicate_pairs",
     "enrolment_routes",
     "enrolments",
     "erasures",
@@ -91,9 +95,13 @@ __all__ = [
     "retention_rules",
     "screenings",
     "sessions",
+    "slip_templates",
+    "slips",
     "staff",
     "taken_on",
     "telephones",
     "township_keys",
     "townships",
+    "urgings",
+    "village_defaults",
 ]

@@ -35,6 +35,8 @@ records = Table(
     Column("received_ms", Millis, nullable=False),  # the create's receipt
     Column("restricted", Boolean),  # for named people only; none from before it was kept is looked up once
     Column("erased", Boolean),  # a tombstone whose values are gone for good; none is not erased
+    Column("joined_into", Id),  # the record that it was joined into
+    Column("parent_id", Id),  # what its field `parent` says, for lists of members
     key("records", "record_id"),
     Index(
         "ix_records_reports",
@@ -51,6 +53,20 @@ records = Table(
         unique=True,
         postgresql_where=text("number IS NOT NULL"),
         sqlite_where=text("number IS NOT NULL"),
+    ),
+    Index(
+        "ix_records_parent",
+        "township_id",
+        "parent_id",
+        postgresql_where=text("parent_id IS NOT NULL"),
+        sqlite_where=text("parent_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_records_joined",
+        "township_id",
+        "joined_into",
+        postgresql_where=text("joined_into IS NOT NULL"),
+        sqlite_where=text("joined_into IS NOT NULL"),
     ),
 )
 

@@ -1,0 +1,1 @@
+"""Joined records, and pairs that may be one matter."""
