@@ -17,6 +17,7 @@ from server.health.service import Readiness, readiness
 from server.reckoning.spans import year_of
 from server.refused import RefusedError
 from server.settings import Settings, shown_database
+from server.slips import fonts
 from server.soundness import findings
 from server.storage import audit, directory, keys, kinds
 from server.storage.engine import is_sqlite, snapshot
@@ -48,6 +49,7 @@ class Check(msgspec.Struct, frozen=True):
 def look_at_disk(settings: Settings) -> list[Check]:
     """What can be said before the database is opened: the settings, the folder, its disk, its rights."""
     checks = [Check("settings", "well", f"data folder {settings.data}, database {shown_database(settings)}")]
+    checks.append(_fonts())
     if not settings.embedded:
         return checks
     folder = _nearest(settings.file.parent)
@@ -99,6 +101,16 @@ async def _sound(connection: AsyncConnection) -> list[Check]:
     if not found:
         return [Check("records", "well", "every record is what its history makes, every sum adds up")]
     return [Check(one.what, "bad", f"{one.township}: {one.says}", one.do) for one in found]
+
+
+def _fonts() -> Check:
+    """Whether papers can be printed."""
+    there = fonts.families()
+    if not there:
+        return Check(
+            "fonts", "note", "no Chinese font, so slips and case files cannot be printed", fonts.INSTALL
+        )
+    return Check("fonts", "well", f"papers are printed in {there[0]}")
 
 
 def _nearest(folder: Path) -> Path:

@@ -61,7 +61,7 @@ class Numbers(msgspec.Struct, frozen=True):
 
 async def show(services: Services, caller: Caller, record: str, why: Reason) -> ContactView:
     """The contact of one record within the caller's reach."""
-    reason = _checked(why.reason)
+    reason = checked_reason(why.reason)
     township, _ = await find(services, caller, record)
     await services.registry.ensure()
     now_ms = services.clock()
@@ -80,7 +80,7 @@ async def show(services: Services, caller: Caller, record: str, why: Reason) -> 
 
 async def look_up(services: Services, caller: Caller, asked: Asked) -> Numbers:
     """The matters within the caller's reach in which exactly this number stands."""
-    reason = _checked(asked.reason)
+    reason = checked_reason(asked.reason)
     found = telephones_in(asked.contact)
     if len(found) != 1:
         raise invalid("contact", "one telephone number of 7 to 15 digits, area code included")
@@ -105,7 +105,7 @@ async def _look_up(
     return found
 
 
-def _checked(reason: str) -> str:
+def checked_reason(reason: str) -> str:
     """The reason as it is recorded. It says why and not whom, so it has no long number."""
     plain = " ".join(reason.split())
     low, high = REASON_CHARS

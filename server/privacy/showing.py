@@ -17,16 +17,20 @@ from server.records.veil import Veil
 from server.records.views import HistoryItem, RecordView, history_item, record_view
 from server.records.writing import actor_of, record_of
 from server.services import Services
+from server.slips.service import numbered
 from server.storage import (
     assignments,
+    casework,
     changes,
     conflicts,
     erasures,
     holds,
     office_authors,
     showing,
+    slips,
 )
 from server.storage.assignments import LEADERS, UNITS
+from server.storage.casework import CasePlan
 from server.storage.changes import Stored
 from server.storage.conflicts import Conflict
 from server.storage.engine import snapshot
@@ -75,6 +79,12 @@ class Held(msgspec.Struct, frozen=True):
     audit: list[AuditNote]
     """Entries that name it by its id."""
     holds: list[Hold]
+    slips: list[str]
+    """Papers that were made of it, by number."""
+    plan: CasePlan
+    """Which unit leads, the team, the plan."""
+    urgings: list[str]
+    """What was said when somebody was urged or supervised."""
     erasure: Erasure | None
     elsewhere: str = (
         "备份中可能有此前的副本，恢复备份时会再次抹去；已导出、打印或由接口取走的副本不在本系统内。 "
@@ -127,6 +137,9 @@ async def _held(connection: AsyncConnection, township: str, state: RecordState, 
         receipts=receipts,
         audit=await showing.audit_of(connection, township, own),
         holds=await holds.of_record(connection, township, state.id),
+        plan=await casework.plan_of(connection, township, state.id),
+        urgings=[one.words for one in await casework.urgings_of(connection, township, state.id)],
+        slips=[numbered(one) for one in await slips.of_record(connection, township, state.id)],
         erasure=done.get(state.id),
     )
 

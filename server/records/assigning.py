@@ -48,18 +48,28 @@ async def leaders(services: Services, caller: Caller, record: str) -> Leaders:
 
 async def assign(services: Services, caller: Caller, record: str, given: Units) -> Units:
     """Assigns a record to these units and to no others."""
-    names = list(dict.fromkeys(unit_name(unit) for unit in given.units))
-    if len(names) > MOST or not all(0 < len(name) <= NAME_CHARS_MAX for name in names):
-        raise invalid("units", f"at most {MOST} units, each with a name of 1 to {NAME_CHARS_MAX} characters")
-    return Units(await _give(services, caller, record, UNITS, names))
+    return Units(await _give(services, caller, record, UNITS, checked_units(given.units)))
 
 
 async def take_on(services: Services, caller: Caller, record: str, given: Leaders) -> Leaders:
     """Gives a record to these leaders and to no others."""
-    ids = list(dict.fromkeys(given.leaders))
+    return Leaders(await _give(services, caller, record, LEADERS, checked_leaders(given.leaders)))
+
+
+def checked_units(units: Sequence[str]) -> list[str]:
+    """Units by the names that they are kept under; declines what is none, and too many."""
+    names = list(dict.fromkeys(unit_name(unit) for unit in units))
+    if len(names) > MOST or not all(0 < len(name) <= NAME_CHARS_MAX for name in names):
+        raise invalid("units", f"at most {MOST} units, each with a name of 1 to {NAME_CHARS_MAX} characters")
+    return names
+
+
+def checked_leaders(leaders: Sequence[str]) -> list[str]:
+    """Leaders by id; declines what is no id, and too many. Whether they are leaders, `give` looks up."""
+    ids = list(dict.fromkeys(leaders))
     if len(ids) > MOST or not all(is_id(one) for one in ids):
         raise invalid("leaders", f"at most {MOST} leaders, each by id")
-    return Leaders(await _give(services, caller, record, LEADERS, ids))
+    return ids
 
 
 async def _given(services: Services, caller: Caller, record: str, sort: Sort) -> list[str]:
@@ -78,17 +88,31 @@ async def _give(
         await townships.lock(connection, township)
         if (await record_of(connection, township, record, caller.reach)).erased:
             raise Declined("erased")
-        if sort is LEADERS:
-            await _check_leaders(connection, township, whom)
-        before = await assignments.give(connection, sort, township, record, whom, now_ms)
-        now = sorted(whom)
-        if now != before:
-            told = {"record": record, "to": now, "before": before}
-            act = Act(township, _ACTS[sort.table.name], actor_of(caller), now_ms, told)
-            await append(connection, act)
-        return now
+        return await give(connection, caller, Given(township, record, sort, whom), now_ms)
 
     return await services.write(township, work)
+
+
+class Given(msgspec.Struct, frozen=True):
+    """A record that is given to some, in one of the two ways."""
+
+    township: str
+    record: str
+    sort: Sort
+    whom: Sequence[str]
+
+
+async def give(connection: AsyncConnection, caller: Caller, given: Given, now_ms: int) -> list[str]:
+    """Gives a record in a transaction that holds its township's lock; to whom it is given now, in order."""
+    if given.sort is LEADERS:
+        await _check_leaders(connection, given.township, given.whom)
+    before = await assignments.give(connection, given.sort, given.township, given.record, given.whom, now_ms)
+    now = sorted(given.whom)
+    if now != before:
+        told = {"record": given.record, "to": now, "before": before}
+        name = _ACTS[given.sort.table.name]
+        await append(connection, Act(given.township, name, actor_of(caller), now_ms, told))
+    return now
 
 
 async def _check_leaders(connection: AsyncConnection, township: str, whom: Sequence[str]) -> None:

@@ -76,6 +76,8 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 Prepare = Callable[[Subject], Awaitable[Change | None]]
+Also = Callable[[Writing], Awaitable[None]]
+"""What is written with a step, in its transaction: both are there, or neither."""
 
 
 async def create(services: Services, caller: Caller, new: NewRecord) -> tuple[RecordView, bool]:
@@ -126,7 +128,9 @@ async def update(services: Services, caller: Caller, target: Target, edit: Edit)
     return await _write(services, caller, target, msgspec.json.encode(edit), prepare)
 
 
-async def act(services: Services, caller: Caller, target: Target, step: Step) -> RecordView:
+async def act(
+    services: Services, caller: Caller, target: Target, step: Step, also: Also | None = None
+) -> RecordView:
     """The record after a step of its workflow."""
 
     async def prepare(subject: Subject) -> Change | None:
@@ -137,7 +141,7 @@ async def act(services: Services, caller: Caller, target: Target, step: Step) ->
         taken = Act(step.action, subject.state.state or "", transition.to, step.note)
         return msgspec.structs.replace(change, act=taken)
 
-    return await _write(services, caller, target, msgspec.json.encode(step), prepare)
+    return await _write(services, caller, target, msgspec.json.encode(step), prepare, also)
 
 
 async def actions(services: Services, caller: Caller, record: str) -> list[Action]:
@@ -156,7 +160,12 @@ async def actions(services: Services, caller: Caller, record: str) -> list[Actio
 
 
 async def _write(
-    services: Services, caller: Caller, target: Target, says: bytes, prepare: Prepare
+    services: Services,
+    caller: Caller,
+    target: Target,
+    says: bytes,
+    prepare: Prepare,
+    also: Also | None = None,
 ) -> RecordView:
     """One write under the township's lock: what `prepare` makes of the record as it stands there."""
     checked_key(target.key)
@@ -176,6 +185,8 @@ async def _write(
                 change = msgspec.structs.replace(change, id=change_id)
                 await admit(writing, change)
                 await _note_county(writing, caller, change)
+                if also is not None:
+                    await also(writing)
                 state = await record_of(connection, township, target.thing)
         return record_view(township, state, veil_for(services, caller, state.kind))
 

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from server.storage import deadline_entries, ledger, telephones
+from server.storage import casework, deadline_entries, ledger, slips, telephones
 from server.storage.dialect import ID, among, many
 from server.storage.engine import BUSY_S
 from server.vault.keeping import keys_of
@@ -129,3 +129,5 @@ async def forget_words(connection: AsyncConnection, township: str, records: Sequ
     await connection.execute(text(f"DELETE FROM assignments {mine}"), parameters)
     await connection.execute(text(f"UPDATE holds SET reason = '', lifted_reason = NULL {mine}"), parameters)
     await deadline_entries.blank(connection, township, records)
+    await slips.blank(connection, township, records)
+    await casework.blank(connection, township, records)

@@ -35,6 +35,12 @@ async def history(
     return await changes.selected(connection, rest, parameters)
 
 
+async def newest(connection: AsyncConnection, township: str, record: str, most: int) -> list[Stored]:
+    """A record's last changes, the newest first."""
+    rest = "WHERE c.township_id = :t AND c.record_id = :record ORDER BY c.n DESC LIMIT :most"
+    return await changes.selected(connection, rest, {"t": township, "record": record, "most": most})
+
+
 async def quarantined(connection: AsyncConnection, township: str, above: int, most: int) -> list[Stored]:
     """The open quarantine with numbers above `above`, oldest first."""
     rest = f"WHERE {_OPEN} AND c.n > :above ORDER BY c.n LIMIT :most"

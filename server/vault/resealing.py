@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from server.storage import changes, conflicts, kinds, records, sign_in, telephones, townships
+from server.storage import changes, conflicts, kinds, records, sign_in, slips, telephones, townships
 from server.storage.changes import Stored
 from server.storage.engine import snapshot, transact
 from server.storage.office_changes import CLOSINGS
@@ -75,6 +75,7 @@ async def reseal(engine: AsyncEngine, township: str, progress: Progress = lambda
         done, after = done + len(ids), ids[-1] if ids else None
         progress(done)
     await _locked(engine, township, partial(sign_in.reseal, township=township))
+    await _locked(engine, township, partial(slips.reseal, township=township))
     return done
 
 

@@ -9,6 +9,7 @@ travelled; what lists filter on is a column of its own.
 
 from server.storage.tables.audit import audit_entries, audit_heads
 from server.storage.tables.base import TOWNSHIP, Id, Millis, Number, Small, metadata
+from server.storage.tables.casefile import case_plans, slip_templates, slips, urgings, village_defaults
 from server.storage.tables.deadlines import (
     deadline_entries,
     deadline_events,
@@ -46,6 +47,7 @@ from server.storage.tables.records import (
     telephones,
 )
 from server.storage.tables.reference import divisions, enrolment_routes, kinds
+from server.storage.tables.rounds import screenings
 
 __all__ = [
     "TOWNSHIP",
@@ -58,6 +60,7 @@ __all__ = [
     "attempts",
     "audit_entries",
     "audit_heads",
+    "case_plans",
     "changes",
     "conflicts",
     "credentials",
@@ -90,10 +93,15 @@ __all__ = [
     "recovery_keys",
     "registers",
     "retention_rules",
+    "screenings",
     "sessions",
+    "slip_templates",
+    "slips",
     "staff",
     "taken_on",
     "telephones",
     "township_keys",
     "townships",
+    "urgings",
+    "village_defaults",
 ]
