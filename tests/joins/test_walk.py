@@ -48,7 +48,7 @@ class Walk:
         elif what in {"join", "split"}:
             self._office(what)
         else:
-            held = [one for name in self.records if (one := device.get(name)) is not None]
+            held = device.list("matter")
             record = self.random.choice(held)
             if what == "measure":
                 measured(device, record, f"措施{at}")
