@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from server.declined import invalid
+from server.declined import invalid, not_found
 from sync_protocol.kinds import Title
 
 TEXT_CHARS_MAX: Final = 8_000
@@ -81,7 +81,7 @@ def sort_of(name: str) -> Sort:
     """A sort by name; declines one that there is not."""
     found = shipped().get(name)
     if found is None:
-        raise invalid("sort", f"one of {', '.join(shipped())}")
+        raise not_found()
     return found
 
 
