@@ -187,7 +187,7 @@ def _checked(given: Handling) -> Handling:
     checked_units([lead, *others] if lead else others)
     for name, text, most in (("team", given.team, TEAM_CHARS_MAX), ("plan", given.plan, PLAN_CHARS_MAX)):
         if len(text) > most or "\0" in text:
-            raise invalid(name, f"a text of at most {most} characters")
+            raise invalid(name, f"a text of at most {most} characters", detail_zh=f"最多 {most} 字")
     return Handling(checked_leaders(given.leaders), lead, others, given.team.strip(), given.plan.strip())
 
 

@@ -42,6 +42,13 @@ FORM = {
     "sort": "urge",
     "text": "情况复杂",
     "words": "三日内反馈",
+    "place": f"{OTHER_TOWN}203",
+    "key": "1",
+    "version": "1",
+    "survivor": UNKNOWN,
+    "what": "请核实",
+    "numbers": f"{OTHER_TOWN}-2025-00001",
+    "enabled": "true",
 }
 """What any form of a page is sent with: it has no fields that ask for more before the address is looked at."""
 LIVES_IN = {
