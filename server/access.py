@@ -1,8 +1,9 @@
 """Who calls from outside, and what they may do: one guard before every handler of the application.
 
-A handler says `opt={"action": "records.read"}` and nothing more. The guard looks the action up in the one
-table (rights.toml), and refuses a route that names none, so a handler that forgot is closed, not open. It
-hands on a `Caller` with its reach; what lies outside does not exist for the services (server/reach.py).
+A handler says `opt={"action": "records.read"}`, and `"by_itself": True` where pages ask without anybody's
+doing, which keeps no session open. The guard looks the action up in the one table (rights.toml), and refuses a
+route that names none, so a handler that forgot is closed, not open. It hands on a `Caller` with its reach; what
+lies outside does not exist for the services (server/reach.py).
 """
 
 import hmac
@@ -102,7 +103,7 @@ async def require_rule(connection: Connection, handler: BaseRouteHandler) -> Non
         return
     # The provider that handlers get their services from; a guard has no dependencies of its own.
     services: Services = await connection.app.dependencies["services"]()
-    who = await _who(connection, services)
+    who = await _who(connection, services, at_work=not handler.opt.get("by_itself", False))
     rule = table.actions.get(action) if isinstance(action, str) else None
     if rule is None:
         raise Problem("forbidden", "this address declares no action of the table, so it is closed")
@@ -116,7 +117,7 @@ async def require_rule(connection: Connection, handler: BaseRouteHandler) -> Non
     connection.state[_CALLER] = who.caller()
 
 
-async def _who(connection: Connection, services: Services) -> Person | Application:
+async def _who(connection: Connection, services: Services, *, at_work: bool) -> Person | Application:
     """The application of a token, or the person of a session. A token outranks a cookie."""
     token, secret = _bearer(connection.headers.get("authorization", "")), cookie_of(connection)
     if token or not secret:
@@ -124,7 +125,7 @@ async def _who(connection: Connection, services: Services) -> Person | Applicati
         if application is None:
             raise Problem("unauthorised", "sign in, or send a token as Authorization: Bearer")
         return application
-    person = await sessions.who(services, secret)
+    person = await sessions.who(services, secret, at_work=at_work)
     if person is None:
         raise Problem("unauthorised", "the session is over: sign in again")
     sent = connection.headers.get(CSRF_HEADER, "")

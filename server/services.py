@@ -47,6 +47,8 @@ class Services(msgspec.Struct, frozen=True):
     """So many random bytes, fit for keys."""
     limits: Limits
     sign_in: SignInLimits = SignInLimits()
+    code_minutes: int = 10
+    """How long a one-time code for a device is valid."""
     lease_days: int = 0
     """How long a device's store stays open without a contact; 0: for ever."""
     erasures: Path | None = None
@@ -82,6 +84,7 @@ def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Serv
         secrets.token_bytes,
         settings.limits,
         sign_in=settings.sign_in,
+        code_minutes=settings.code_minutes,
         lease_days=settings.lease_days,
         erasures=Path(settings.erasures) if settings.erasures else None,
         contact_minutes=settings.contact_minutes,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from litestar import Response, Router, get
+from litestar import Router
 from litestar.connection import ASGIConnection
 from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
@@ -10,21 +10,27 @@ from litestar.handlers import BaseRouteHandler
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
-from server.access import Signed, calling, signed
-from server.console import affairs, casefile, differences, duplicates, intake, ledger, quarantined
-from server.console.page import STATIC, Asked, page
+from server.access import calling, signed
+from server.console import (
+    affairs,
+    casefile,
+    devices,
+    differences,
+    duplicates,
+    inbox,
+    intake,
+    ledger,
+    people,
+    places,
+    quarantined,
+)
+from server.console.page import STATIC
 from server.console.refusing import PAGE_HANDLERS
 from server.devices.failures import Failures
 from server.problems import Problem
 from server.security import SESSION
 
 _YEAR_S: Final = 31_536_000
-
-
-@get("/", opt={"action": "console.open"})
-async def home(request: Asked, person: Signed) -> Response[str]:
-    """What somebody sees who has signed in."""
-    return page(request, person, "home.html")
 
 
 async def people_alone(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
@@ -34,7 +40,7 @@ async def people_alone(connection: ASGIConnection, _: BaseRouteHandler) -> None:
 
 
 PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
-    home,
+    *inbox.HANDLERS,
     *ledger.HANDLERS,
     *intake.HANDLERS,
     *differences.PAGES,
@@ -42,6 +48,9 @@ PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
     *quarantined.PAGES,
     *affairs.PAGES,
     *casefile.PAGES,
+    *people.HANDLERS,
+    *devices.HANDLERS,
+    *places.HANDLERS,
 )
 
 

@@ -17,14 +17,19 @@ class Section(msgspec.Struct, frozen=True):
 
 
 SECTIONS: Final = (
-    Section("/office", "console.open", "首页", "Home"),
+    Section("/office", "inbox.open", "待办", "Inbox"),
+    Section("/office/mine", "mine.open", "我的", "Mine"),
     Section("/office/new", "records.create", "登记", "Register"),
     Section("/office/ledger", "records.list", "台账", "Ledger"),
-    Section("/office/unplaced", "records.create", "没有位置的", "Without a place"),
-    Section("/office/import", "matters.import", "导入旧台账", "Import"),
     Section("/office/differences", "conflicts.list", "内容待核对", "Values differ"),
     Section("/office/duplicates", "records.join", "疑似重复", "Possible duplicates"),
     Section("/office/quarantine", "quarantine.list", "待处理上传", "Waiting changes"),
+    Section("/office/unplaced", "records.create", "没有位置的", "Without a place"),
+    Section("/office/rounds", "rounds.list", "日报告", "Daily reports"),
+    Section("/office/devices", "devices.list", "设备", "Devices"),
+    Section("/office/people", "people.list", "人员", "People"),
+    Section("/office/places", "places.list", "村和网格", "Villages and grids"),
+    Section("/office/import", "matters.import", "导入旧台账", "Import"),
     Section("/office/settings/slips", "slips.set_words", "文书模板", "Words of slips"),
     Section("/office/settings/villages", "villages.set_defaults", "各村默认分工", "Defaults of villages"),
 )

@@ -17,6 +17,7 @@ from litestar.types import ExceptionHandlersMap
 from server.console.page import Refusal, refusal_page, words_of
 from server.declined import Declined
 from server.problems import HANDLERS, Problem
+from server.refused import RefusedError
 from sync_protocol.codes import CODES
 
 Answer = Response[str] | Redirect
@@ -48,6 +49,13 @@ def _on_problem(request: Request[Any, Any, Any], problem: Problem) -> Answer:
     return _told(request, problem.code, problem.detail)
 
 
+def _on_refused(request: Request[Any, Any, Any], refused: RefusedError) -> Answer:
+    """What a service that commands use, too, will not do; it says so in one language."""
+    words = words_of(request)
+    next_ = words("请按说明更正后再试", "mend it and try again")
+    return refusal_page(request, Refusal(422, words("没有办成", "It was not done"), next_, str(refused)))
+
+
 def _on_invalid(request: Request[Any, Any, Any], _: ValidationException) -> Answer:
     return _told(request, "malformed")
 
@@ -66,6 +74,7 @@ def _on_other(request: Request[Any, Any, Any], error: Exception) -> Answer:
 
 PAGE_HANDLERS: Final[ExceptionHandlersMap] = {
     Declined: _on_declined,
+    RefusedError: _on_refused,
     Problem: _on_problem,
     ValidationException: _on_invalid,
     msgspec.ValidationError: _on_unreadable,

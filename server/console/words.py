@@ -13,6 +13,7 @@ Language: TypeAlias = Literal["zh", "en"]
 LANGUAGE_COOKIE: Final = "roundbook-language"
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 _DAY_S: Final = 86_400
+_HOUR_S: Final = 3_600
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -44,6 +45,15 @@ class Words(msgspec.Struct, frozen=True):
         return (
             self(f"超期 {long}", f"{long} overdue") if due_ms < now_ms else self(f"剩 {long}", f"{long} left")
         )
+
+    def ago(self, at_ms: int, now_ms: int) -> str:
+        """How long something was ago: in days, in hours on the first one, in minutes in the first hour."""
+        seconds = max(now_ms - at_ms, 0) // 1000
+        if seconds < _HOUR_S:
+            return self(f"{seconds // 60} 分钟前", f"{seconds // 60} min ago")
+        if seconds < _DAY_S:
+            return self(f"{seconds // _HOUR_S} 小时前", f"{seconds // _HOUR_S} h ago")
+        return self(f"{seconds // _DAY_S} 天前", f"{seconds // _DAY_S} d ago")
 
 
 def _at(ms: int) -> datetime:

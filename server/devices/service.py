@@ -137,14 +137,23 @@ async def listed(engine: AsyncEngine, township: str | None = None) -> list[Devic
     return await snapshot(engine, work)
 
 
-async def revoke(engine: AsyncEngine, device: str, *, now_ms: int, by: Actor = OPERATOR) -> DeviceRow:
-    """Revokes a device for ever: what it still holds is taken in, and it reads nothing. May be repeated."""
+async def revoke(
+    engine: AsyncEngine, device: str, *, now_ms: int, by: Actor = OPERATOR, reason: str = ""
+) -> DeviceRow:
+    """Revokes a device for ever: what it still holds is taken in, and it reads nothing. May be repeated.
+
+    A reason, if one is given, stands in the audit, where nothing else would keep it.
+    """
     found = await _find(engine, device)
 
     async def work(connection: AsyncConnection) -> None:
         await locked(connection, found.township)
         if await devices.set_revoked(connection, found.township, found.device_id, now_ms):
-            told = {"device": found.device_id, "staff": found.staff_id}
+            told = {
+                "device": found.device_id,
+                "staff": found.staff_id,
+                **({"reason": reason} if reason else {}),
+            }
             await append(connection, Act(found.township, "device_revoked", by, now_ms, told))
 
     await transact(engine, work)

@@ -63,7 +63,7 @@ async def import_sheet(
 ) -> Imported:
     """Takes over what a workbook says; with `dry_run`, only says what would come of it."""
     township, kind = township_of_desk(caller), await kind_of(services)
-    places = await _places(services, caller, township)
+    places = await villages_by_name(services, caller, township)
     sheet = await anyio.to_thread.run_sync(sheets.read, file, kind, places, township)
     known = await _known(services, township, sheet.matters)
     new = [one for one in sheet.matters if one.number not in known]
@@ -88,7 +88,7 @@ def record_of(township: str, number: str) -> str:
     return derived_id("imported", township, number)
 
 
-async def _places(services: Services, caller: Caller, township: str) -> dict[str, str]:
+async def villages_by_name(services: Services, caller: Caller, township: str) -> dict[str, str]:
     """Villages within reach by code, by name, and by whatever else people call them where only one is meant."""
     grids = await snapshot(services.engine, lambda c: directory.grids_of(c, township))
     named = {grid.village: grid.village_name for grid in grids if caller.reach.covers(grid.village)}

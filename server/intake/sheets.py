@@ -81,7 +81,7 @@ def read(file: IO[bytes], kind: Kind, places: Mapping[str, str], township: str) 
 
     Declines what is no workbook, is too large, or has no heading for number and title.
     """
-    lines = _lines(file)
+    lines = lines_of(file)
     at, columns = _headings(lines)
     reader = _Reader(kind, places, township)
     seen: dict[str, int] = {}
@@ -96,7 +96,7 @@ def read(file: IO[bytes], kind: Kind, places: Mapping[str, str], township: str) 
     return Sheet(known, ignored, reader.matters, reader.refused)
 
 
-def _lines(file: IO[bytes]) -> list[tuple[int, list[str]]]:
+def lines_of(file: IO[bytes]) -> list[tuple[int, list[str]]]:
     """The lines of the first sheet, numbered as the spreadsheet numbers them."""
     try:
         with zipfile.ZipFile(file) as packed:

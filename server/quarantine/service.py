@@ -91,6 +91,12 @@ async def _views(
     ]
 
 
+async def waiting(services: Services, caller: Caller, township: str, most: int) -> list[Stored]:
+    """At most so many open quarantined changes of a township, the oldest first, as they are stored."""
+    work = partial(_reached, caller=caller, township=township, above=0, most=most)
+    return await snapshot(services.engine, work)
+
+
 async def get(services: Services, caller: Caller, change: str) -> QuarantinedView:
     """One quarantined change that nobody has dealt with; declines one that somebody has."""
     township, row = await _find(services, caller, change)

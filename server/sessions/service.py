@@ -84,8 +84,11 @@ async def begin(services: Services, given: SignIn, before: str | None) -> Sessio
     return Session(secret, await services.write(township, work))
 
 
-async def who(services: Services, secret: str) -> Person | None:
-    """Whose session this is; None for one that is over or never was. Notes once a minute that it is used."""
+async def who(services: Services, secret: str, *, at_work: bool = True) -> Person | None:
+    """Whose session this is; None for one that is over or never was. Notes once a minute that it is used.
+
+    A page that asks by itself is nobody at work: it keeps no session open.
+    """
     township = township_in(SESSION, secret)
     if township is None:
         return None
@@ -102,7 +105,7 @@ async def who(services: Services, secret: str) -> Person | None:
     if found is None:
         return None
     row, person = found
-    if now_ms - row.seen_ms >= _MINUTE_MS:
+    if at_work and now_ms - row.seen_ms >= _MINUTE_MS:
         await services.write(township, lambda c: sign_in.touch(c, township, hashed, now_ms))
     return person
 

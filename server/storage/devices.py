@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Select, and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage.tables import devices, enrolment_routes, enrolments, staff, townships
+from server.storage.tables import devices, enrolment_routes, enrolments, holdings, staff, townships
 
 Rows = TypeVar("Rows", bound=msgspec.Struct)
 
@@ -173,6 +173,14 @@ async def set_revoked(connection: AsyncConnection, township: str, device: str, r
 async def set_grids(connection: AsyncConnection, township: str, device: str, grids: Sequence[str]) -> None:
     """Gives a device other grids."""
     await connection.execute(_of(township, device).values(grids=list(grids)))
+
+
+async def held(connection: AsyncConnection, township: str, grids: Sequence[str]) -> dict[str, int]:
+    """How many records of each of these grids devices hold."""
+    found = select(holdings.c.grid, holdings.c.held).where(
+        holdings.c.township_id == township, holdings.c.grid.in_(grids)
+    )
+    return {row.grid: int(row.held) for row in await connection.execute(found)}
 
 
 def _of(township: str, device: str) -> Any:

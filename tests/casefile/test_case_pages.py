@@ -46,6 +46,20 @@ async def test_a_double_click_is_one_change(office: Office) -> None:
     assert await _changes(office, record) == ["create", "accept"]
 
 
+async def test_a_second_click_on_a_step_that_brings_an_entry_is_the_same_step(office: Office) -> None:
+    """The record has the answer by then, and the step has been taken: the form must not read differently for that."""
+    clerk, record = await desk(office, "clerk"), await office.matter()
+    path = f"/matters/{record}/steps"
+    assert (await clerk.submit(f"{path}/accept", f"{path}/accept")).status_code == 200
+    assert (await clerk.submit(f"{path}/resolve", f"{path}/resolve", note="调解成功")).status_code == 200
+    said = hidden((await clerk.see(f"{path}/answer")).text, f"{path}/answer")
+    for _ in range(2):
+        done = await clerk.send(f"{path}/answer", **said, **{"answers/.f.text": "已当面答复"})
+        assert done.status_code == 200, done.text
+    assert len((await office.server.state(record)).values["answers"]) == 1
+    assert (await _changes(office, record))[-2:] == ["resolve", "answer"]
+
+
 async def test_a_clash_is_told_with_both_values_and_sent_again_on_what_stands(office: Office) -> None:
     clerk, other = await desk(office, "clerk"), await desk(office, "administrator")
     record = await office.matter()

@@ -73,7 +73,15 @@ def item(*effects: EffectView, uncertainty_ms: int = 0, late_ms: int = 0, **more
         uncertainty_ms=uncertainty_ms,
         received_ms=late_ms,
     )
-    given = {"result": "merged", "do": "edit", "action": None, "note": None, "reason": None, **more}
+    given = {
+        "result": "merged",
+        "do": "edit",
+        "action": None,
+        "note": None,
+        "reason": None,
+        "into": None,
+        **more,
+    }
     return HistoryItem(
         change="c",
         n=1,

@@ -252,7 +252,7 @@ async def test_a_record_is_made_and_moved_within_the_own_reach_only(world: World
 async def test_what_is_not_about_one_record(world: World, role: str) -> None:
     """The desk's inbox, the feed, people: open or closed as the table says."""
     person = await world.person(role, named=False)
-    about = f"/v1/records/{UNKNOWN}"
+    about, case = f"/v1/records/{UNKNOWN}", f"/office/matters/{UNKNOWN}"
     extension = {"rule": "resolve", "amount": 1, "reason": "x"}
     requests = {
         "contact.look_up": ("POST", "/v1/contact-lookup", {"contact": "13800138000", "reason": "电话询问"}),
@@ -280,9 +280,26 @@ async def test_what_is_not_about_one_record(world: World, role: str) -> None:
         "figures.read": ("GET", "/v1/figures?measure=found", None),
         "session.read": ("GET", "/v1/session", None),
         "password.change": ("POST", "/v1/session/password", {"old": "x", "new": "y"}),
-        "console.open": ("GET", "/office", None),
+        "console.open": ("GET", "/office/pulse", None),
+        "inbox.open": ("GET", "/office/inbox", None),
+        "mine.open": ("GET", "/office/mine", None),
+        "devices.list": ("GET", "/office/devices", None),
+        "devices.change": ("POST", "/office/devices", None),
+        "people.list": ("GET", "/office/people", None),
+        "people.change": ("POST", "/office/people", None),
+        "places.list": ("GET", "/office/places", None),
+        "places.set": ("POST", "/office/places", None),
+        "rounds.list": ("GET", "/office/rounds", None),
         "ledger.export": ("GET", "/office/ledger/export?form=csv", None),
         "matters.import": ("GET", "/office/import", None),
+        "matters.gather": ("GET", "/office/affairs/new", None),
+        "records.join": ("GET", "/office/duplicates", None),
+        "slips.read": ("GET", f"/office/slips/{UNKNOWN}/pdf", None),
+        "slips.make": ("GET", f"{case}/slips/new/acceptance", None),
+        "slips.set_words": ("GET", "/office/settings/slips", None),
+        "urgings.make": ("POST", f"{case}/urgings", None),
+        "urgings.answer": ("POST", f"{case}/urgings/{UNKNOWN}/answer", None),
+        "villages.set_defaults": ("GET", "/office/settings/villages", None),
         "session.end": ("DELETE", "/v1/session", None),
     }
     table = rights().actions

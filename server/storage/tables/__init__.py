@@ -47,6 +47,7 @@ from server.storage.tables.records import (
     telephones,
 )
 from server.storage.tables.reference import divisions, enrolment_routes, kinds
+from server.storage.tables.rounds import screenings
 
 __all__ = [
     "TOWNSHIP",
@@ -92,6 +93,7 @@ __all__ = [
     "recovery_keys",
     "registers",
     "retention_rules",
+    "screenings",
     "sessions",
     "slip_templates",
     "slips",

@@ -121,5 +121,12 @@ deadline_entries = (
             name="fk_deadline_entries_records",
         ),
         Index("ix_deadline_entries_record", "township_id", "record_id"),
+        Index(
+            "ix_deadline_entries_undecided",
+            "township_id",
+            "written_ms",
+            postgresql_where=text("sort = 'extension' AND approved IS NULL"),
+            sqlite_where=text("sort = 'extension' AND approved IS NULL"),
+        ),
     )
 )

@@ -38,6 +38,13 @@ records = Table(
     Column("joined_into", Id),  # the record that it was joined into
     Column("parent_id", Id),  # what its field `parent` says, for lists of members
     key("records", "record_id"),
+    Index(
+        "ix_records_reports",
+        "township_id",
+        "received_ms",
+        postgresql_where=text("kind = 'round_report'"),
+        sqlite_where=text("kind = 'round_report'"),
+    ),
     Index("ix_records_place", "township_id", "place", "version"),
     Index(
         "uq_records_number",

@@ -1,0 +1,1 @@
+"""What needs a person now: queues by role, each asked of the feature that has it, within the person's own reach."""

@@ -1,0 +1,1 @@
+"""How often places are screened, and which daily reports have come. Silence is never called a missing report."""
