@@ -8,6 +8,7 @@ import msgspec
 from server.casefile import undertaking, urging
 from server.casefile.related import Related, related
 from server.casefile.saying import Language
+from server.casefile.steps import TOGETHER
 from server.casefile.timeline import Moment, moment
 from server.casefile.undertaking import Handling, Person
 from server.casefile.urging import UrgingView
@@ -66,7 +67,9 @@ async def case_file(services: Services, acting: Acting, record: str, language: L
     return CaseFile(
         record=view,
         kind=kind,
-        actions=await records.actions(services, may_act, record) if may_act else [],
+        actions=[one for one in await records.actions(services, may_act, record) if one.name not in TOGETHER]
+        if may_act
+        else [],
         deadlines=await deadlines.of_record(services, may_due, record)
         if may_due
         else RecordDeadlines([], [], []),

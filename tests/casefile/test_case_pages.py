@@ -5,7 +5,9 @@ from html import unescape
 
 from server.casefile import urging
 from server.deadlines.keeping import keep
+from server.joins import service as joins
 from server.records.reading import history
+from server.records.writing import Target
 from tests.casefile.office import HOSTILE, NAME, NUMBER, Office, docx_text
 from tests.casefile.pages import desk, hidden, steps_of
 from tests.server.office_server import TOWN, VILLAGE
@@ -244,6 +246,21 @@ async def test_a_slip_is_made_and_printed_from_the_page(office: Office) -> None:
     assert link is not None
     paper = await clerk.see(link[1])
     assert "＊＊＊：" in docx_text(paper.content)
+
+
+async def test_a_joined_matter_names_the_other_and_is_split_from_its_page(office: Office) -> None:
+    clerk = await desk(office, "clerk")
+    gone, stays = await office.matter("渠道淤堵"), await office.matter("南渠清淤")
+    joiner = office.caller("records.join")
+    await joins.join(office.services, joiner, Target(gone), stays, "同一件事")
+    stub, other = (await clerk.see(f"/matters/{gone}")).text, (await clerk.see(f"/matters/{stays}")).text
+    assert "已并入" in stub
+    assert f'href="/office/matters/{stays}"' in stub
+    assert "并入本事项" in other
+    assert steps_of(stub) == {"close", "void"}
+    done = await clerk.submit(f"/matters/{gone}", f"/matters/{gone}/split", reason="不是一件事")
+    assert done.status_code == 200, done.text
+    assert (await office.server.state(gone)).state == "reported"
 
 
 async def _changes(office: Office, record: str) -> list[str]:

@@ -10,7 +10,7 @@ from litestar.types import ControllerRouterHandler
 from server.access import Calling, Given, Signed
 from server.casefile import undertaking
 from server.casefile.forms import by_somebody_now
-from server.casefile.steps import StepForm, missing_of, step_form, step_of
+from server.casefile.steps import TOGETHER, StepForm, missing_of, step_form, step_of
 from server.casefile.undertaking import Handling
 from server.console.casefile.answers import clash, unfit
 from server.console.casefile.sent import Sent, first, sent, target
@@ -138,7 +138,7 @@ async def _subject(
     view = await reading.get(services, caller, record, None)
     kind = services.registry.latest(view.kind)
     workflow = kind.workflow if kind is not None else None
-    if kind is None or workflow is None:
+    if kind is None or workflow is None or step in TOGETHER:
         raise not_found()
     open_now = [one for one in workflow.actions(view.state or "", caller.role) if one.name == step]
     # A second click comes when the first has changed the state: the service knows the request by its key.
