@@ -65,6 +65,13 @@ load: $(STAMP) ## 300 devices of a township, 5,000 of a county in the same minut
 ledger-scale: $(STAMP) ## every filter of the ledger at 200,000 matters, on both databases (ARGS="--only sqlite")
 	@$(BIN)/python -m benchmarks.ledger $(ARGS)
 
+.PHONY: pictures
+pictures: $(STAMP) ## the pictures of docs/office-guide.zh.md, taken anew by the browser tests
+	@bash .ci/browser
+	@$(BIN)/python -m pytest -q -n 0 tests/browser/tasks/test_every_page.py -k sqlite
+	@mkdir -p docs/pictures/office
+	@cp .cache/pictures/*.png docs/pictures/office/
+
 .PHONY: serve
 serve: $(STAMP) ## the service on SQLite under data/ (ARGS="--port 9000" is passed on)
 	@$(BIN)/roundbook serve $(ARGS)

@@ -34,6 +34,9 @@ SECTIONS: Final = (
     Section("/office/settings/villages", "villages.set_defaults", "各村默认分工", "Defaults of villages"),
 )
 
+_LIES_UNDER: Final = {"/office/matters/": "/office/ledger", "/office/affairs/": "/office/ledger"}
+"""Pages that have no section of their own: a case file is found in the ledger."""
+
 
 def sections(role: str) -> list[Section]:
     """Those that a role sees."""
@@ -43,5 +46,6 @@ def sections(role: str) -> list[Section]:
 
 def current(path: str, shown: list[Section]) -> Section | None:
     """The section that a path belongs to: the longest that it begins with."""
+    path = next((under for begin, under in _LIES_UNDER.items() if path.startswith(begin)), path)
     inside = [one for one in shown if path == one.path or path.startswith(f"{one.path}/")]
     return max(inside, key=lambda one: len(one.path), default=None)
