@@ -65,7 +65,8 @@ again?.querySelector("form").addEventListener("submit", async (event) => {
 
 body.addEventListener("htmx:beforeRequest", (event) => said(event.detail.elt).replaceChildren());
 body.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status === 401) again.showModal();
+  // What a page asks by itself (hx-trigger) must not take the keys of somebody who types: their next press tells.
+  if (event.detail.xhr.status === 401) event.detail.elt.matches("[hx-trigger]") || again.showModal();
   else tell(said(event.detail.elt), `<div class="refused" role="alert">${event.detail.xhr.responseText}</div>`);
 });
 for (const name of ["htmx:sendError", "htmx:timeout"]) {

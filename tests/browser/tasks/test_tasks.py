@@ -31,7 +31,7 @@ def write_a_third_value(desk: AtWork, town: Town) -> None:
 
 
 def sort_out_two_pairs(desk: AtWork, _: Town) -> None:
-    for (title, _), zh, en in zip(
+    for (title, _other), zh, en in zip(
         PAIRS, ("并案", "标为不是同一件"), ("Join", "Mark as different"), strict=True
     ):
         desk.section("/office/duplicates")
