@@ -16,7 +16,7 @@ from server.rounds.cadence import CADENCES, HOURS_MAX, Screening, cadence_of, da
 
 _TONES: Final = {
     "in_time": "good", "arrived_late": "good", "made_later": "warn", "waiting": "plain", "heard": "plain",
-    "silent": "warn",
+    "silent": "warn", "no_device": "plain",
 }  # fmt: skip
 _REFUSED: Final = 422
 

@@ -14,6 +14,7 @@ LANGUAGE_COOKIE: Final = "roundbook-language"
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 _DAY_S: Final = 86_400
 _HOUR_S: Final = 3_600
+_MINUTE_S: Final = 60
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -49,8 +50,10 @@ class Words(msgspec.Struct, frozen=True):
     def ago(self, at_ms: int, now_ms: int) -> str:
         """How long something was ago: in days, in hours on the first one, in minutes in the first hour."""
         seconds = max(now_ms - at_ms, 0) // 1000
+        if seconds < _MINUTE_S:
+            return self("刚刚", "just now")
         if seconds < _HOUR_S:
-            return self(f"{seconds // 60} 分钟前", f"{seconds // 60} min ago")
+            return self(f"{seconds // _MINUTE_S} 分钟前", f"{seconds // _MINUTE_S} min ago")
         if seconds < _DAY_S:
             return self(f"{seconds // _HOUR_S} 小时前", f"{seconds // _HOUR_S} h ago")
         return self(f"{seconds // _DAY_S} 天前", f"{seconds // _DAY_S} d ago")

@@ -18,6 +18,7 @@ from server.reach import Caller
 from server.records import paging
 from server.services import Services
 from server.storage import directory, ledger_lists, staff
+from server.storage.directory import GridRow
 from server.storage.engine import snapshot
 from server.storage.ledger import Row
 from server.storage.ledger_lists import After, Filter, Sort
@@ -143,10 +144,15 @@ async def choices(services: Services, caller: Caller) -> Choices:
         rows, people, known = await snapshot(services.engine, read)
         here = [row for row in rows if caller.reach.covers(row.grid)]
         villages |= {row.village: row.village_name for row in here}
-        grids += [(row.grid, f"{row.village_name} {row.name}") for row in here]
+        grids += [(row.grid, _grid_name(row)) for row in here]
         leaders += [(one.staff_id, one.name) for one in people if one.role == "leader"]
         units.update(known)
     return Choices(sorted(villages.items()), grids, leaders, sorted(units))
+
+
+def _grid_name(row: GridRow) -> str:
+    """A grid as people call it; most names begin with the village anyway."""
+    return row.name if row.name.startswith(row.village_name) else f"{row.village_name} {row.name}"
 
 
 async def _townships(services: Services, caller: Caller) -> Sequence[str]:

@@ -13,7 +13,9 @@ import msgspec
 from server.rounds.cadence import Period
 from sync_protocol.kinds import Title
 
-Standing: TypeAlias = Literal["in_time", "arrived_late", "made_later", "waiting", "heard", "silent"]
+Standing: TypeAlias = Literal[
+    "in_time", "arrived_late", "made_later", "waiting", "heard", "silent", "no_device"
+]
 TITLES: Final[dict[Standing, Title]] = {
     "in_time": Title("按时报告", "Reported in time"),
     "arrived_late": Title("按时填写，晚些收到", "Made in time, arrived late"),
@@ -21,6 +23,7 @@ TITLES: Final[dict[Standing, Title]] = {
     "waiting": Title("未到截止时间", "The cut-off is still to come"),
     "heard": Title("设备有联系，报告还没收到", "Device heard of, no report has come yet"),
     "silent": Title("设备未联系上", "Device not heard of"),
+    "no_device": Title("没有登记设备", "No device is enrolled"),
 }
 
 
@@ -47,13 +50,23 @@ class Told(msgspec.Struct, frozen=True):
     """The one that came first."""
 
 
-def judged(period: Period, reports: Sequence[Report], heard_ms: int | None, now_ms: int) -> Told:
-    """How a round stands now; `heard_ms` is when any device of the grid was heard of last."""
+class Contact(msgspec.Struct, frozen=True):
+    """Whether a grid has a device in use, and when any of them was heard of last."""
+
+    devices: int = 0
+    heard_ms: int | None = None
+
+
+def judged(period: Period, reports: Sequence[Report], contact: Contact, now_ms: int) -> Told:
+    """How a round stands now."""
     own = sorted((one for one in reports if _belongs(one, period)), key=lambda one: one.received_ms)
     if own:
         return Told(_timely(own, period), own[0])
     if now_ms <= period.cut_off_ms:
         return Told("waiting")
+    if not contact.devices:
+        return Told("no_device")
+    heard_ms = contact.heard_ms
     return Told("heard" if heard_ms is not None and heard_ms >= period.begins_ms else "silent")
 
 

@@ -15,7 +15,7 @@ from server.declined import invalid
 from server.reach import Caller
 from server.records.writing import actor_of
 from server.rounds.cadence import HOURS_MAX, Period, Screening, cadence_of, day_of, period_of
-from server.rounds.judging import Report, Told, judged
+from server.rounds.judging import Contact, Report, Told, judged
 from server.services import Services
 from server.storage import devices, directory, rounds, townships
 from server.storage.devices import DeviceRow
@@ -172,7 +172,9 @@ def _round(
 ) -> GridRound:
     heard_ms = max((row.contact_ms for row in owners if row.contact_ms is not None), default=None)
     names = [row.worker for row in owners]
-    return GridRound(grid, names, period, judged(period, reports, heard_ms, now_ms), heard_ms)
+    return GridRound(
+        grid, names, period, judged(period, reports, Contact(len(owners), heard_ms), now_ms), heard_ms
+    )
 
 
 def _report(came: Came) -> Report | None:

@@ -1,4 +1,4 @@
-"""The inbox in a browser: keys, bulk accepting, new arrivals without a reload, a phone, no list moved under hands."""
+"""The inbox in a browser: keys, accepting several, new arrivals without a reload, and nothing moved under hands."""
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -28,7 +28,7 @@ def desk(office: LiveOffice) -> Desk:
 
 @pytest.fixture(scope="module")
 def clerk(office: LiveOffice, desk: Desk) -> Somebody:
-    assert desk
+    assert desk.server is office.server
     return office.person("clerk", "赵敏")
 
 

@@ -7,7 +7,6 @@ from playwright.sync_api import Browser, expect
 from tests.browser.axe import accessible
 from tests.browser.conftest import shot
 from tests.browser.office import DESK, PHONE, LiveOffice, looking
-from tests.browser.test_inbox import _no_wider
 
 SIZES = (("zh", DESK), ("zh", PHONE), ("en", DESK))
 
@@ -24,7 +23,7 @@ def test_an_administrator_finds_everything_and_a_code_is_shown_once(
             for name in ("people", "devices", "places", "rounds"):
                 page.goto(f"/office/{name}")
                 accessible(page)
-                _no_wider(page)
+                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
                 shot(page, f"{name}-{language}-{width}")
     with looking(browser, office, chief) as page:
         page.goto("/office/devices")
@@ -35,10 +34,10 @@ def test_an_administrator_finds_everything_and_a_code_is_shown_once(
         accessible(page)
         shot(page, "devices-code")
         page.goto(f"/office/devices/{device.id}")
-        page.locator("input[name=grid]").last.check()
+        page.locator(".grid-ticks input").last.check()
         page.get_by_role("button", name="先看变动").click()
         expect(page.get_by_text("将会这样变动")).to_be_visible()
         accessible(page)
         shot(page, "devices-move")
         page.get_by_role("button", name="调整", exact=True).click()
-        expect(page.locator("input[name=grid]").last).to_be_checked()
+        expect(page.locator(".grid-ticks input").last).to_be_checked()

@@ -80,3 +80,15 @@ async def test_several_are_accepted_after_a_look_and_refusals_are_named(desk: De
     officer = await signed_in(desk.server, "village_officer", "周书记", village=VILLAGE)
     refused = await sent(officer, "/office/inbox/reported/accept", record=[ticked[2]], key="k")
     assert "不能受理" in refused
+
+
+async def test_an_observer_sees_figures_by_code_and_none_that_is_small(desk: Desk) -> None:
+    observer = await signed_in(desk.server, "county_observer", "县里看的")
+    for n in range(6):
+        await desk.report(f"事{n}")
+    assert "每月过后才有" in await shown(observer, "/office/mine")
+    desk.server.now_ms += 31 * 86_400_000
+    await observer.sign_in()
+    page = await shown(observer, "/office/mine")
+    assert '<td class="number">6</td><td class="number">6</td>' in page, "found and open"
+    assert "事0" not in page

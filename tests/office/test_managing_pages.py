@@ -143,7 +143,7 @@ async def test_a_device_is_enrolled_moved_after_a_look_and_revoked(
     assert await revoked_for(server) == ["丢失，联系***********"]
     worker = re.search(r'<option value="([^"]*)">李四', await shown(chief, "/office/devices"))
     assert worker is not None
-    given = {"worker": worker[1], "grid": [GRID], "url": "https://roundbook.example"}
+    given: dict[str, Any] = {"worker": worker[1], "grid": [GRID], "url": "https://roundbook.example"}
     code = (await sent(chief, "/office/devices", **given)).text
     assert "data:image/svg+xml" in code
     assert re.search(r"<code[^>]*>[2-9A-Z]{4}-[2-9A-Z]{4}</code>", code)
@@ -171,7 +171,12 @@ async def test_cadences_are_set_and_rounds_told_by_them(server: OfficeServer, ch
     assert codes == sorted(codes)
     for strange in ("x", "0001-01-01", "9999-12-31"):
         await shown(chief, f"/office/rounds?day={strange}")
-    given = {"place": VILLAGE, "cadence": "month", "cut_off_hour": 24, "duty_phone": "0523-8765"}
+    given: dict[str, Any] = {
+        "place": VILLAGE,
+        "cadence": "month",
+        "cut_off_hour": 24,
+        "duty_phone": "0523-8765",
+    }
     await sent(chief, "/office/places", **given)
     page = await shown(chief, "/office/places")
     assert "0523-8765" in page

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from server.reckoning.spans import ZONE
 from server.rounds.cadence import CADENCES, TITLES, Cadence, Screening, day_of, period_of
 from server.rounds.judging import TITLES as STANDINGS
-from server.rounds.judging import Report, judged
+from server.rounds.judging import Contact, Report, judged
 
 DAY = date(2026, 2, 20)
 PERIOD = period_of(Screening(cut_off_hour=20), DAY)
@@ -73,9 +73,14 @@ def test_what_is_told_of_a_round(
     reports: list[Report], heard_h: int | None, now_h: int, standing: str
 ) -> None:
     heard_ms = None if heard_h is None else PERIOD.begins_ms + heard_h * HOUR_MS
-    told = judged(PERIOD, reports, heard_ms, PERIOD.begins_ms + now_h * HOUR_MS)
+    contact = Contact(1, heard_ms)
+    told = judged(PERIOD, reports, contact, PERIOD.begins_ms + now_h * HOUR_MS)
     assert told.standing == standing
     assert told.standing in STANDINGS
+
+
+def test_of_a_grid_without_a_device_nothing_else_is_told() -> None:
+    assert judged(PERIOD, [], Contact(), PERIOD.begins_ms + 30 * HOUR_MS).standing == "no_device"
 
 
 def test_nobody_is_told_of_a_missing_report() -> None:
