@@ -1,23 +1,36 @@
 """The simulated days. Everything here is milliseconds since 1970 UTC.
 
-The true time of the demo is a Sunday afternoon to a Wednesday morning in March 2026. The server lives in it;
-a device's clock shows it with an error of its own, which may be hours or decades.
+The true time of the demo is the last Sunday afternoon to Wednesday morning that are over, so that what the office
+looks at afterwards is some days old. The server lives in it; a device's clock shows it with an error of its own,
+which may be hours or decades.
 """
 
 import mmap
 import struct
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final, Self
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
-_SUNDAY: Final = datetime(2026, 3, 1, tzinfo=SHANGHAI)
 SECOND: Final = 1_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 _BYTES: Final = 8
 _TICK_MS: Final = 3
+_WEDNESDAY: Final = 2
+
+
+def sunday_before(now: datetime) -> datetime:
+    """The last Sunday whose Wednesday is over and lies in the same year: numbers begin anew with one."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    wednesday = midnight - timedelta(days=(midnight.weekday() - _WEDNESDAY - 1) % 7 + 1)
+    sunday = wednesday - timedelta(days=3)
+    return sunday if sunday.year == wednesday.year else sunday - timedelta(days=7)
+
+
+_SUNDAY: Final = sunday_before(datetime.fromtimestamp(time.time(), SHANGHAI))
 
 
 def at(day: int, hour: int, minute: int = 0) -> int:

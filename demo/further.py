@@ -59,8 +59,8 @@ def further(result: Result, where: Where, to: Console) -> None:
 def _invite(where: Where, to: Console) -> None:
     """Whom one may sign in as: each link sets a password, once, for a day."""
     to.print()
-    to.print(Text("登录 sign in", style="bold"))
-    to.print(Text(f"  {where.url}/sign-in"), soft_wrap=True)
+    to.print(Text("工作台 the console", style="bold"))
+    to.print(Text(f"  {where.url}/office"), soft_wrap=True)
     to.print(Text("  一次性链接，先设密码 one-time links, each to set a password with", style="dim"))
     for colleague, secret in where.links:
         to.print(Text(f"  {colleague.name} {TITLES[colleague.role]} {colleague.role}"), soft_wrap=True)

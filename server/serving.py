@@ -13,7 +13,7 @@ from litestar.types import ASGIApp
 
 from server.app import create_app
 from server.deadlines.running import keep_running
-from server.duplicates.making import PAIRS
+from server.duplicates.keeping import PAIRS
 from server.following import keep_following
 from server.ledger.making import LEDGER
 from server.privacy.sweeping import keep_sweeping

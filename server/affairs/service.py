@@ -69,6 +69,7 @@ async def add(
     services: Services, caller: Caller, key: str, parent: str, numbers: Sequence[str], reason: str
 ) -> Affair:
     """Makes these matters members of a parent."""
+    await find(services, caller, parent)
     members = await named(services, caller, numbers)
     if any(view.id == parent for view in members):
         raise _refused("总事项不能是自己的成员", "a matter is no member of itself")

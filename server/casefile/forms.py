@@ -153,4 +153,6 @@ def _value(field: Field, text: str) -> Any:
             case _:
                 return text
     except ValueError:
-        raise invalid(field.name, f"a value of the type {field.type}") from None
+        raise invalid(
+            field.name, f"a value of the type {field.type}", detail_zh=f"“{field.title.zh}”填得不对"
+        ) from None

@@ -8,11 +8,13 @@ import msgspec
 from server.casefile import undertaking, urging
 from server.casefile.related import Related, related
 from server.casefile.saying import Language
+from server.casefile.steps import TOGETHER
 from server.casefile.timeline import Moment, moment
 from server.casefile.undertaking import Handling, Person
 from server.casefile.urging import UrgingView
 from server.deadlines import service as deadlines
 from server.deadlines.views import RecordDeadlines
+from server.declined import not_found
 from server.reach import Caller
 from server.records import reading
 from server.records import service as records
@@ -51,7 +53,9 @@ class CaseFile(msgspec.Struct, frozen=True, kw_only=True):
 
 async def case_file(services: Services, acting: Acting, record: str, language: Language) -> CaseFile:
     """The case file of a record; declines one that does not exist within the reach of whoever asks."""
-    reader = _must(acting("records.read"))
+    reader = acting("records.read")
+    if reader is None:
+        raise not_found()
     view = await reading.get(services, reader, record, None)
     kind = services.registry.latest(view.kind)
     may_history, may_act = acting("records.history"), acting("records.act")
@@ -63,7 +67,9 @@ async def case_file(services: Services, acting: Acting, record: str, language: L
     return CaseFile(
         record=view,
         kind=kind,
-        actions=await records.actions(services, may_act, record) if may_act else [],
+        actions=[one for one in await records.actions(services, may_act, record) if one.name not in TOGETHER]
+        if may_act
+        else [],
         deadlines=await deadlines.of_record(services, may_due, record)
         if may_due
         else RecordDeadlines([], [], []),
@@ -95,8 +101,3 @@ async def _history(services: Services, caller: Caller, record: str) -> tuple[lis
         if after is None:
             return items, False
     return items, True
-
-
-def _must(caller: Caller | None) -> Caller:
-    assert caller is not None, "the guard has let pass only who may read records"  # noqa: S101 (a mistake here)
-    return caller

@@ -19,6 +19,8 @@ from sync_protocol.kinds.declaration import alternatives
 REASON: Final = "reason"
 NOTE: Final = "note"
 CLAIMS: Final = "claims"
+TOGETHER: Final = frozenset({"join", "split"})
+"""Steps that need another matter as well: they have pages of their own."""
 FIELDS: Final = "fields"
 CORRECTED_MAX: Final = 20
 _RESULTS: Final = ("justified", "result", "way", "note")

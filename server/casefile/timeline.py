@@ -6,7 +6,7 @@ import msgspec
 
 from server.casefile.saying import Language, entry_said, pick, state_said, value_said
 from server.records.views import EffectView, HistoryItem
-from sync_protocol.history import DELETED, EXISTENCE, NUMBER, PLACE, STATE
+from sync_protocol.history import DELETED, EXISTENCE, INTO, NUMBER, PLACE, STATE
 from sync_protocol.kinds import Kind, Title
 
 UNCERTAIN_MS: Final = 120_000
@@ -30,6 +30,7 @@ _PATHS: Final = {
     PLACE: Title("所在网格", "Place"),
     NUMBER: Title("登记编号", "Registration number"),
     EXISTENCE: Title("记录", "Record"),
+    INTO: Title("并入事项", "Joined into"),
 }
 _DECIDED: Final = Title("核对不一致内容", "Decided what differed")
 _ERASED: Final = Title("抹去", "Erased")

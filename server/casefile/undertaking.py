@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.audit.acts import Act, Value
 from server.audit.log import append
-from server.declined import Declined, invalid
+from server.declined import Declined, invalid, not_found
 from server.reach import Caller
 from server.records import service as records
 from server.records.assigning import Given, checked_leaders, checked_units, give
@@ -162,7 +162,7 @@ async def put_defaults(services: Services, caller: Caller, village: str, given: 
     async def work(connection: AsyncConnection) -> None:
         await townships.lock(connection, township)
         if village not in {one.code for one in await directory.villages_of(connection, township)}:
-            raise invalid("village", "a village of this township")
+            raise not_found()
         body = msgspec.json.encode(checked)
         await casework.put_defaults(connection, township, village, body, caller.id, now_ms)
         told: dict[str, Value] = {"village": village, "leaders": checked.leaders, "units": checked.units}
@@ -187,7 +187,7 @@ def _checked(given: Handling) -> Handling:
     checked_units([lead, *others] if lead else others)
     for name, text, most in (("team", given.team, TEAM_CHARS_MAX), ("plan", given.plan, PLAN_CHARS_MAX)):
         if len(text) > most or "\0" in text:
-            raise invalid(name, f"a text of at most {most} characters")
+            raise invalid(name, f"a text of at most {most} characters", detail_zh=f"最多 {most} 字")
     return Handling(checked_leaders(given.leaders), lead, others, given.team.strip(), given.plan.strip())
 
 

@@ -112,7 +112,9 @@ async def answer(services: Services, caller: Caller, record: str, urging: str, w
         if found.answered_ms is not None:
             if (found.answered_by, found.answer) == (caller.id, said):
                 return
-            raise Declined("already_decided", "somebody has answered this meanwhile")
+            raise Declined(
+                "already_decided", "somebody has answered this meanwhile", detail_zh="别人已经答复了"
+            )
         await casework.answer_urging(connection, township, urging, caller.id, said, now_ms)
         await _note(connection, township, caller, "urging_answered", found, now_ms)
 

@@ -9,6 +9,7 @@ from litestar.datastructures import UploadFile
 from litestar.types import ControllerRouterHandler
 
 from server.access import Calling, Given, Signed
+from server.console.duplicates import reason_words
 from server.console.forms import filled
 from server.console.page import Asked, go_to, page, part, words_of
 from server.console.words import Words
@@ -79,7 +80,14 @@ async def similar_matters(request: Asked, services: Given, caller: Calling, pers
     """Matters that may be about the same, while the form is being filled in."""
     typed = await filled(request, _Typing)
     found = await similar(services, caller, typed.title, typed.narrative, typed.village, typed.category)
-    return part(request, person, "intake/similar.html", found=found, chosen=typed.earlier_matter)
+    return part(
+        request,
+        person,
+        "intake/similar.html",
+        found=found,
+        chosen=typed.earlier_matter,
+        reason_words=reason_words,
+    )
 
 
 @get("/import", opt={"action": "matters.import"})

@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 from server.access import Calling, Given, Signed
 from server.console.forms import filled
 from server.console.page import Asked, go_to, page, words_of
-from server.console.saying import facts, said, title_of
+from server.console.saying import facts, limits_of, said, title_of
 from server.console.typed import INPUTS, field_at, typed
 from server.console.words import Words
 from server.quarantine import service
@@ -34,6 +34,7 @@ class Input(msgspec.Struct, frozen=True):
     sort: str
     value: str
     choices: list[tuple[str, str]]
+    limits: str
     wrong: bool
     """Whether it is the one that the change was refused for."""
 
@@ -75,7 +76,6 @@ async def quarantined(
     wanted = one.wanted
     given: dict[str, Any] = {
         "one": one,
-        "code": CODES.get(one.code),
         "why": _why(services, one, w),
         "kind": _kind_title(services, one, w),
         "wanted": list(facts(kind, wanted.fields, w)) if wanted is not None else [],
@@ -133,8 +133,15 @@ def _inputs(kind: Kind | None, one: QuarantinedView, w: Words) -> list[Input]:
             choices = [(choice.code, w(choice.zh, choice.en)) for choice in field.choices]
             if field.type == "boolean":
                 choices = [("true", w("是", "yes")), ("false", w("否", "no"))]
+            limits = limits_of(field, w)
             shown = Input(
-                field, title_of(kind, name, w), INPUTS[field.type], _text(value), choices, name == one.field
+                field,
+                title_of(kind, name, w),
+                INPUTS[field.type],
+                _text(value),
+                choices,
+                limits,
+                name == one.field,
             )
             found.append(shown)
     return found

@@ -72,6 +72,18 @@ def facts(kind: Kind | None, values: dict[str, Any], w: Words, skip: str = "") -
             yield Fact(name, title_of(kind, name, w), said(kind, name, values[name], w))
 
 
+def limits_of(field: Field, w: Words) -> str:
+    """What may be written into a field, as far as it is bounded; "" where nothing needs to be said."""
+    low, high = field.minimum, field.maximum
+    if low is not None and high is not None:
+        return w(f"{low:g} 至 {high:.15g}", f"{low:g} to {high:.15g}")
+    if low is not None:
+        return w(f"不小于 {low:g}", f"at least {low:g}")
+    if field.type == "text" and field.max_length is not None:
+        return w(f"最多 {field.max_length} 字", f"at most {field.max_length} characters")
+    return ""
+
+
 def _entry(field: Field, values: Any, w: Words) -> str:
     if not isinstance(values, dict):
         return _plain(values, w)

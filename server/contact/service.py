@@ -113,5 +113,6 @@ def checked_reason(reason: str) -> str:
         raise invalid(
             "reason",
             f"why it is needed, in {low} to {high} characters, without any number of five digits or more",
+            detail_zh=f"写为什么要看，{low} 至 {high} 字，不写五位以上的数字",
         )
     return plain

@@ -35,16 +35,25 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What is compared of a matter."""
+    """What is compared of a matter; `subject` makes it."""
 
-    title: str
-    narrative: str
+    title: frozenset[str]
+    """The pairs of neighbouring characters of the title."""
+    words: frozenset[str]
+    """Those of title and narrative."""
     place: str
     """A village (12 digits) or a grid (15)."""
     category: str | None
     at_ms: int
     """When it was received, by the server's clock."""
     point: Point | None = None
+
+
+def subject(
+    title: str, narrative: str, place: str, category: str | None, at_ms: int, point: Point | None = None
+) -> Subject:
+    """A matter as it is compared."""
+    return Subject(pairs(title), pairs(f"{title} {narrative}"), place, category, at_ms, point)
 
 
 class Reason(msgspec.Struct, frozen=True, array_like=True):
@@ -83,8 +92,7 @@ def likeness(one: Subject, other: Subject) -> Likeness | None:
 
 def common_words(one: Subject, other: Subject) -> float:
     """The share of words in common, 0 to 1: of the titles, or of all that is said, whichever is greater."""
-    titles = _share(pairs(one.title), pairs(other.title))
-    return max(titles, _share(_all_pairs(one), _all_pairs(other)))
+    return max(_share(one.title, other.title), _share(one.words, other.words))
 
 
 def pairs(text: str) -> frozenset[str]:
@@ -92,10 +100,6 @@ def pairs(text: str) -> frozenset[str]:
     plain = unicodedata.normalize("NFKC", text[:_TEXT_CHARS]).lower()
     runs = "".join(letter if letter.isalnum() else " " for letter in plain).split()
     return frozenset(run[at : at + 2] for run in runs for at in range(max(len(run) - 1, 1)))
-
-
-def _all_pairs(subject: Subject) -> frozenset[str]:
-    return pairs(f"{subject.title} {subject.narrative}")
 
 
 def _share(one: AbstractSet[str], other: AbstractSet[str]) -> float:

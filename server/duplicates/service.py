@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.declined import Declined, invalid, not_found
-from server.duplicates.likeness import DAYS_MAX, Reason, Subject, likeness
-from server.duplicates.making import PAIRS, subject_of
+from server.duplicates.keeping import PAIRS, subject_of
+from server.duplicates.likeness import DAYS_MAX, Reason, likeness, subject
 from server.following import CATCH_UP, follow
 from server.joins import service as joins
 from server.joins.service import Joined
@@ -19,7 +19,7 @@ from server.records.reading import veil_for
 from server.records.views import RecordView, record_view
 from server.records.writing import Target, open_writing
 from server.services import Services
-from server.storage import duplicates, following, records
+from server.storage import duplicates, records
 from server.storage.duplicates import DIFFERENT, JOINED, OPEN, Pair
 from server.storage.engine import snapshot
 from sync_protocol.ids import is_id, place_level
@@ -72,7 +72,7 @@ async def similar(
     if place_level(village) not in {"village", "grid"} or village[:9] not in caller.townships:
         return []
     now_ms, township = services.clock(), village[:9]
-    subject = Subject(title, narrative, village, category, now_ms)
+    typed = subject(title, narrative, village, category, now_ms)
 
     async def read(connection: AsyncConnection) -> list[Candidate]:
         since_ms = now_ms - DAYS_MAX * 86_400_000
@@ -80,7 +80,7 @@ async def similar(
         reached = await records.reached(connection, township, [one.id for one, _ in recent], caller.reach)
         found: list[Candidate] = []
         for state, at_ms in recent:
-            alike = likeness(subject, subject_of(state, at_ms)) if state.id in reached else None
+            alike = likeness(typed, subject_of(state, at_ms)) if state.id in reached else None
             if alike is not None:
                 said = state.number or "", state.values.get("title") or "", state.state or ""
                 found.append(Candidate(state.id, *said, alike.score, alike.reasons))
@@ -211,7 +211,7 @@ async def _decide(services: Services, caller: Caller, ids: tuple[str, str], stat
 
     async def work(connection: AsyncConnection, township: str) -> bool:
         writing = await open_writing(connection, services, caller, township, now_ms)
-        await following.lock(connection, township, PAIRS.name)
+        await duplicates.lock(connection, township)
         fresh = duplicates.pair_of(*ids, writing.township.counter, now_ms)
         known = {pair.pair_id: pair for pair in await duplicates.of_records(connection, township, [ids[0]])}
         pair = known.get(fresh.pair_id, fresh)

@@ -11,6 +11,7 @@ from server.kinds.registry import Registry
 from server.reckoning.clocks import Moment
 from server.storage import deadline_history, ledger, records
 from server.storage.ledger import Beside, Row
+from sync_protocol.joining import JOINED
 from sync_protocol.kinds import Workflow
 from sync_protocol.state import RecordState
 
@@ -70,7 +71,7 @@ def row_of(state: RecordState, past: Sequence[Moment], workflow: Workflow, aroun
         leader=around.leader,
         unit=around.unit,
         reported_ms=reported_ms,
-        closed_ms=closed_ms if state.closed else None,
+        closed_ms=closed_ms if state.closed or state.state == JOINED else None,
         due_ms=around.due_ms,
         longitude=longitude,
         latitude=latitude,
@@ -86,7 +87,10 @@ def references_of(state: RecordState) -> set[str]:
 
 
 def _dates(past: Sequence[Moment], workflow: Workflow) -> tuple[int, int | None]:
-    """When a matter was first reported, and when it was closed the last time: receipt by the server."""
+    """When a matter was first reported, and since when it is over: receipt by the server.
+
+    One that was joined into another is over here: what is still to be done stands there.
+    """
     reported_ms = closed_ms = None
     for moment in past:
         entered = workflow.state(moment.entered) if moment.entered else None
@@ -94,7 +98,7 @@ def _dates(past: Sequence[Moment], workflow: Workflow) -> tuple[int, int | None]
             continue
         if entered.numbered and reported_ms is None:
             reported_ms = moment.at_ms
-        if not entered.closed:
+        if not (entered.closed or entered.name == JOINED):
             closed_ms = None
         elif closed_ms is None:
             closed_ms = moment.at_ms

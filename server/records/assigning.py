@@ -60,7 +60,11 @@ def checked_units(units: Sequence[str]) -> list[str]:
     """Units by the names that they are kept under; declines what is none, and too many."""
     names = list(dict.fromkeys(unit_name(unit) for unit in units))
     if len(names) > MOST or not all(0 < len(name) <= NAME_CHARS_MAX for name in names):
-        raise invalid("units", f"at most {MOST} units, each with a name of 1 to {NAME_CHARS_MAX} characters")
+        raise invalid(
+            "units",
+            f"at most {MOST} units, each with a name of 1 to {NAME_CHARS_MAX} characters",
+            detail_zh=f"最多 {MOST} 个单位，每个名称 1 至 {NAME_CHARS_MAX} 字",
+        )
     return names
 
 

@@ -169,7 +169,9 @@ async def require(
     fits = await _proof(connection, township, caller, thing, given.until_ms) == given.proof
     if not fits or now_ms >= given.until_ms:
         raise Declined(
-            "forbidden", "the time in which this could be shown in full is over: state a reason again"
+            "forbidden",
+            "the time in which this could be shown in full is over: state a reason again",
+            detail_zh="可以看完整信息的时间已过，请重新填写查阅事由",
         )
 
 
@@ -228,7 +230,11 @@ def _checked(sort: Sort, said: dict[str, str]) -> dict[str, str]:
         if asked.required and not given[name]:
             raise invalid(name, f"{asked.zh} ({asked.en}) is needed for this slip")
         if len(said.get(name, "")) > VALUE_CHARS_MAX:
-            raise invalid(name, f"at most {VALUE_CHARS_MAX} characters")
+            raise invalid(
+                name,
+                f"at most {VALUE_CHARS_MAX} characters",
+                detail_zh=f"“{asked.zh}”最多 {VALUE_CHARS_MAX} 字",
+            )
     return given
 
 
@@ -238,7 +244,9 @@ def _addressee(state: RecordState, sort: Sort, entry: str | None) -> str:
     parties = state.values.get(_PARTIES) or {}
     name = parties.get(entry, {}).get("name") if sort.person else None
     if not name:
-        raise invalid("addressee", "a party of the matter that has a name")
+        raise invalid(
+            "addressee", "a party of the matter that has a name", detail_zh="收件人要选一位登记了称呼的当事人"
+        )
     return shown(str(name)).replace("\n", " ")
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from server.declined import invalid
+from server.declined import Declined, invalid, not_found
 from sync_protocol.kinds import Title
 
 TEXT_CHARS_MAX: Final = 8_000
@@ -81,24 +81,34 @@ def sort_of(name: str) -> Sort:
     """A sort by name; declines one that there is not."""
     found = shipped().get(name)
     if found is None:
-        raise invalid("sort", f"one of {', '.join(shipped())}")
+        raise not_found()
     return found
 
 
 def check(sort: Sort, text: str) -> None:
     """Declines words that are no template of a sort: by line, with what is wrong and what may stand there."""
     if not text.strip() or len(text) > TEXT_CHARS_MAX:
-        raise invalid("text", f"a text of 1 to {TEXT_CHARS_MAX} characters")
+        raise _unsound("文字不能为空，最多 8000 字", f"a text of 1 to {TEXT_CHARS_MAX} characters")
     for at, line in enumerate(text.splitlines(), 1):
         if _BRACES.search(_PLACEHOLDER.sub("", line)):
-            raise invalid("text", f"line {at}: braces stand in pairs around one name, as in {{{{title}}}}")
+            raise _unsound(
+                f"第 {at} 行：双花括号要成对，里面只写一个名字，如 {{{{title}}}}",
+                f"line {at}: braces stand in pairs around one name, as in {{{{title}}}}",
+            )
         for name in _PLACEHOLDER.findall(line):
             if name not in sort.names:
                 allowed = ", ".join(sort.names)
-                raise invalid("text", f"line {at}: there is no value {name}; there are {allowed}")
+                raise _unsound(
+                    f"第 {at} 行：没有 {name} 这个名字，可用的有 {allowed}",
+                    f"line {at}: there is no value {name}; there are {allowed}",
+                )
     left_out = [name for name in sort.needs if name not in _PLACEHOLDER.findall(text)]
     if left_out:
-        raise invalid("text", f"this slip has to say {{{{{left_out[0]}}}}}")
+        raise _unsound(f"这种文书必须写 {{{{{left_out[0]}}}}}", f"this slip has to say {{{{{left_out[0]}}}}}")
+
+
+def _unsound(zh: str, en: str) -> Declined:
+    return invalid("text", en, detail_zh=zh)
 
 
 def filled(text: str, values: Mapping[str, str]) -> list[str]:

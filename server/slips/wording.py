@@ -60,7 +60,9 @@ async def put(services: Services, caller: Caller, sort: str, text: str, seen: in
             return standing
         if seen != standing.revision:
             raise invalid(
-                "text", "somebody else has set these words meanwhile; load the page again and compare"
+                "text",
+                "somebody else has set these words meanwhile; load the page again and compare",
+                detail_zh="别人刚改过这份模板，请重新打开本页对照后再改",
             )
         given = Words(sort, standing.revision + 1, plain, str(actor_of(caller)), now_ms)
         await slips.set_words(connection, township, given)

@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.reach import Reach
+from server.storage import ledger
 from server.storage.dialect import ID, among, many
 from server.storage.tables import case_plans, urgings, village_defaults
 from server.storage.within import of_record as within_record
@@ -60,6 +61,7 @@ async def put_plan(
     await connection.execute(delete(case_plans).where(mine))
     values = {"township_id": township, "record_id": record, "set_by": by, "set_ms": now_ms}
     await connection.execute(insert(case_plans).values(**values, **msgspec.structs.asdict(plan)))
+    await ledger.note_given(connection, township, record)
 
 
 async def urgings_of(connection: AsyncConnection, township: str, record: str) -> list[Urging]:

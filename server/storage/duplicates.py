@@ -9,13 +9,16 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.reach import Reach
-from server.storage import records
+from server.storage import following, records
 from server.storage.dialect import ID, among, insert_rows, many, prepared
 from server.storage.tables import duplicate_pairs
 from server.storage.within import of_record
 from sync_protocol.ids import uuid8
 from sync_protocol.state import RecordState
 
+NAME: Final = "duplicates"
+"""Of the follower that writes pairs."""
+KIND: Final = "matter"
 OPEN: Final = "open"
 JOINED: Final = "joined"
 DIFFERENT: Final = "different"
@@ -53,8 +56,13 @@ _STILL: Final = (
     "AND (gone.deleted OR gone.joined_into IS NOT NULL OR gone.state = 'void')) "
 )
 _SUGGESTED: Final = (
-    "kind = 'matter' AND number IS NOT NULL AND NOT deleted AND joined_into IS NULL AND state <> 'void'"
+    f"kind = '{KIND}' AND number IS NOT NULL AND NOT deleted AND joined_into IS NULL AND state <> 'void'"
 )
+
+
+async def lock(connection: AsyncConnection, township: str) -> None:
+    """Takes the lock of whoever writes pairs; whoever holds the township's row takes it after that."""
+    await following.lock(connection, township, NAME)
 
 
 async def recent(

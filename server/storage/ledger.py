@@ -46,7 +46,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Beside(msgspec.Struct, frozen=True):
-    """What lies beside a record: to whom it was given first, and which of its deadlines ends next."""
+    """What lies beside a record: who took it on first, which unit leads, which of its deadlines ends next."""
 
     leader: str | None = None
     unit: str | None = None
@@ -63,8 +63,9 @@ _LEADER: Final = (
     "ORDER BY o.since_ms, o.staff_id LIMIT 1)"
 )
 _UNIT: Final = (
-    "(SELECT a.unit FROM assignments a WHERE a.township_id = :t AND a.record_id = {0}.record_id "
-    "ORDER BY a.assigned_ms, a.unit LIMIT 1)"
+    "(SELECT a.unit FROM assignments a LEFT JOIN case_plans p ON p.township_id = :t AND p.record_id = a.record_id "
+    "WHERE a.township_id = :t AND a.record_id = {0}.record_id "
+    "ORDER BY CASE WHEN p.lead = a.unit THEN 0 ELSE 1 END, a.assigned_ms, a.unit LIMIT 1)"
 )
 
 
@@ -110,7 +111,7 @@ async def note_due(connection: AsyncConnection, township: str, records: Sequence
 
 
 async def note_given(connection: AsyncConnection, township: str, record: str) -> None:
-    """Brings up to date to whom a record was given first, once that was written."""
+    """Brings up to date to whom a record is given, once that was written."""
     await following.lock(connection, township, NAME)
     leader = _LEADER.format("ledger", "text" if connection.dialect.name == "sqlite" else ID)
     await _update(connection, f"leader = {leader}, unit = {_UNIT.format('ledger')}", township, [record])

@@ -73,7 +73,8 @@ def test_a_clerk_finds_keeps_and_exports(office: LiveOffice, browser: Browser) -
         expect(page.locator("a[data-row]").first).to_be_focused()
         page.get_by_text("我的视图").click()
         page.fill("#view", "水渠的事")
-        page.get_by_role("button", name="保存").click()
+        with page.expect_navigation():
+            page.get_by_role("button", name="保存").click()
         page.get_by_text("我的视图").click()
         expect(page.get_by_role("link", name="水渠的事")).to_be_visible()
         page.get_by_text("导出", exact=True).click()

@@ -5,7 +5,9 @@ from html import unescape
 
 from server.casefile import urging
 from server.deadlines.keeping import keep
+from server.joins import service as joins
 from server.records.reading import history
+from server.records.writing import Target
 from tests.casefile.office import HOSTILE, NAME, NUMBER, Office, docx_text
 from tests.casefile.pages import desk, hidden, steps_of
 from tests.server.office_server import TOWN, VILLAGE
@@ -44,6 +46,20 @@ async def test_a_double_click_is_one_change(office: Office) -> None:
         done = await clerk.send(f"{path}/steps/accept", **said)
         assert done.status_code == 200, done.text
     assert await _changes(office, record) == ["create", "accept"]
+
+
+async def test_a_second_click_on_a_step_that_brings_an_entry_is_the_same_step(office: Office) -> None:
+    """The record has the answer by then, and the step has been taken: the form must not read differently for that."""
+    clerk, record = await desk(office, "clerk"), await office.matter()
+    path = f"/matters/{record}/steps"
+    assert (await clerk.submit(f"{path}/accept", f"{path}/accept")).status_code == 200
+    assert (await clerk.submit(f"{path}/resolve", f"{path}/resolve", note="调解成功")).status_code == 200
+    said = hidden((await clerk.see(f"{path}/answer")).text, f"{path}/answer")
+    for _ in range(2):
+        done = await clerk.send(f"{path}/answer", **said, **{"answers/.f.text": "已当面答复"})
+        assert done.status_code == 200, done.text
+    assert len((await office.server.state(record)).values["answers"]) == 1
+    assert (await _changes(office, record))[-2:] == ["resolve", "answer"]
 
 
 async def test_a_clash_is_told_with_both_values_and_sent_again_on_what_stands(office: Office) -> None:
@@ -230,6 +246,21 @@ async def test_a_slip_is_made_and_printed_from_the_page(office: Office) -> None:
     assert link is not None
     paper = await clerk.see(link[1])
     assert "＊＊＊：" in docx_text(paper.content)
+
+
+async def test_a_joined_matter_names_the_other_and_is_split_from_its_page(office: Office) -> None:
+    clerk = await desk(office, "clerk")
+    gone, stays = await office.matter("渠道淤堵"), await office.matter("南渠清淤")
+    joiner = office.caller("records.join")
+    await joins.join(office.services, joiner, Target(gone), stays, "同一件事")
+    stub, other = (await clerk.see(f"/matters/{gone}")).text, (await clerk.see(f"/matters/{stays}")).text
+    assert "已并入" in stub
+    assert f'href="/office/matters/{stays}"' in stub
+    assert "并入本事项" in other
+    assert steps_of(stub) == {"close", "void"}
+    done = await clerk.submit(f"/matters/{gone}", f"/matters/{gone}/split", reason="不是一件事")
+    assert done.status_code == 200, done.text
+    assert (await office.server.state(gone)).state == "reported"
 
 
 async def _changes(office: Office, record: str) -> list[str]:

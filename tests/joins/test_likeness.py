@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.duplicates.likeness import LEAST, Point, Subject, common_words, likeness, pairs
+from server.duplicates.likeness import LEAST, Point, common_words, likeness, pairs, subject
 
 DAY = 86_400_000
 VILLAGE = "321283104203"
-ONE = Subject("村东头路灯不亮", "路灯坏了半个月，晚上没法走路", f"{VILLAGE}001", "02", 100 * DAY)
-OTHER = Subject("东头的路灯坏了，不亮", "晚上走路看不见", f"{VILLAGE}001", "02", 103 * DAY)
+ONE = subject("村东头路灯不亮", "路灯坏了半个月，晚上没法走路", f"{VILLAGE}001", "02", 100 * DAY)
+OTHER = subject("东头的路灯坏了，不亮", "晚上走路看不见", f"{VILLAGE}001", "02", 103 * DAY)
 HERE, NEAR, FAR = Point(32.17, 120.05), Point(32.172, 120.05), Point(32.18, 120.05)
 
 
@@ -26,9 +26,9 @@ def test_two_people_tell_of_one_lamp() -> None:
     [
         {"place": "321283104204001"},
         {"at_ms": 140 * DAY},
-        {"title": "邻居在门口堆放垃圾", "narrative": "臭气熏天"},
+        {"title": pairs("邻居在门口堆放垃圾"), "words": pairs("臭气熏天")},
         {"point": FAR},
-        {"title": "", "narrative": ""},
+        {"title": frozenset(), "words": frozenset()},
     ],
     ids=" ".join,
 )
@@ -58,7 +58,7 @@ texts = st.text(alphabet="路灯不亮坏了村东 ,。ab", max_size=30)
 
 @given(texts, texts, texts, texts)
 def test_it_is_the_same_both_ways_and_a_share(title: str, story: str, other: str, other_story: str) -> None:
-    one = Subject(title, story, VILLAGE, None, 0)
-    two = Subject(other, other_story, VILLAGE, None, 0)
+    one = subject(title, story, VILLAGE, None, 0)
+    two = subject(other, other_story, VILLAGE, None, 0)
     assert 0 <= common_words(one, two) <= 1
     assert likeness(one, two) == likeness(two, one)

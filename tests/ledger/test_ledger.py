@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from server.audit.acts import OPERATOR
 from server.deadlines.keeping import keep
 from server.declined import Declined
 from server.following import follow
+from server.joins import service as joins
 from server.ledger import making
 from server.ledger.making import LEDGER
 from server.privacy import matters
@@ -20,8 +22,10 @@ from server.reckoning.spans import ZONE
 from server.records import assigning
 from server.records.assigning import Leaders, Units
 from server.records.editing import EntriesEdit
+from server.records.writing import Target
 from server.services import Services
-from server.storage import following, ledger, staff
+from server.storage import casework, following, ledger, staff
+from server.storage.casework import CasePlan
 from server.storage.engine import transact
 from server.storage.staff import StaffRow
 from tests.ledger.desk import CLERK, Desk, desk_of
@@ -96,6 +100,20 @@ async def test_to_whom_it_was_given_and_when_it_is_due_stand_there_at_once(desk:
     await desk.act(record, "settle")
     await keep(desk.services, TOWN)
     assert await desk.titles(due="overdue") == []
+
+
+async def test_the_unit_that_leads_and_a_joined_matter(desk: Desk) -> None:
+    one, other = await desk.report("一"), await desk.report("二")
+    await assigning.assign(desk.services, CLERK, one, Units(["司法所", "派出所"]))
+    for lead in ("派出所", "司法所"):
+        put = partial(casework.put_plan, township=TOWN, record=one, plan=CasePlan(lead), by=LEADER, now_ms=1)
+        await transact(desk.services.engine, put)
+        assert await desk.titles(charge=f"unit:{lead}") == ["一"]
+    await assigning.assign(desk.services, CLERK, one, Units(["派出所"]))
+    assert await desk.titles(charge="unit:派出所") == ["一"]
+    await joins.join(desk.services, CLERK, Target(other, None, "k"), one, "同一件事")
+    assert await desk.titles(state="open") == ["一"]
+    assert await desk.titles(state="joined") == ["二"]
 
 
 async def test_a_later_edition_makes_every_row_anew_in_small_steps(

@@ -23,6 +23,7 @@ OVER, ERASING = "tests/privacy/test_retention.py", "tests/privacy/test_erasing.p
 CONFLICTS, QUARANTINE = "tests/server/test_conflicts_api.py", "tests/server/test_quarantine_api.py"
 
 KEPT: Final = "tests/e2e/test_kept.py"
+JOINS: Final = "tests/joins/test_joining.py"
 
 _COMMIT: Final = (
     'await connection.exec_driver_sql("COMMIT")\n{0}await connection.exec_driver_sql("BEGIN IMMEDIATE")\n{0}'
@@ -598,5 +599,21 @@ MUTANTS: Final = (
         """status IN ('acknowledged', 'quarantined')", record)""",
         """status IN ('quarantined')", record)""",
         (f"{ERASING}::test_the_words_go_from_every_table_and_every_device",),
+    ),
+    Mutant(
+        "a-joined-matter-overwrites-the-other",
+        ("G7",),
+        "sync_protocol/joining.py",
+        "                proposals.append(effect)\n",
+        "                pass\n",
+        (f"{JOINS}::test_an_unsent_edit_of_the_absorbed_one_arrives_as_a_proposal_and_its_entries_merge",),
+    ),
+    Mutant(
+        "a-join-lets-out-what-is-restricted",
+        ("G5",),
+        "server/sync/joined.py",
+        "    elif source.restricted and not target.restricted:\n",
+        "    elif source.restricted and target.restricted:\n",
+        (f"{JOINS}::test_what_becomes_restricted_after_a_join_brings_nothing_more",),
     ),
 )

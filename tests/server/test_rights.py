@@ -292,6 +292,8 @@ async def test_what_is_not_about_one_record(world: World, role: str) -> None:
         "rounds.list": ("GET", "/office/rounds", None),
         "ledger.export": ("GET", "/office/ledger/export?form=csv", None),
         "matters.import": ("GET", "/office/import", None),
+        "matters.gather": ("GET", "/office/affairs/new", None),
+        "records.join": ("GET", "/office/duplicates", None),
         "slips.read": ("GET", f"/office/slips/{UNKNOWN}/pdf", None),
         "slips.make": ("GET", f"{case}/slips/new/acceptance", None),
         "slips.set_words": ("GET", "/office/settings/slips", None),

@@ -10,7 +10,7 @@ from litestar.types import ControllerRouterHandler
 from server.access import Calling, Given, Signed
 from server.casefile import undertaking
 from server.casefile.forms import by_somebody_now
-from server.casefile.steps import StepForm, missing_of, step_form, step_of
+from server.casefile.steps import TOGETHER, StepForm, missing_of, step_form, step_of
 from server.casefile.undertaking import Handling
 from server.console.casefile.answers import clash, unfit
 from server.console.casefile.sent import Sent, first, sent, target
@@ -19,9 +19,11 @@ from server.declined import Declined, not_found
 from server.reach import Caller
 from server.records import reading
 from server.records import service as records
+from server.records.service import Step
 from server.records.views import RecordView
 from server.services import Services
 from sync_protocol.kinds import Kind, Transition
+from sync_protocol.kinds.declaration import alternatives
 
 _SLIP_AFTER: Final = {
     "accept": "acceptance",
@@ -77,34 +79,28 @@ async def take_step(
 ) -> Response[str] | ClientRedirect:
     """Takes a step; a clash with what somebody else did is told with both values, and nothing typed is lost."""
     given = await sent(request)
-    words, where = words_of(request), f"/office/matters/{record}"
-    view, kind, transition = await _subject(
-        services, caller, record, step, asked_again=target(record, given).key
-    )
-    form = step_form(kind, transition, view.fields, words.language)
-    said = step_of(kind, form, given, words.language)
-    if form.must_note and not said.note:
-        return unfit(request, f"请填写“{form.note.zh}”", f"{form.note.en} is needed")
-    if missing_of(transition, view.fields, said):
-        return unfit(request, *_lacking(form))
+    asked = target(record, given)
+    view, kind, transition = await _subject(services, caller, record, step, asked_again=asked.key)
+    language = words_of(request).language
+    # A second click comes when the record has what the first one brought: it has to say the same.
+    form = step_form(kind, transition, _without_needs(view, transition), language)
+    said, handling = step_of(kind, form, given, language), handling_of(given) if form.assigns else None
+    lacking = _lacking(kind, form, missing_of(transition, view.fields, said), said, handling)
+    if lacking is not None:
+        return unfit(request, *lacking)
     try:
-        if form.assigns:
-            handling = handling_of(given)
-            if not (handling.units or handling.leaders):
-                return unfit(request, "至少要有主办单位或包案领导", "A lead unit or a leader is needed")
-            await undertaking.assign(services, caller, target(record, given), said, handling)
+        if handling is not None:
+            await undertaking.assign(services, caller, asked, said, handling)
         else:
-            await records.act(services, caller, target(record, given), said)
+            await records.act(services, caller, asked, said)
     except Declined as declined:
         if declined.code != "version_conflict":
             raise
-        now = await reading.get(services, caller, record, None)
-        return clash(request, person, declined, now, kind, {})
+        return clash(request, person, declined, await reading.get(services, caller, record, None), kind, {})
     slip = first(given, "slip")
+    makes = bool(slip) and slip == _SLIP_AFTER.get(step)
     return go_to(
-        f"{where}/slips/new/{slip}"
-        if slip and slip == _SLIP_AFTER.get(step)
-        else await _after(person, services, record)
+        f"/office/matters/{record}/slips/new/{slip}" if makes else await _after(person, services, record)
     )
 
 
@@ -142,7 +138,7 @@ async def _subject(
     view = await reading.get(services, caller, record, None)
     kind = services.registry.latest(view.kind)
     workflow = kind.workflow if kind is not None else None
-    if kind is None or workflow is None:
+    if kind is None or workflow is None or step in TOGETHER:
         raise not_found()
     open_now = [one for one in workflow.actions(view.state or "", caller.role) if one.name == step]
     # A second click comes when the first has changed the state: the service knows the request by its key.
@@ -156,16 +152,29 @@ async def _subject(
     return view, kind, known[0]
 
 
-def _lacking(form: StepForm) -> tuple[str, str]:
-    names = "、".join(dict.fromkeys(one.label for one in form.entries if one.prefix.endswith("/.")))
-    if form.reason == "must":
+def _without_needs(view: RecordView, step: Transition) -> dict[str, Any]:
+    """The values of a record but for those that the step needs, so that its form asks for all of them."""
+    needed = {name for need in step.needs for name in alternatives(need)}
+    return {name: value for name, value in view.fields.items() if name not in needed}
+
+
+def _lacking(
+    kind: Kind, form: StepForm, missing: tuple[str, ...], said: Step, handling: Handling | None
+) -> tuple[str, str] | None:
+    """What a filled form lacks, in Chinese and in English."""
+    if form.must_note and not said.note:
+        return f"请填写“{form.note.zh}”", f"{form.note.en} is needed"
+    if handling is not None and not (handling.units or handling.leaders):
+        return "至少要有主办单位或包案领导", "A lead unit or a leader is needed"
+    if not missing:
+        return None
+    fields = [kind.fields[name] for need in missing for name in alternatives(need) if name in kind.fields]
+    zh, en = "、".join(one.title.zh for one in fields), ", ".join(one.title.en for one in fields)
+    if not fields:
         return "请写明理由", "A reason is needed"
     if form.reason == "may":
-        return (
-            f"还没有{names}：请在下面补上，或者写明理由",
-            f"There is no {names}: add it below, or state a reason",
-        )
-    return f"还缺少：{names}", f"Still missing: {names}"
+        return f"还没有{zh}：请在下面补上，或者写明理由", f"There is no {en}: add it below, or state a reason"
+    return f"还缺少{zh}，或者说明", f"Still missing: {en}, or a note"
 
 
 PAGES: Final[tuple[ControllerRouterHandler, ...]] = (open_step, take_step)

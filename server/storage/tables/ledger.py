@@ -32,7 +32,7 @@ ledger = Table(
     Column("restricted", Boolean, nullable=False),
     Column("title", String(200), nullable=False),
     Column("leader", Id),  # who took it on first
-    Column("unit", String(100)),  # to which it was assigned first
+    Column("unit", String(100)),  # which leads, else to which it was assigned first
     Column("reported_ms", Millis, nullable=False),  # when its report was received
     Column("closed_ms", Millis),  # when it was closed, if it still is
     Column("due_ms", Millis),  # of the deadline that ends next, of those that run
