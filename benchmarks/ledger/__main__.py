@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import make_url
 
-from benchmarks.ledger.asking import FILTERS, percentile, times
+from benchmarks.ledger.asking import FILTERS, Taken, percentile, times
 from benchmarks.ledger.matters import fill, tidy
 from benchmarks.ledger.servers import prepared
 from tests.postgres import postgres_server
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=100, help="of each filter")
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     options = parser.parse_args()
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, Taken]] = {}
     with tempfile.TemporaryDirectory(prefix="roundbook-ledger-") as folder:
         if options.only != "postgresql":
             url = f"sqlite+aiosqlite:///{Path(folder) / 'ledger.sqlite'}"
@@ -42,17 +42,18 @@ def main() -> None:
                 url = asyncio.run(_database(server))
                 found["postgresql"] = asyncio.run(_measured(url, options.matters, options.calls))
     _show(found, options.matters)
-    sys.exit(0 if all(ms < REACH_MS for each in found.values() for ms in each.values()) else 1)
+    slow = [one for each in found.values() for one in each.values() if percentile(one.calls) >= REACH_MS]
+    sys.exit(1 if slow else 0)
 
 
-async def _measured(url: str, matters: int, calls: int) -> dict[str, float]:
-    """Filter to its ninety-fifth percentile in milliseconds."""
+async def _measured(url: str, matters: int, calls: int) -> dict[str, Taken]:
+    """Filter to what its calls took."""
     async with prepared(url) as server:
         began = time.monotonic()
         await fill(server.services.engine, matters)
         await tidy(server.services.engine)
         Console(stderr=True).print(f"{matters:,} matters in {time.monotonic() - began:.0f} s")
-        return {name: percentile(await times(server, asked, calls)) for name, asked in FILTERS.items()}
+        return {name: await times(server, asked, calls) for name, asked in FILTERS.items()}
 
 
 async def _database(server: str) -> str:
@@ -63,12 +64,12 @@ async def _database(server: str) -> str:
     return make_url(server).set(database="ledger").render_as_string(hide_password=False)
 
 
-def _show(found: dict[str, dict[str, float]], matters: int) -> None:
-    table = Table(
-        "filter", *(f"{name}, p95 ms" for name in found), title=f"{matters:,} matters of one township"
-    )
+def _show(found: dict[str, dict[str, Taken]], matters: int) -> None:
+    columns = [f"{name}, {what}" for name in found for what in ("p95 ms", "processor ms")]
+    table = Table("filter", *columns, title=f"{matters:,} matters of one township")
     for name in FILTERS:
-        table.add_row(name, *(f"{each[name]:.0f}" for each in found.values()))
+        cells = [(percentile(each[name].calls), each[name].processor) for each in found.values()]
+        table.add_row(name, *(f"{ms:.0f}" for both in cells for ms in both))
     Console().print(table)
 
 

@@ -31,13 +31,16 @@ class Counted(msgspec.Struct, frozen=True):
 async def counted(
     connection: AsyncConnection, township: str, wanted: Counted, reach: Reach
 ) -> dict[str | None, int]:
-    """How many matters of a township within a reach, by cell; drafts and void ones are none."""
+    """How many matters of a township within a reach, by cell.
+
+    Drafts and void ones are none, and of joined ones the one that they were joined into counts.
+    """
     sqlite = is_sqlite(connection)
     inside, parameters = within(reach)
     cell = "NULL" if wanted.by is None else _cell(wanted.by, sqlite=sqlite)
     statement = (
         f"SELECT {cell} AS cell, count(*) AS matters FROM records WHERE township_id = :t AND kind = 'matter' "
-        "AND number IS NOT NULL AND NOT deleted AND state <> 'void' "
+        "AND number IS NOT NULL AND NOT deleted AND state <> 'void' AND joined_into IS NULL "
         f"AND received_ms >= :since AND received_ms < :until AND {_measured(wanted.measure, sqlite=sqlite)} "
         f"AND {inside} GROUP BY 1"
     )

@@ -1,4 +1,4 @@
-"""The inbox in a browser: keys, bulk accepting, new arrivals without a reload, a phone, no list moved under hands."""
+"""The inbox in a browser: keys, accepting several, new arrivals without a reload, and nothing moved under hands."""
 
 import pytest
 from playwright.sync_api import Browser, Page, expect

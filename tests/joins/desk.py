@@ -2,7 +2,10 @@
 
 from typing import Any, Final
 
+import msgspec
+
 from client_sdk import FieldClient, Record
+from server.figures import service as figures
 from server.joins import service as joins
 from server.joins.service import Joined
 from server.reach import Caller, Reach
@@ -36,6 +39,12 @@ class Desk:
     def actions(self, record: str) -> set[str]:
         found = self.village.run(records.actions(self.village.services, self.who, record))
         return {action.name for action in found}
+
+    def open_matters(self) -> int | None:
+        """How many matters the figures count as open."""
+        who = msgspec.structs.replace(self.who, scopes=self.who.scopes | {figures.SMALL})
+        asked = figures.Asked("open")
+        return self.village.run(figures.count(self.village.services, who, asked)).matters
 
     def values(self, record: str) -> dict[str, Any]:
         return self.village.state(record).values

@@ -108,7 +108,9 @@ def test_an_edit_of_a_brought_entry_is_not_concurrent_with_itself_but_with_other
 def test_joined_at_once_both_ways_the_second_is_told(village: Village, desk: Desk, one: FieldClient) -> None:
     a, b = matter(one, "路灯不亮"), matter(one, "路灯坏了")
     settled(village, one)
+    assert desk.open_matters() == 2
     desk.join(a.id, b.id)
+    assert desk.open_matters() == 1
     assert code_of(lambda: desk.join(b.id, a.id)) == "joined"
     assert code_of(lambda: desk.join(a.id, a.id)) == "invalid_record"
 

@@ -27,6 +27,7 @@ from server.services import Services
 from server.storage import casework, following, ledger, staff
 from server.storage.casework import CasePlan
 from server.storage.engine import transact
+from server.storage.following import Standing
 from server.storage.staff import StaffRow
 from tests.ledger.desk import CLERK, Desk, desk_of
 from tests.server.office_server import GRID, NEXT_GRID, TOWN, VILLAGE
@@ -142,20 +143,34 @@ async def test_no_title_comes_back_that_was_read_before_it_was_erased(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = await desk.report("要抹去的话")
-    reading, go_on, put = asyncio.Event(), asyncio.Event(), ledger.put
+    reading, locking, go_on, put, lock = (
+        asyncio.Event(),
+        asyncio.Event(),
+        asyncio.Event(),
+        ledger.put,
+        following.lock,
+    )
 
     async def slow(*given: Any) -> None:
         reading.set()
         await go_on.wait()
         await put(*given)
 
+    async def noted(*given: Any) -> Standing:
+        if reading.is_set():
+            locking.set()
+        return await lock(*given)
+
     monkeypatch.setattr(ledger, "put", slow)
-    following_it = asyncio.create_task(desk.follow())
+    monkeypatch.setattr(following, "lock", noted)
+    made = asyncio.create_task(desk.follow())
     await reading.wait()
-    erasing = asyncio.create_task(erase(desk.services, record))
-    await asyncio.sleep(0.3)
+    erasing, waiting = asyncio.create_task(erase(desk.services, record)), asyncio.create_task(locking.wait())
+    # It waits for the lock, or on SQLite for its turn; or it is through, which is what must not be.
+    await asyncio.wait({erasing, waiting}, timeout=2, return_when=asyncio.FIRST_COMPLETED)
     go_on.set()
-    await asyncio.gather(following_it, erasing)
+    await asyncio.gather(made, erasing)
+    waiting.cancel()
     assert (await desk.stored())["ledger"] == []
 
 
