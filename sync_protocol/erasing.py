@@ -1,9 +1,9 @@
 """What is left of a record whose values were erased, and of what its changes said.
 
 An erased record keeps its id, kind, place, state and registration number, and that it was restricted. It is deleted,
-so no page brings it and no digest counts it, and a later change of it gets the verdict `erased`, from whoever had to
-do with it. Of a change stay its id, its number, its times, its outcome, and a fingerprint under a key: without the
-key nobody can find out by trying what had been written.
+so no page brings it and no digest counts it, and every later change of it gets the verdict `erased`. Of a change stay
+its id, its number, its times, its outcome, and a fingerprint under a key: without the key nobody can find out by
+trying what had been written.
 """
 
 from typing import Final

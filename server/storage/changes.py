@@ -100,21 +100,6 @@ async def by_ids(connection: AsyncConnection, township: str, ids: Sequence[str])
     return {row.change_id: row for row in await _opened(connection, township, found.all())}
 
 
-async def written_by(
-    connection: AsyncConnection, township: str, author: str, records: Sequence[str]
-) -> set[str]:
-    """Those of these records to which a change of this author was taken, not only put into quarantine."""
-    if not records:
-        return set()
-    condition = among(connection, "record_id", "ids", ID)
-    statement = (
-        "SELECT DISTINCT CAST(record_id AS text) AS record_id FROM changes "
-        f"WHERE township_id = :t AND {condition} AND author = :author AND result <> 'quarantined'"
-    )
-    parameters = {"t": township, "ids": many(connection, records), "author": author}
-    return set((await connection.scalars(text(statement), parameters)).all())
-
-
 async def newest_before(connection: AsyncConnection, township: str, before_ms: int) -> int:
     """The highest number of a change that was received before a time of the server; 0 when there is none."""
     return int(await connection.scalar(_NEWEST_BEFORE, {"t": township, "before": before_ms}) or 0)

@@ -127,7 +127,10 @@ async def count(
     conditions, bound = await _conditions(connection, township, wanted, reach)
     if sort == "due":
         conditions.append("l.due_ms IS NOT NULL")
-    found = f"SELECT 1 FROM ledger l WHERE {' AND '.join(conditions)} LIMIT :most"
+    # In the order of the page, so that it takes the index of the page, which is the right one.
+    column, direction, _ = _SORTED[sort]
+    order = f"ORDER BY l.{column} {direction}, l.record_id {direction}"
+    found = f"SELECT 1 FROM ledger l WHERE {' AND '.join(conditions)} {order} LIMIT :most"
     counted = await connection.scalar(text(f"SELECT count(*) FROM ({found}) f"), {**bound, "most": most})
     return int(counted or 0)
 

@@ -40,8 +40,6 @@ class Draft:
     said: Change | None = None
     """The change with canonical values; None for one that was refused."""
     refused: Refusal | None = None
-    erased: bool = False
-    """Whether its record is erased, so that nothing of what it says is kept, whatever is answered."""
     merged: Merged = field(default_factory=Merged)
     kind: Kind | None = None
     was: tuple[str, bool] | None = None
@@ -85,6 +83,11 @@ class Draft:
             answered, self.merged.result, self.n, number=self.number, formerly=self.formerly, differs=differs
         )
 
+    @property
+    def erased(self) -> bool:
+        """Whether its record is erased, so that nothing of what it says is kept."""
+        return self.refused is not None and self.refused.code == ERASED
+
     def stored(self, keys: TownshipKeys | None = None) -> Stored:
         """The row of the table of changes. The township's keys make the fingerprint of what is not kept."""
         change, verdict = self.element.change, self.verdict
@@ -111,7 +114,7 @@ class Draft:
             else self._fingerprint(payload),
             payload=payload,
             effects=_encode(self.merged.effects) if self.merged.effects else _NO_EFFECTS,
-            verdict=b"" if _is_plain(verdict, self.stored_id, result) else _encode(verdict),
+            verdict=b"" if self.erased or _is_plain(verdict, self.stored_id, result) else _encode(verdict),
         )
 
     def _fingerprint(self, payload: bytes) -> bytes:
@@ -129,20 +132,18 @@ def _plain(change: str, result: str, n: int) -> Verdict:
 
 
 def _is_plain(verdict: Verdict, change: str, result: str) -> bool:
-    """Whether the row says it all: `first_verdict` gives the same verdict."""
-    return verdict.result == ERASED or (
-        (verdict.id, verdict.result) == (change, result)
-        and not (verdict.code or verdict.number or verdict.formerly or verdict.differs)
+    """Whether the row says it all: `_plain` gives the same verdict."""
+    return (verdict.id, verdict.result) == (change, result) and not (
+        verdict.code or verdict.number or verdict.formerly or verdict.differs
     )
 
 
 def first_verdict(row: Stored, answers_to: str | None = None) -> Verdict:
     """The verdict that a stored change got; `erased` once what it said was erased: then it shall go everywhere.
 
-    An erased row does not say which id it answered to, where that is not its own; whoever asks does. One that came
-    from out of scope after the erasure has its verdict still, the one of a record that does not exist.
+    An erased row does not say which id it answered to, where that is not its own; whoever asks does.
     """
-    if row.erased and not row.verdict:
+    if row.erased:
         return Verdict(answers_to or row.change_id, ERASED, row.n)
     return _decode_verdict(row.verdict) if row.verdict else _plain(row.change_id, row.result, row.n)
 

@@ -83,14 +83,10 @@ def judge(
     limits: Limits,
     *,
     orphan: bool = False,
-    wrote: bool = False,
 ) -> Accepted | Refusal:
-    """What the merge may do with a change; `orphan` says that its record's create waits in quarantine.
-
-    `wrote` says that a change of this author to the record was taken, ever: it is no news to them that it was there.
-    """
-    if state is not None and state.erased and (wrote or _knows(author, state)):
-        return Refusal(ERASED)
+    """What the merge may do with a change; `orphan` says that its record's create waits in quarantine."""
+    if state is not None and state.erased:
+        return Refusal(ERASED)  # also to whoever is out of scope: of what they wrote nothing may be kept
     if author.revoked:
         return Refusal("revoked_device")
     if isinstance(change, Unreadable):
@@ -117,20 +113,10 @@ def _in_scope(change: Change, author: Author, state: RecordState | None) -> bool
         return author.grids is None or place in author.grids
     if author.grids is None:
         return True
-    if state.place not in author.grids or state.closed or state.erased:
+    if state.place not in author.grids or state.closed:
         return False
     # What follows its create in the queue still arrives; the author reads nothing of it.
     return not state.restricted or state.marks.writers[CREATE].by == author.id
-
-
-def _knows(author: Author, state: RecordState) -> bool:
-    """Whether an erased record lay where this author works, or lies in the township alone.
-
-    So do those that only the list of erasures remembers after a restore: there nobody can tell any more who had them.
-    """
-    if author.grids is None or state.place == author.township:
-        return True
-    return state.place in author.grids and not state.restricted
 
 
 def _create(change: Change, author: Author, shape: Shape) -> Accepted | Refusal:

@@ -103,8 +103,6 @@ class _Batch:
     records: dict[str, RecordState]
     histories: dict[str, History]
     orphans: set[str]
-    wrote: set[str]
-    """Of the erased records that are met, those to which a change of this author was taken."""
     head: int
     before: dict[str, int] = field(default_factory=dict)
     drafts: list[Draft] = field(default_factory=list)
@@ -216,10 +214,7 @@ async def _open(connection: AsyncConnection, township: Township, upload: Upload)
     states = await records.by_ids(connection, township.id, sorted(wanted))
     states = await with_targets(connection, township.id, states, taken)
     known, orphans = await histories(connection, township.id, taken, states, seen, upload.author.id)
-    gone = sorted(record for record, state in states.items() if state.erased)
-    wrote = await changes.written_by(connection, township.id, upload.author.id, gone)
-    head = township.counter
-    return _Batch(upload, township, seen, ordered, states, known, orphans, wrote, head), offer_above
+    return _Batch(upload, township, seen, ordered, states, known, orphans, township.counter), offer_above
 
 
 def _surviving(township: Township, ordered: Ordered) -> list[Change]:
@@ -262,8 +257,7 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
     history = batch.history(change.record)
     if element.travelled and isinstance(change, Change):
         change = _resumed(change, history, batch.upload.epoch or "")
-    known = {"orphan": change.record in batch.orphans, "wrote": change.record in batch.wrote}
-    verdict = judge(change, author, state, kinds, limits, **known)
+    verdict = judge(change, author, state, kinds, limits, orphan=change.record in batch.orphans)
     n, reading = batch.number(), batch.upload.reading
     said = (
         (change.at, change.mark, change.since) if isinstance(change, Change) else (reading.device_ms, 0, None)
@@ -272,7 +266,6 @@ def _take(batch: _Batch, element: Item, counter: int, kinds: Kinds, limits: Limi
     replay = batch.upload.replay
     corrected = correct(*said, reading, seen_stamp) if replay is None else replay.corrected
     draft = Draft(element, author, batch.upload.epoch, counter, n, said[0], reading, corrected)
-    draft.erased = state is not None and state.erased
     batch.drafts.append(draft)
     if isinstance(verdict, Refusal) or isinstance(change, Unreadable):
         draft.refused = verdict if isinstance(verdict, Refusal) else Refusal("unreadable")

@@ -9,7 +9,6 @@ from server.following import follow
 from server.ledger.making import LEDGER
 from server.vault.resealing import reseal
 from sync_protocol.changes import Act
-from tests.e2e.raw import RawDevice
 from tests.e2e.village import GRID, NEXT_GRID, TOWN, Village, assert_converged, reported, settled
 from tests.privacy.desk import WHY, WORDS, Desk, matter, on_device
 
@@ -212,31 +211,3 @@ def test_reasons_have_words(desk: Desk) -> None:
     for name in ("", f"{TOWN}-2026-00001", "321283105-2026-00001", "x\x00", "x" * 41):
         with pytest.raises(Declined, match="not_found"):
             desk.erase(name, WHY)
-
-
-def test_to_whoever_never_had_it_an_erased_id_is_one_that_does_not_exist(
-    village: Village, desk: Desk
-) -> None:
-    """G5: the same verdict, the first time and again; and of what they said nothing is kept all the same."""
-    wang = village.device("王芳")
-    made, secret = matter(wang), matter(wang)
-    settled(village, wang)
-    village.by_clerk(secret.id, fields={"restricted": True})
-    for record in (made.id, secret.id):
-        desk.erase(record)
-    stranger, neighbour = RawDevice(village, "何平", NEXT_GRID), RawDevice(village, "周敏")
-    unknown = village.new_id()
-
-    def told(device: RawDevice, record: str) -> list[tuple[str, str | None, str | None]]:
-        edit = device.change(record=record, kind="matter", do="edit", fields={"title": WORDS}, base=2**50)
-        answers = [device.sync(edit) for _ in range(2)]
-        return [(v.result, v.code, v.reason) for answer in answers for v in answer.verdicts]
-
-    bare = [("quarantined", "not_in_scope", None)] * 2
-    assert [told(stranger, record) for record in (unknown, made.id, secret.id)] == [bare] * 3
-    assert told(neighbour, secret.id) == bare, "it was for named people only"
-    assert [result for result, *_ in told(neighbour, made.id)] == ["erased"] * 2, "it lay in their grid"
-    said = [row for row in village.changes().values() if str(row["author"]) in {stranger.id, neighbour.id}]
-    assert len(said) == 5
-    assert {str(row["record_id"]) for row in said if bytes(row["payload"])} == {unknown}
-    assert set(village.quarantine()) == {str(row["change_id"]) for row in said if bytes(row["payload"])}

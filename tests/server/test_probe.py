@@ -137,6 +137,8 @@ async def test_no_id_of_another_township_is_answered_otherwise_than_none(server:
     by_table = await ids_of(server, TOWN)
     assert {table for table in LIVES_IN if not by_table[table]} == set()
     ids = sorted(set[str]().union(*by_table.values()))
+    # Pages ask the same services, so one id of each table is enough for them.
+    few = sorted({min(held) for held in by_table.values() if held})
     asked = 0
     async for role, reader in readers(server):
         for method, path, action in with_ids(server):
@@ -148,7 +150,8 @@ async def test_no_id_of_another_township_is_answered_otherwise_than_none(server:
 
             nothing = await ask(UNKNOWN)
             assert nothing.status_code in {403, 404}, (action, role, "give it a body in BODIES", nothing.text)
-            for one in ids if nothing.status_code == 404 else ids[:1]:
+            known = few if path.startswith("/office") else ids
+            for one in known if nothing.status_code == 404 else ids[:1]:
                 answer = await ask(one)
                 assert (answer.status_code, answer.content) == (nothing.status_code, nothing.content), (
                     action,

@@ -84,7 +84,7 @@ async def furnish(office: LiveOffice) -> Town:
     records |= {title: await _matter(desk, title, category, steps) for title, category, steps in NEW}
     for pair in PAIRS:
         records |= {title: await _matter(desk, title, "02") for title in pair}
-    for title in ("热线工单：门前道路坑洼", "热线工单：广场舞噪音", HOSTILE):
+    for title in ("热线工单：门前道路坑洼", "热线工单：广场舞噪音"):
         records[title] = await _matter(desk, title, "99", place=TOWN)
     await import_sheet(server.services, CLERK, workbook(*GOOD), dry_run=False)
     await _field(server, await _differing(desk, records))

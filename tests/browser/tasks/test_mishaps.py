@@ -7,13 +7,15 @@ from playwright.sync_api import Browser, Page, expect
 from server.casefile import undertaking
 from server.casefile.undertaking import Handling
 from server.console.words import Language
+from server.records import service as records
+from server.records.creating import NewRecord
 from tests.browser.office import PHONE
 from tests.browser.tasks.counting import AtWork, at_work
 from tests.browser.tasks.furnishing import DIFFERING, HOSTILE, Town
 from tests.browser.tasks.pages import TOO_WIDE
 from tests.casefile.office import Office
 from tests.ledger.desk import Desk
-from tests.server.office_server import VILLAGE
+from tests.server.office_server import TOWN, VILLAGE
 from tests.server.people import PASSWORD, Somebody
 
 IDLE_MS: Final = 31 * 60_000
@@ -149,6 +151,8 @@ async def _set_the_trap(town: Town) -> tuple[str, str]:
     case = Office(server)
     given: dict[str, Any] = {"narrative": HOSTILE, "people_involved": 3}
     one, other = [await case.matter(HOSTILE, **given) for _ in range(2)]
+    nowhere = NewRecord("matter", server.new_id(), TOWN, {"title": HOSTILE, "nature": "dispute"})
+    await records.create(server.services, case.caller("records.create"), nowhere)
     version = (await server.state(one)).version
     for device in [await server.device(worker) for worker in (HOSTILE[:40], "赵六")]:
         said = {"narrative": f"{HOSTILE}{device.id}"}
