@@ -4,11 +4,13 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Page, expect
 
-from server.casefile import undertaking
+from server.casefile import undertaking, urging
 from server.casefile.undertaking import Handling
+from server.casefile.urging import NewUrging
 from server.console.words import Language
 from server.records import service as records
 from server.records.creating import NewRecord
+from server.records.writing import Target
 from tests.browser.office import PHONE
 from tests.browser.tasks.counting import AtWork, at_work
 from tests.browser.tasks.furnishing import DIFFERING, HOSTILE, Town
@@ -159,6 +161,8 @@ async def _set_the_trap(town: Town) -> tuple[str, str]:
         await device.push(device.change(one, base=version, fields=said))
         wrong = {"title": HOSTILE, "nature": "dispute", "scale": "99"}
         await device.push(device.create(fields=wrong))
+    asked = NewUrging("urge", HOSTILE)
+    await urging.make(server.services, case.caller("urgings.make"), Target(one), asked)
     leader = Handling([town.leader.row.staff_id])
     await undertaking.put(server.services, case.caller("assignments.set"), one, leader)
     return one, other
