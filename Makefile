@@ -39,7 +39,7 @@ demo: $(STAMP) ## one village round, then the service stays up (SEED=3 for anoth
 .PHONY: test
 test: $(STAMP) ## all tests, on SQLite and on PostgreSQL (WORKERS=0 for one process, ARGS="..." for pytest)
 	@bash .ci/browser
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 .PHONY: check
 check: $(STAMP) ## format, lint, types, layer contract

@@ -12,6 +12,7 @@ from tests.browser.office import LiveOffice, live_office
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 expect.set_options(timeout=30_000)  # a password is hashed for each, on a machine that does other things, too
+HERE = Path(__file__).resolve().parent
 SHOTS = CHECKOUT / ".cache" / "screenshots"
 # Nothing of the browser's own traffic: it looks for updates, and is refused many times a second where there is no
 # internet. The sandbox needs what containers do not give to root.
@@ -31,6 +32,15 @@ def chromium() -> str:
     found = named or shutil.which("chromium") or shutil.which("chromium-browser")
     assert found, "no Chromium here: run `bash .ci/browser`, which installs it or says with which command"
     return found
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one module and database stay in one process: their office is started, and filled, once."""
+    for item in items:
+        if HERE in item.path.parents:
+            callspec = getattr(item, "callspec", None)
+            kind = callspec.params.get("_database_kind", "") if callspec else ""
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.relative_to(HERE)} {kind}"))
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,15 @@
 """The frame of every page: signing in, languages, the way out, a session that ends in the middle of a form."""
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.axe import accessible
 from tests.browser.conftest import shot
 from tests.browser.office import LANGUAGES, PHONE, LiveOffice, looking
 from tests.server.people import PASSWORD
+
+# One database: the tasks (tests/browser/tasks) are done on both.
+pytestmark = pytest.mark.parametrize("_database_kind", ["sqlite"], indirect=True, scope="module")
 
 
 def test_a_clerk_comes_in_reads_in_two_languages_and_leaves(office: LiveOffice, browser: Browser) -> None:

@@ -5,10 +5,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import accessible
 from tests.browser.conftest import shot
-from tests.browser.office import DESK, LANGUAGES, PHONE, LiveOffice, looking
+from tests.browser.office import PHONE, LiveOffice, looking
 from tests.ledger.desk import Desk
 from tests.server.office_server import TOWN, VILLAGE
 from tests.server.people import Somebody
+
+# One database: the tasks (tests/browser/tasks) are done on both.
+pytestmark = pytest.mark.parametrize("_database_kind", ["postgresql"], indirect=True, scope="module")
 
 DAY_MS = 86_400_000
 
@@ -30,20 +33,6 @@ def desk(office: LiveOffice) -> Desk:
 def clerk(office: LiveOffice, desk: Desk) -> Somebody:
     assert desk.server is office.server
     return office.person("clerk", "赵敏")
-
-
-def test_a_clerk_sees_what_waits_in_both_languages_and_sizes(
-    office: LiveOffice, browser: Browser, clerk: Somebody
-) -> None:
-    for language in LANGUAGES:
-        for name, viewport in (("desk", DESK), ("phone", PHONE)):
-            with looking(browser, office, clerk, language, viewport) as page:
-                for path in ("/office", "/office/inbox/reported"):
-                    page.goto(path)
-                    expect(page.locator("h1")).to_be_visible()
-                    accessible(page)
-                    _no_wider(page)
-                    shot(page, f"inbox-{path.rpartition('/')[2]}-{language}-{name}")
 
 
 def test_keys_lead_through_the_inbox_and_new_arrivals_come_by_themselves(

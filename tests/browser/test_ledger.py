@@ -8,11 +8,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import accessible
 from tests.browser.conftest import shot
-from tests.browser.office import LANGUAGES, PHONE, LiveOffice, live_office, looking
+from tests.browser.office import LiveOffice, live_office, looking
 from tests.intake.test_intake import GOOD, workbook
 from tests.ledger.desk import Desk
 from tests.server.office_server import GRID, NEXT_GRID, TOWN
-from tests.server.people import Somebody
+
+# One database: the tasks (tests/browser/tasks) are done on both.
+pytestmark = pytest.mark.parametrize("_database_kind", ["postgresql"], indirect=True, scope="module")
 
 TITLES = (
     "村东头水渠漏水淹了菜地",
@@ -43,24 +45,8 @@ def furnish(office: LiveOffice) -> None:
     office.run(desk.act, first, "settle", "close")
 
 
-def pictures(browser: Browser, office: LiveOffice, who: Somebody, name: str, path: str) -> None:
-    """Looks at a page in both languages and at a phone's width, as axe does and as people will."""
-    for language in LANGUAGES:
-        with looking(browser, office, who, language) as page:
-            page.goto(path)
-            accessible(page)
-            shot(page, f"{name}-{language}")
-    with looking(browser, office, who, viewport=PHONE) as page:
-        page.goto(path)
-        accessible(page)
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, f"{path} is wider than a phone by {wide}"
-        shot(page, f"{name}-phone")
-
-
 def test_a_clerk_finds_keeps_and_exports(office: LiveOffice, browser: Browser) -> None:
     clerk = office.person("clerk", "赵敏")
-    pictures(browser, office, clerk, "ledger", "/office/ledger")
     with looking(browser, office, clerk) as page:
         page.goto("/office/ledger")
         page.keyboard.press("/")
@@ -102,7 +88,6 @@ def test_a_walk_in_is_registered_in_a_minute_by_whoever_clicks_twice(
     office: LiveOffice, browser: Browser
 ) -> None:
     clerk = office.person("clerk", "钱文")
-    pictures(browser, office, clerk, "intake", "/office/new")
     with looking(browser, office, clerk) as page:
         page.goto("/office/new")
         page.keyboard.type("村东水渠漏水")
@@ -122,8 +107,6 @@ def test_a_walk_in_is_registered_in_a_minute_by_whoever_clicks_twice(
 
 def test_an_old_ledger_and_what_has_no_place(office: LiveOffice, browser: Browser) -> None:
     clerk = office.person("clerk", "孙丽")
-    pictures(browser, office, clerk, "unplaced", "/office/unplaced")
-    pictures(browser, office, clerk, "import", "/office/import")
     with looking(browser, office, clerk) as page:
         page.goto("/office/unplaced")
         before = page.locator("tbody tr").count()

@@ -2,13 +2,15 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.axe import accessible
 from tests.browser.conftest import shot
-from tests.browser.office import DESK, PHONE, LiveOffice, looking
+from tests.browser.office import LiveOffice, looking
 
-SIZES = (("zh", DESK), ("zh", PHONE), ("en", DESK))
+# One database: the tasks (tests/browser/tasks) are done on both.
+pytestmark = pytest.mark.parametrize("_database_kind", ["sqlite"], indirect=True, scope="module")
 
 
 def test_an_administrator_finds_everything_and_a_code_is_shown_once(
@@ -17,14 +19,6 @@ def test_an_administrator_finds_everything_and_a_code_is_shown_once(
     chief = office.person("administrator", "钱主任")
     office.person("village_officer", "周书记", village="321283104203")
     device = office.run(office.server.device, "李四")
-    for language, viewport in SIZES:
-        width = "phone" if viewport is PHONE else "desk"
-        with looking(browser, office, chief, language, viewport) as page:
-            for name in ("people", "devices", "places", "rounds"):
-                page.goto(f"/office/{name}")
-                accessible(page)
-                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-                shot(page, f"{name}-{language}-{width}")
     with looking(browser, office, chief) as page:
         page.goto("/office/devices")
         page.get_by_role("button", name="设备登记").click()

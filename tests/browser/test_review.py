@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import accessible
 from tests.browser.conftest import shot
-from tests.browser.office import LANGUAGES, PHONE, LiveOffice, looking
+from tests.browser.office import LiveOffice, looking
 from tests.server.office_server import GRID
+
+# One database: the tasks (tests/browser/tasks) are done on both.
+pytestmark = pytest.mark.parametrize("_database_kind", ["postgresql"], indirect=True, scope="module")
 
 STORY = "村东头的路灯坏了半个月。晚上没法走路。"
 
@@ -49,11 +53,6 @@ def test_a_clerk_reviews_what_came_in(office: LiveOffice, browser: Browser) -> N
         "quarantine": "/office/quarantine",
         "affair": "/office/affairs/new",
     }
-    for language in LANGUAGES:
-        with looking(browser, office, clerk, language) as page:
-            for name, path in pages.items():
-                page.goto(path)
-                looked_at(page, f"{name}-{language}")
     with looking(browser, office, clerk) as page:
         page.goto("/office/quarantine")
         page.locator("[data-rows] a").first.click()
@@ -77,7 +76,3 @@ def test_a_clerk_reviews_what_came_in(office: LiveOffice, browser: Browser) -> N
         page.get_by_role("button", name="并案").first.click()
         expect(page.get_by_text("已并入另一件")).to_be_visible()
         looked_at(page, "joined-zh")
-    with looking(browser, office, clerk, viewport=PHONE) as page:
-        for name, path in pages.items():
-            page.goto(path)
-            looked_at(page, f"{name}-phone")

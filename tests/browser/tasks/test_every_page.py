@@ -1,4 +1,7 @@
-"""Every page once, at a desk's width and at a telephone's: read by axe, and kept as a picture to be looked at."""
+"""Every page once, at a desk's width and at a telephone's, and kept as a picture to be looked at.
+
+Axe and the camera look at the desk's width in Chinese and at the telephone's in English: they take seconds a page.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -21,6 +24,7 @@ from tests.browser.tasks.pages import (
 from tests.server.people import Somebody
 
 PICTURES: Final = SHOTS.parent / "pictures"
+LOOKED_AT: Final = {("zh", "desk"), ("en", "phone")}
 
 
 def test_a_clerks_pages(browser: Browser, town: Town, language: Language) -> None:
@@ -64,6 +68,7 @@ def _looked_at(page: Page, name: str, language: Language) -> None:
         page.set_viewport_size(viewport)  # type: ignore[arg-type]
         wide = page.evaluate(TOO_WIDE)
         assert wide <= 0, f"{name} is {wide} pixels too wide at a {width}"
-        accessible(page)
-        shot(page, f"{name}-{language}-{width}")
+        if (language, width) in LOOKED_AT:
+            accessible(page)
+            shot(page, f"{name}-{language}-{width}")
     page.set_viewport_size(DESK)  # type: ignore[arg-type]
