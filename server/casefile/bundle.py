@@ -6,11 +6,11 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.casefile.facts import PARTIES, facts_of, lists_of
-from server.casefile.saying import SHANGHAI, day_said, entry_said, state_said
 from server.casefile.service import Acting, CaseFile
 from server.casefile.timeline import Moment
 from server.declined import not_found
 from server.records.reading import find
+from server.saying import SHANGHAI, day_said, entry_said, state_said
 from server.services import Services
 from server.slips.service import Ticket, require
 from server.slips.templates import shown

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from server.casefile.forms import typed
-from server.casefile.saying import Language, pick, value_said
+from server.saying import Language, pick, value_said
 from sync_protocol.kinds import Field, Kind, Title
 
 PARTIES: Final = "parties"

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from server.casefile.saying import SHANGHAI, Language, pick
 from server.declined import invalid
+from server.saying import SHANGHAI, Language, pick
 from sync_protocol.kinds import Field, Kind
 
 WAS: Final = "was."
@@ -88,7 +88,7 @@ def sent_values(fields: Iterable[Field], sent: Mapping[str, Sequence[str]]) -> d
     for field in fields:
         was, now = _text(sent, WAS + field.name), _text(sent, VALUE + field.name)
         if typed(field) and now != was:
-            changed[field.name] = _value(field, now)
+            changed[field.name] = value_of(field, now)
     return changed
 
 
@@ -102,23 +102,28 @@ def entry_fields(kind: Kind, name: str) -> tuple[Field, ...]:
 
 def _input(field: Field, value: Any, offered: Any, language: Language) -> Input:
     kind = _TYPES.get(field.type, "area" if (field.max_length or AREA_CHARS) >= AREA_CHARS else "text")
-    choices = [(one.code, one.zh if language == "zh" else one.en) for one in field.choices]
-    if field.type == "boolean":
-        choices = [(_YES, "是" if language == "zh" else "Yes"), (_NO, "否" if language == "zh" else "No")]
     return Input(
         name=field.name,
         label=pick(field.title, language),
         type="choice" if kind == "boolean" else kind,
-        value=_shown(field, offered if value is None else value),
-        was=_shown(field, value),
-        choices=choices,
+        value=shown_as(field, offered if value is None else value),
+        was=shown_as(field, value),
+        choices=choices_of(field, language),
         required=field.required,
         max_length=field.max_length,
         unit=field.unit or "",
     )
 
 
-def _shown(field: Field, value: Any) -> str:
+def choices_of(field: Field, language: Language) -> list[tuple[str, str]]:
+    """What can be chosen for a field, each with its word; nothing where it is typed."""
+    if field.type == "boolean":
+        return [(_YES, "是" if language == "zh" else "Yes"), (_NO, "否" if language == "zh" else "No")]
+    return [(one.code, one.zh if language == "zh" else one.en) for one in field.choices]
+
+
+def shown_as(field: Field, value: Any) -> str:
+    """What an input shows of a value; `value_of` reads it again."""
     if value is None:
         return ""
     if field.type == "boolean":
@@ -135,7 +140,8 @@ def _text(sent: Mapping[str, Sequence[str]], name: str) -> str:
     return " ".join(sorted(sent.get(name, ()))).replace("\r\n", "\n").strip()
 
 
-def _value(field: Field, text: str) -> Any:
+def value_of(field: Field, text: str) -> Any:
+    """The value that an input sent; None for one that was cleared. Declines what is none of the field's type."""
     if not text:
         return [] if field.type == "choices" else None
     try:

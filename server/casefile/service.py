@@ -7,7 +7,6 @@ import msgspec
 
 from server.casefile import undertaking, urging
 from server.casefile.related import Related, related
-from server.casefile.saying import Language
 from server.casefile.steps import TOGETHER
 from server.casefile.timeline import Moment, moment
 from server.casefile.undertaking import Handling, Person
@@ -21,6 +20,7 @@ from server.records import service as records
 from server.records.reading import veil_for
 from server.records.service import Action
 from server.records.views import HistoryItem, RecordView
+from server.saying import Language
 from server.services import Services
 from server.slips import service as slips
 from server.slips.service import SlipView

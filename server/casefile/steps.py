@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from server.casefile.forms import Input, inputs, sent_values, typed
-from server.casefile.saying import Language, pick
 from server.records.editing import Edit, EntriesEdit
 from server.records.service import Step
+from server.saying import Language, pick
 from sync_protocol.kinds import Field, Kind, Title, Transition
 from sync_protocol.kinds.declaration import alternatives
 

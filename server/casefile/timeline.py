@@ -1,12 +1,11 @@
 """What happened to a matter, in words: who, when, from what to what, and what the merge made of it. Pure."""
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from server.casefile.saying import Language, entry_said, pick, state_said, value_said
 from server.records.views import EffectView, HistoryItem
-from sync_protocol.history import DELETED, EXISTENCE, INTO, NUMBER, PLACE, STATE
+from server.saying import Language, path_said, path_title, pick
 from sync_protocol.kinds import Kind, Title
 
 UNCERTAIN_MS: Final = 120_000
@@ -24,13 +23,6 @@ _DOES: Final = {
     "create": Title("登记", "Registered"),
     "edit": Title("修改", "Edited"),
     "delete": Title("删除", "Deleted"),
-}
-_PATHS: Final = {
-    STATE: Title("状态", "State"),
-    PLACE: Title("所在网格", "Place"),
-    NUMBER: Title("登记编号", "Registration number"),
-    EXISTENCE: Title("记录", "Record"),
-    INTO: Title("并入事项", "Joined into"),
 }
 _DECIDED: Final = Title("核对不一致内容", "Decided what differed")
 _ERASED: Final = Title("抹去", "Erased")
@@ -105,46 +97,13 @@ def _what(item: HistoryItem, kind: Kind | None, language: Language) -> str:
 def _altered(item: HistoryItem, kind: Kind | None, language: Language) -> list[Altered]:
     if item.do == "create":
         return [
-            Altered(_label(kind, name, language), "", _said(kind, name, value, language))
+            Altered(path_title(kind, name, language), "", path_said(kind, name, value, language))
             for name, value in item.fields.items()
         ]
     return [_effect(one, kind, language) for one in item.effects]
 
 
 def _effect(effect: EffectView, kind: Kind | None, language: Language) -> Altered:
-    label = _label(kind, effect.path, language)
-    before, after = (_said(kind, effect.path, one, language) for one in (effect.before, effect.after))
+    label = path_title(kind, effect.path, language)
+    before, after = (path_said(kind, effect.path, one, language) for one in (effect.before, effect.after))
     return Altered(label, before, after)
-
-
-def _label(kind: Kind | None, path: str, language: Language) -> str:
-    known = _PATHS.get(path)
-    if known is not None:
-        return pick(known, language)
-    name, _, below = path.partition("/")
-    field = kind.field(name) if kind is not None else None
-    if field is None:
-        return name
-    sub = field.sub_field(below.partition("/")[2]) if field.of else None
-    title = pick(field.title, language)
-    return f"{title} · {pick(sub.title, language)}" if sub is not None else title
-
-
-def _said(kind: Kind | None, path: str, value: Any, language: Language) -> str:
-    if path == STATE:
-        return state_said(kind, value, language)
-    if path == EXISTENCE:
-        gone = value == DELETED
-        return pick(Title("已删除", "Deleted"), language) if gone else ""
-    name, _, below = path.partition("/")
-    field = kind.field(name) if kind is not None else None
-    if field is None or value is None:
-        return "" if value is None else str(value)
-    if not below:
-        return value_said(field, value, language)
-    if field.of:
-        sub = below.partition("/")[2]
-        return (
-            value_said(field.sub_field(sub), value, language) if sub else entry_said(field, value, language)
-        )
-    return value_said(field, [below], language) if value else ""

@@ -9,6 +9,7 @@ from litestar.plugins.htmx import ClientRedirect
 from litestar.types import ControllerRouterHandler
 
 from server.access import Calling, Given, Signed
+from server.casefile.forms import choices_of, value_of
 from server.conflicts import service, undoing
 from server.conflicts.deciding import Choice
 from server.conflicts.views import ConflictDetail, ConflictView, SideView
@@ -16,13 +17,13 @@ from server.console.differing import Piece, pieces
 from server.console.forms import filled
 from server.console.page import Asked, acting, go_to, page, part, words_of
 from server.console.saying import Fact, facts, said, title_of
-from server.console.typed import INPUTS, field_at, typed
+from server.console.typed import INPUTS, field_at
 from server.declined import Declined, invalid
 from server.records import service as records
 from server.records.creating import NewRecord
 from server.records.writing import Target, new_id
 from server.services import Services
-from sync_protocol.kinds import Field, Kind
+from sync_protocol.kinds import Kind
 
 LISTED: Final = 50
 GRID_DIGITS: Final = 15
@@ -103,7 +104,7 @@ async def difference(
         "rest": _rest(kind, shown, request),
         "field": field,
         "sort": INPUTS[field.type] if field is not None else "",
-        "choices": _choices(field, request),
+        "choices": choices_of(field, words_of(request).language) if field is not None else [],
         "key": new_id(services, services.clock()),
         "may_ask": len(shown.place) == GRID_DIGITS,
         "undoable": await undoing.can_be_undone(services, shown),
@@ -126,7 +127,7 @@ async def _third(services: Services, caller: Calling, conflict: str, form: Decid
     field = field_at(services.registry.latest(shown.kind), shown.path)
     if field is None:
         raise invalid("value", "choose one of the values")
-    return Choice(value=typed(field, form.value), reason=form.reason or None)
+    return Choice(value=value_of(field, form.value.strip()), reason=form.reason or None)
 
 
 @post("/differences/{conflict:str}/undo", opt={"action": "conflicts.decide"}, status_code=200)
@@ -217,15 +218,6 @@ def _side(kind: Kind | None, shown: ConflictDetail, side: SideView, request: Ask
 
 def _rest(kind: Kind | None, shown: ConflictDetail, request: Asked) -> list[Fact]:
     return list(facts(kind, shown.rest.fields, words_of(request), skip=shown.path.partition("/")[0]))
-
-
-def _choices(field: Field | None, request: Asked) -> list[tuple[str, str]]:
-    w = words_of(request)
-    if field is None:
-        return []
-    if field.type == "boolean":
-        return [("true", w("是", "yes")), ("false", w("否", "no"))]
-    return [(choice.code, w(choice.zh, choice.en)) for choice in field.choices]
 
 
 PAGES: Final[tuple[ControllerRouterHandler, ...]] = (

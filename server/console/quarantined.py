@@ -9,10 +9,11 @@ from litestar.plugins.htmx import ClientRedirect
 from litestar.types import ControllerRouterHandler
 
 from server.access import Calling, Given, Signed
-from server.console.forms import filled
+from server.casefile.forms import choices_of, shown_as, value_of
+from server.console.forms import filled, one_line_ending
 from server.console.page import Asked, go_to, page, words_of
 from server.console.saying import facts, limits_of, said, title_of
-from server.console.typed import INPUTS, field_at, typed
+from server.console.typed import INPUTS, field_at
 from server.console.words import Words
 from server.quarantine import service
 from server.quarantine.replaying import Correction
@@ -114,8 +115,8 @@ async def _corrected(request: Asked, services: Services, one: QuarantinedView) -
     found: dict[str, Any] = {}
     for shown in _inputs(_kind(services, one), one, words_of(request)):
         text = sent.get(f"field.{shown.field.name}")
-        if isinstance(text, str) and text != shown.value:
-            found[shown.field.name] = typed(shown.field, text)
+        if isinstance(text, str) and one_line_ending(text) != shown.value:
+            found[shown.field.name] = value_of(shown.field, one_line_ending(text).strip())
     return found
 
 
@@ -130,27 +131,18 @@ def _inputs(kind: Kind | None, one: QuarantinedView, w: Words) -> list[Input]:
         field = field_at(kind, name)
         if field is not None and field.privacy != "contact":
             value = wanted.fields.get(name) if wanted is not None else None
-            choices = [(choice.code, w(choice.zh, choice.en)) for choice in field.choices]
-            if field.type == "boolean":
-                choices = [("true", w("是", "yes")), ("false", w("否", "no"))]
             limits = limits_of(field, w)
             shown = Input(
                 field,
                 title_of(kind, name, w),
                 INPUTS[field.type],
-                _text(value),
-                choices,
+                shown_as(field, value),
+                choices_of(field, w.language),
                 limits,
                 name == one.field,
             )
             found.append(shown)
     return found
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
 
 
 def _operation(kind: Kind | None, op: dict[str, Any], w: Words) -> str:

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
-from zoneinfo import ZoneInfo
+from typing import Final
 
 import msgspec
 
+from server.saying import SHANGHAI, Language
 from sync_protocol.kinds import Title
 
-Language: TypeAlias = Literal["zh", "en"]
 LANGUAGE_COOKIE: Final = "roundbook-language"
-SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 _DAY_S: Final = 86_400
 _HOUR_S: Final = 3_600
 _MINUTE_S: Final = 60

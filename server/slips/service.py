@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.audit.acts import Act, Value
 from server.audit.log import append
-from server.casefile.saying import SHANGHAI, day_said
 from server.contact.service import checked_reason
 from server.declined import Declined, invalid, not_found
 from server.reach import Caller
 from server.records.reading import find, veil_for
 from server.records.writing import Target, actor_of, checked_key, record_of, request_id
+from server.saying import SHANGHAI, day_said
 from server.services import Services
 from server.slips import values
 from server.slips.paper import Body, Paper, number, paper

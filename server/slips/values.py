@@ -5,8 +5,8 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.casefile.saying import day_said, entry_said, state_said, value_said
 from server.records.views import change_of
+from server.saying import day_said, entry_said, state_said, value_said
 from server.services import Services
 from server.slips.templates import Sort, shown
 from server.storage import assignments, casework, deadlines, directory, office_changes

@@ -5,10 +5,10 @@ from typing import Any, Final
 import pytest
 
 from server.casefile.forms import inputs, sent_values
-from server.casefile.saying import value_said
 from server.casefile.timeline import RESULTS, moment
 from server.declined import Declined
 from server.records.views import EffectView, HistoryItem, WhoWhen
+from server.saying import value_said
 from sync_protocol.kinds import shipped
 
 MATTER: Final = shipped()["matter"]

@@ -157,16 +157,22 @@ async def test_a_pair_is_joined_split_and_never_suggested_again(review: Review) 
 
 async def test_a_quarantined_change_is_corrected_and_taken_in_or_closed(review: Review) -> None:
     record, version = await review.matter()
-    bad = [review.one.change(record, base=version, fields={"people_involved": -n}) for n in (1, 2)]
+    said = "一句。\n二句。"
+    bad = [
+        review.one.change(record, base=version, fields={"people_involved": -n, "narrative": said})
+        for n in (1, 2)
+    ]
     assert [verdict.result for verdict in await review.one.push(*bad)] == ["quarantined"] * 2
     page = await review.get("/office/quarantine")
     assert "涉及人数" in page
     path = f"/office/quarantine/{bad[0].id}"
     assert "需更正" in await review.get(path)
     await review.send(f"{path}/take", status=422, key="k")
-    corrected: dict[str, Any] = {"key": "k", "field.people_involved": "4"}
+    left = said.replace("\n", "\r\n")  # as a browser sends what nobody touched
+    corrected: dict[str, Any] = {"key": "k", "field.people_involved": "4", "field.narrative": left}
     await review.send(f"{path}/take", **corrected)
     assert await review.value(record, "people_involved") == 4
+    assert await review.value(record, "narrative") == said
     await review.get(path, status=409)
     await review.send(f"/office/quarantine/{bad[1].id}/close", status=422, key="c")
     await review.send(f"/office/quarantine/{bad[1].id}/close", key="c", reason="重复上传")

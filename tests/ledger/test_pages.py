@@ -111,7 +111,7 @@ async def test_a_walk_in_is_registered_once(desk: Desk, clerk: Somebody) -> None
         "key": hidden_in(page, "key"), "began_ms": hidden_in(page, "began_ms"), "title": "村东水渠又漏水",
         "nature": "dispute", "category": "02", "service_category": "housing", "village": VILLAGE, "grid": GRID,
         "source": "walk_in", "role": "applicant", "name": "王某", "contact": "13800138000", "restricted": "",
-        "settled": "", "narrative": "",
+        "settled": "", "narrative": "一句。\r\n二句。",
     }  # fmt: skip
     found = await sent(clerk, "/office/new/similar", 200, **form)
     earlier = re.search(r'value="([0-9a-f-]{36})"', found.text)
@@ -122,6 +122,7 @@ async def test_a_walk_in_is_registered_once(desk: Desk, clerk: Somebody) -> None
     record = first.headers["hx-redirect"].rpartition("/")[2]
     state = await desk.server.state(record)
     assert (state.values["earlier_matter"], state.values["first_contact"]) == (earlier[1], "赵敏")
+    assert state.values["narrative"] == "一句。\n二句。", "browsers end lines otherwise"
     assert "service_category" not in state.values
     assert (await desk.page()).count == 2
     refused = await sent(clerk, "/office/new", 422, **{**form, "key": "k", "title": "长" * 201})

@@ -8,11 +8,11 @@ from litestar import Response
 from litestar.datastructures import State
 from litestar.status_codes import HTTP_412_PRECONDITION_FAILED, HTTP_422_UNPROCESSABLE_ENTITY
 
-from server.casefile.saying import state_said, value_said
 from server.console.page import Asked, Refusal, part, refusal_page, words_of
 from server.declined import Declined
 from server.records.views import RecordView
 from server.rights import Person
+from server.saying import state_said, value_said
 from sync_protocol.history import STATE
 from sync_protocol.kinds import Kind
 

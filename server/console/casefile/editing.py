@@ -9,7 +9,6 @@ from litestar.types import ControllerRouterHandler
 
 from server.access import Calling, Given, Signed
 from server.casefile.forms import by_somebody_now, entry_fields, inputs, sent_values
-from server.casefile.saying import value_said
 from server.console.casefile.answers import clash, unfit
 from server.console.casefile.sent import first, sent, target
 from server.console.page import Asked, go_to, page, part, words_of
@@ -20,6 +19,7 @@ from server.records import service as records
 from server.records.editing import Edit, EntriesEdit
 from server.records.views import RecordView
 from server.rights import Person
+from server.saying import value_said
 from server.services import Services
 from sync_protocol.kinds import Field, Kind
 

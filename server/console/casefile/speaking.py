@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import msgspec
 
-from server.casefile.saying import state_said, value_said
 from server.console.words import Words
+from server.saying import state_said, value_said
 from server.staff.roles import TITLES
 from sync_protocol.kinds import Field, Kind, Title
 

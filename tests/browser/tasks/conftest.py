@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.console.words import Language
+from server.saying import Language
 from tests.browser.office import LiveOffice
 from tests.browser.tasks.furnishing import Town, furnish
 

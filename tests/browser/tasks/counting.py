@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from server.console.words import Language, Words
+from server.console.words import Words
+from server.saying import Language
 from tests.browser.office import DESK, LiveOffice, looking
 from tests.server.people import Somebody
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, Page, expect
 
-from server.console.words import Language
+from server.saying import Language
 from tests.browser.axe import accessible
 from tests.browser.conftest import SHOTS, shot
 from tests.browser.office import DESK, PHONE, looking

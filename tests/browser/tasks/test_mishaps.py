@@ -7,10 +7,10 @@ from playwright.sync_api import Browser, Page, expect
 from server.casefile import undertaking, urging
 from server.casefile.undertaking import Handling
 from server.casefile.urging import NewUrging
-from server.console.words import Language
 from server.records import service as records
 from server.records.creating import NewRecord
 from server.records.writing import Target
+from server.saying import Language
 from tests.browser.office import PHONE
 from tests.browser.tasks.counting import AtWork, at_work
 from tests.browser.tasks.furnishing import DIFFERING, HOSTILE, Town

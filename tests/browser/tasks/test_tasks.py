@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser, expect
 
-from server.console.words import Language
+from server.saying import Language
 from tests.browser.tasks.counting import AtWork, at_work
 from tests.browser.tasks.furnishing import CALLER, DIFFERING, PAIRS, Town
 from tests.browser.tasks.written import TASKS, Task

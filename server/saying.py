@@ -1,15 +1,28 @@
-"""Values of a record in words, as its kind declares them: codes by their titles, times in Asia/Shanghai. Pure."""
+"""What a record says, in the words of its declaration: fields, values, states, times in Asia/Shanghai. Pure.
 
+Values come as services give them, with contact masked; whatever has no declaration is shown as it is.
+"""
+
+import json
 from datetime import datetime
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+from sync_protocol.history import DELETED, EXISTENCE, INTO, KEPT, NUMBER, PLACE, STATE
 from sync_protocol.kinds import Field, Kind, Title
 
 Language = Literal["zh", "en"]
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 _YES: Final = Title("是", "yes")
 _NO: Final = Title("否", "no")
+_PATHS: Final = {
+    STATE: Title("状态", "State"),
+    PLACE: Title("所在网格", "Grid"),
+    NUMBER: Title("登记编号", "Registration number"),
+    EXISTENCE: Title("整条记录", "The record itself"),
+    INTO: Title("并入事项", "Joined into"),
+}
+_EXISTENCE: Final = {KEPT: Title("保留", "kept"), DELETED: Title("删除", "deleted")}
 
 
 def pick(title: Title, language: Language) -> str:
@@ -17,12 +30,41 @@ def pick(title: Title, language: Language) -> str:
     return title.zh if language == "zh" else title.en
 
 
+def path_title(kind: Kind | None, path: str, language: Language) -> str:
+    """What a path is called: a field, or a list of entries with the sub-field."""
+    if path in _PATHS:
+        return pick(_PATHS[path], language)
+    field, sub = _declared(kind, path)
+    if field is None:
+        return path.partition("/")[0]
+    title = pick(field.title, language)
+    return f"{title} · {pick(sub.title, language)}" if sub is not None else title
+
+
+def path_said(kind: Kind | None, path: str, value: Any, language: Language) -> str:
+    """What a value on a path says; nothing for none."""
+    if value is None:
+        return ""
+    if path == STATE:
+        return state_said(kind, value, language)
+    if path == EXISTENCE:
+        known = _EXISTENCE.get(value)
+        return pick(known, language) if known is not None else str(value)
+    _, _, below = path.partition("/")
+    field, sub = _declared(kind, path)
+    if field is None or not below:
+        return value_said(field, value, language)
+    if not field.of:  # a member of a set: the path says which, the value whether it is there
+        return value_said(field, [below], language) if value else ""
+    return value_said(sub, value, language) if "/" in below else entry_said(field, value, language)
+
+
 def value_said(field: Field | None, value: Any, language: Language) -> str:
     """What a value of a field says; as it is where nothing is known of its field."""
     if value is None:
         return ""
     if field is None or isinstance(value, dict) != (field.type in {"point", "entries", "file"}):
-        return str(value)
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     match field.type:
         case "choice":
             return _code(field, str(value), language)
@@ -74,6 +116,15 @@ def day_said(ms: int) -> str:
     """The day of a time of the server, as papers write it: 2026年3月1日."""
     at = datetime.fromtimestamp(ms / 1000, SHANGHAI)
     return f"{at.year}年{at.month}月{at.day}日"
+
+
+def _declared(kind: Kind | None, path: str) -> tuple[Field | None, Field | None]:
+    """The field that a path begins with, and the sub-field that it names, if any."""
+    name, _, below = path.partition("/")
+    field = kind.field(name) if kind is not None else None
+    if field is None or not field.of:
+        return field, None
+    return field, field.sub_field(below.partition("/")[2])
 
 
 def _code(field: Field, code: str, language: Language) -> str:
