@@ -96,6 +96,11 @@ def person_caller(person: Person, rule: Rule, table: Rights) -> Caller | None:
     return Caller(person.staff_id, person.name, person.role, _reach(person, scope), frozenset(also))
 
 
+def acting(person: Person, action: str) -> Caller | None:
+    """A person about to do an action of the table; None when they may not."""
+    return person_caller(person, rights().actions[action], rights())
+
+
 def _reach(person: Person, scope: Scope) -> Reach:
     """How far a scope goes for this person. Who has no village, no unit or no grid reaches nothing."""
     reach = Reach(person.townships, restricted=person.sees_restricted and scope in _NAMED_FOR)

@@ -15,13 +15,14 @@ from server.conflicts.deciding import Choice
 from server.conflicts.views import ConflictDetail, ConflictView, SideView
 from server.console.differing import Piece, pieces
 from server.console.forms import filled
-from server.console.page import Asked, acting, go_to, page, part, words_of
+from server.console.page import Asked, go_to, page, part, words_of
 from server.console.saying import Fact, facts, said, title_of
 from server.console.typed import INPUTS, field_at
 from server.declined import Declined, invalid
 from server.records import service as records
 from server.records.creating import NewRecord
 from server.records.writing import Target, new_id
+from server.rights import acting
 from server.services import Services
 from sync_protocol.kinds import Kind
 

@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 
 from server.access import Calling, Given, Signed
 from server.console.forms import filled
-from server.console.page import Asked, acting, page, part, words_of
+from server.console.page import Asked, page, part, words_of
 from server.console.waiting import shown
 from server.figures import service as figures
 from server.figures.service import MEASURES
@@ -19,7 +19,7 @@ from server.inbox import accepting, service
 from server.inbox.queues import OFFICE
 from server.inbox.service import Line
 from server.records.writing import new_id
-from server.rights import Person
+from server.rights import Person, acting
 from server.services import Services
 
 FEW: Final = 3

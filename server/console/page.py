@@ -14,14 +14,15 @@ from litestar.plugins.htmx import ClientRedirect
 
 from server.console.navigation import current, sections
 from server.console.words import Words, language_of
-from server.reach import Caller
-from server.rights import Person, person_caller, rights
+from server.rights import Person, rights
 from server.security import cookie_of
 from server.sessions.tokens import csrf_of
 from server.staff.roles import TITLES
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
+OURS: Final = "roundbook-refusal"
+"""A header of refusals: console.js shows no page of a proxy that answers in the server's place."""
 Asked = Request[Any, Any, State]
 
 
@@ -49,11 +50,6 @@ def static(name: str) -> str:
 def words_of(request: Asked) -> Words:
     """What the page of a request speaks."""
     return Words(language_of(request.cookies))
-
-
-def acting(person: Person, action: str) -> Caller | None:
-    """The person about to do another thing than the page's own action; None when they may not."""
-    return person_caller(person, rights().actions[action], rights())
 
 
 def page(request: Asked, person: Person, name: str, **given: Any) -> Response[str]:
@@ -101,4 +97,4 @@ def refusal_page(request: Asked, refusal: Refusal) -> Response[str]:
     name = "refused_part.html" if request.headers.get("hx-request") else "refused.html"
     words = words_of(request)
     text = templates().get_template(name).render(t=words, w=words, refusal=refusal)
-    return Response(text, media_type=MediaType.HTML, status_code=refusal.status)
+    return Response(text, media_type=MediaType.HTML, status_code=refusal.status, headers={OURS: "1"})

@@ -12,7 +12,7 @@ from server.inbox.sources import SOURCES
 from server.ledger import service as ledger
 from server.privacy.numbers import hidden
 from server.reach import Caller
-from server.rights import Person, person_caller, rights
+from server.rights import Person, acting
 from server.services import Services
 from server.storage import inbox
 from server.storage.engine import snapshot
@@ -90,7 +90,7 @@ async def mark(services: Services, person: Person) -> Mark:
 
 
 async def _asked(services: Services, person: Person, queues: Sequence[Queue]) -> list[Line]:
-    callers = {one.action: _caller(person, one.action) for one in queues}
+    callers = {one.action: acting(person, one.action) for one in queues}
     for caller in callers.values():
         # The ledger is one for all of them; who reaches matters brings it up to date.
         if caller is not None:
@@ -112,7 +112,3 @@ async def _waiting(services: Services, caller: Caller | None, queue: Queue) -> l
 
 def _masked(row: Waiting) -> Waiting:
     return row if row.title is None else msgspec.structs.replace(row, title=hidden(row.title))
-
-
-def _caller(person: Person, action: str) -> Caller | None:
-    return person_caller(person, rights().actions[action], rights())

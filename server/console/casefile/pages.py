@@ -16,10 +16,10 @@ from server.casefile.steps import simple
 from server.console.casefile.answers import PDF_TYPE, attachment
 from server.console.casefile.speaking import Speaking
 from server.console.forms import filled
-from server.console.page import Asked, acting, page, part, words_of
+from server.console.page import Asked, page, part, words_of
 from server.contact import service as contact
 from server.contact.service import Reason
-from server.rights import Person
+from server.rights import Person, acting
 from server.services import Services
 from server.slips import service as slips
 from server.slips.printing import typeset

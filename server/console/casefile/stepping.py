@@ -14,13 +14,14 @@ from server.casefile.steps import TOGETHER, StepForm, missing_of, step_form, ste
 from server.casefile.undertaking import Handling
 from server.console.casefile.answers import clash, unfit
 from server.console.casefile.sent import Sent, first, sent, target
-from server.console.page import Asked, acting, go_to, page, words_of
+from server.console.page import Asked, go_to, page, words_of
 from server.declined import Declined, not_found
 from server.reach import Caller
 from server.records import reading
 from server.records import service as records
 from server.records.service import Step
 from server.records.views import RecordView
+from server.rights import acting
 from server.services import Services
 from sync_protocol.kinds import Kind, Transition
 from sync_protocol.kinds.declaration import alternatives

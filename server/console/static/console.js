@@ -67,14 +67,16 @@ body.addEventListener("htmx:beforeRequest", (event) => said(event.detail.elt).re
 body.addEventListener("htmx:responseError", (event) => {
   // What a page asks by itself (hx-trigger) must not take the keys of somebody who types: their next press tells.
   if (event.detail.xhr.status === 401) event.detail.elt.matches("[hx-trigger]") || again.showModal();
-  else tell(said(event.detail.elt), `<div class="refused" role="alert">${event.detail.xhr.responseText}</div>`);
+  else if (event.detail.xhr.getResponseHeader("roundbook-refusal")) tell(said(event.detail.elt), `<div class="refused" role="alert">${event.detail.xhr.responseText}</div>`);
+  else unreachable(event);
 });
-for (const name of ["htmx:sendError", "htmx:timeout"]) {
-  body.addEventListener(name, (event) => {
-    const place = said(event.detail.elt);
-    place.innerHTML = '<div class="refused" role="alert"></div>';
-    place.firstChild.textContent = body.dataset.unreachable;
-  });
+for (const name of ["htmx:sendError", "htmx:timeout"]) body.addEventListener(name, unreachable);
+
+/** No answer, or that of something in between: a proxy's page is nothing to show here. */
+function unreachable(event) {
+  const place = said(event.detail.elt);
+  place.innerHTML = '<div class="refused" role="alert"></div>';
+  place.firstChild.textContent = body.dataset.unreachable;
 }
 
 // A dialog is opened by a button that names it, and closed by one inside it.
