@@ -8,7 +8,7 @@ names a test: that is for the simulator to show.
 
 from typing import Final
 
-from tests.mutants.listed import Mutant
+from tests.mutants.mutant import Mutant
 
 
 def _blind(name: str, of: tuple[str, ...], file: str, old: str, new: str) -> Mutant:

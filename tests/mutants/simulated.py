@@ -23,7 +23,8 @@ from rich.table import Table
 
 from tests.mutants.__main__ import copies
 from tests.mutants.blind import BLIND
-from tests.mutants.listed import MUTANTS, Mutant
+from tests.mutants.listed import MUTANTS
+from tests.mutants.mutant import Mutant
 
 SEEDS: Final = 300
 LIMIT_S: Final = 1_800

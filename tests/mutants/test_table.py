@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants.listed import MUTANTS, Mutant
+from tests.mutants.listed import MUTANTS
+from tests.mutants.mutant import Mutant
 from tests.mutants.table import COVERED, rows
 
 ROOT = Path(__file__).resolve().parents[2]
