@@ -20,7 +20,7 @@ from sync_protocol.errors import RoundbookError, StoreDamaged, StoreFull, StoreL
 
 WAIT_S: Final = 10.0
 """How long a save waits for another process to end its transaction."""
-_NO_TABLE, _BUSY, _LOCKED, _IO, _CORRUPT, _FULL, _NOT_A_DATABASE = 1, 5, 6, 10, 11, 13, 26
+_ERROR, _BUSY, _LOCKED, _IO, _CORRUPT, _FULL, _NOT_A_DATABASE = 1, 5, 6, 10, 11, 13, 26
 _SPARE_BYTES: Final = 2**20
 """With less free space than this an input/output error is taken for a full disk, which is what it is."""
 
@@ -132,7 +132,7 @@ class Database:
             return StoreLocked(
                 "另一个程序正在写入，请稍后再试 / another program is writing to the store; try again"
             )
-        if code == _NO_TABLE:
+        if code == _ERROR and "no such table" in str(error):  # SQLite has no code of its own for it
             return StoreDamaged(
                 "本机数据已被清除，本次未保存 / the store was wiped meanwhile, and this was not saved: open it again"
             )
