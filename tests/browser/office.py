@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import httpx2
+from anyio import move_on_after, sleep
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -61,10 +62,22 @@ def live_office(database_url: str) -> Iterator[LiveOffice]:
         finally:
             portal.call(_stop, server)
             future.result(30)
+            portal.call(_returned, made)
 
 
 async def _stop(server: Server) -> None:
     cast("Any", server).stop()
+
+
+async def _returned(made: OfficeServer) -> None:
+    """A browser that left had its answers cut short, whose connections are still on their way back to the pool.
+
+    One that comes back after the pool was closed is closed by nobody.
+    """
+    pool: Any = made.services.engine.pool
+    with move_on_after(10):
+        while pool.checkedout():
+            await sleep(0.01)  # noqa: ASYNC110 (the pool tells nobody)
 
 
 def _free_port() -> int:
