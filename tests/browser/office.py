@@ -76,8 +76,8 @@ async def _returned(made: OfficeServer) -> None:
     """
     pool: Any = made.services.engine.pool
     with move_on_after(10):
-        while pool.checkedout():
-            await sleep(0.01)  # noqa: ASYNC110 (the pool tells nobody)
+        while pool.checkedout():  # noqa: ASYNC110 (the pool tells nobody)
+            await sleep(0.01)
 
 
 def _free_port() -> int:
