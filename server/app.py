@@ -19,7 +19,6 @@ from server.conflicts import http as conflicts
 from server.console import http as console
 from server.contact import http as contact
 from server.deadlines import http as deadlines
-from server.devices.failures import Failures
 from server.devices.http import enrol_handler
 from server.feed import http as feed
 from server.figures import http as figures
@@ -53,7 +52,7 @@ def create_app(
             await given.engine.dispose()
 
     return Litestar(
-        route_handlers=_handlers(settings),
+        route_handlers=_handlers(),
         dependencies={"services": Provide(lambda: given, sync_to_thread=False, use_cache=True)},
         exception_handlers=problems.HANDLERS,
         guards=[require_rule],
@@ -90,13 +89,21 @@ def _bounds(settings: Settings, services: Services) -> Bounds:
     )
 
 
-def _handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
-    failures = Failures(settings.failures_per_address, settings.failures_total)
-    guesses = Failures(settings.sign_in.sign_in_failures_per_address, sessions.TOTAL)
-    office = [
-        feature.route_handlers
-        for feature in (records, conflicts, quarantine, feed, figures, rescue, privacy, deadlines)
-    ]
-    asked = Failures(settings.contact_asks, contact.TOTAL)
-    office += [sessions.route_handlers(guesses), contact.route_handlers(asked), console.route_handlers(asked)]
-    return [sync_handler, enrol_handler(failures), live_handler, ready_handler, *chain.from_iterable(office)]
+_FEATURES: Final = (
+    records,
+    conflicts,
+    quarantine,
+    feed,
+    figures,
+    rescue,
+    privacy,
+    deadlines,
+    sessions,
+    contact,
+    console,
+)
+
+
+def _handlers() -> Sequence[ControllerRouterHandler]:
+    office = chain.from_iterable(feature.route_handlers for feature in _FEATURES)
+    return [sync_handler, enrol_handler, live_handler, ready_handler, *office]

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from server.failures import Counted, counted
 from server.kinds.registry import Registry
 from server.memory import Memory
 from server.sessions.limits import SignInLimits
@@ -30,6 +31,10 @@ _POOL_SHARES: Final = 4
 
 def _keys() -> Memory[bytes]:
     return Memory(DEVICES_MAX)
+
+
+def _counted() -> Counted:
+    return counted(Settings())
 
 
 def _profiles() -> Memory[Profile]:
@@ -61,6 +66,7 @@ class Services(msgspec.Struct, frozen=True):
     """Public keys of devices, by township and device."""
     profiles: Memory[Profile] = msgspec.field(default_factory=_profiles)
     turns: Turns = msgspec.field(default_factory=Turns)
+    counted: Counted = msgspec.field(default_factory=_counted)
 
     @asynccontextmanager
     async def turn(self, township: str) -> AsyncIterator[None]:
@@ -89,6 +95,7 @@ def open_services(settings: Settings, opened: AsyncEngine | None = None) -> Serv
         erasures=Path(settings.erasures) if settings.erasures else None,
         contact_minutes=settings.contact_minutes,
         turns=Turns(max(1, settings.pool_size // _POOL_SHARES), settings.wait_s),
+        counted=counted(settings),
     )
 
 

@@ -26,7 +26,6 @@ from server.console import (
 )
 from server.console.page import STATIC
 from server.console.refusing import PAGE_HANDLERS
-from server.devices.failures import Failures
 from server.problems import Problem
 from server.security import SESSION
 
@@ -54,26 +53,24 @@ PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
 )
 
 
-def route_handlers(counting: Failures) -> list[Router]:
-    """The pages, and the files that they load; `counting` counts how often each person has asked for contact."""
-    pages = Router(
-        "/office",
-        route_handlers=PAGES,
-        guards=[people_alone],
-        security=SESSION,
-        include_in_schema=False,
-        dependencies={
-            "caller": Provide(calling, sync_to_thread=False),
-            "person": Provide(signed, sync_to_thread=False),
-            "counting": Provide(lambda: counting, sync_to_thread=False),
-        },
-        exception_handlers=PAGE_HANDLERS,
-    )
-    files = create_static_files_router(
-        "/office/static",
-        [STATIC],
-        opt={"action": "page.part"},
-        # The address of a file has its content's hash in it.
-        cache_control=CacheControlHeader(public=True, max_age=_YEAR_S, immutable=True),
-    )
-    return [pages, files]
+_PAGES: Final = Router(
+    "/office",
+    route_handlers=PAGES,
+    guards=[people_alone],
+    security=SESSION,
+    include_in_schema=False,
+    dependencies={
+        "caller": Provide(calling, sync_to_thread=False),
+        "person": Provide(signed, sync_to_thread=False),
+    },
+    exception_handlers=PAGE_HANDLERS,
+)
+_FILES: Final = create_static_files_router(
+    "/office/static",
+    [STATIC],
+    opt={"action": "page.part"},
+    # The address of a file has its content's hash in it.
+    cache_control=CacheControlHeader(public=True, max_age=_YEAR_S, immutable=True),
+)
+route_handlers: Final[list[Router]] = [_PAGES, _FILES]
+"""The pages, and the files that they load."""

@@ -14,7 +14,6 @@ from server.console.forms import filled
 from server.console.page import Asked, go_to, page, part, words_of
 from server.console.words import Words
 from server.contact import service as contact
-from server.contact.http import Counting, count_asking
 from server.declined import Declined
 from server.ledger import exporting, service, views
 from server.ledger.asking import CODED, OPEN, OVER, Question, question_of, says
@@ -112,11 +111,8 @@ async def search_narratives(
 
 
 @post("/ledger/lookup", status_code=200, opt={"action": "contact.look_up"})
-async def look_up(
-    request: Asked, services: Given, caller: Calling, person: Signed, counting: Counting
-) -> Response[str]:
+async def look_up(request: Asked, services: Given, caller: Calling, person: Signed) -> Response[str]:
     """The numbers of a caller's matters, and nothing else of them. Recorded."""
-    count_asking(counting, caller.id, services.clock)
     given = await filled(request, _Lookup)
     found = await contact.look_up(services, caller, contact.Asked(given.contact, given.reason))
     return part(request, person, "ledger/numbers.html", numbers=found.numbers)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.audit.acts import Act, Value
 from server.audit.log import append
-from server.declined import invalid
+from server.declined import Declined, invalid
 from server.reach import Caller
 from server.records.reading import find
 from server.records.veil import Veil
@@ -61,7 +61,7 @@ class Numbers(msgspec.Struct, frozen=True):
 
 async def show(services: Services, caller: Caller, record: str, why: Reason) -> ContactView:
     """The contact of one record within the caller's reach."""
-    reason = checked_reason(why.reason)
+    reason = asked_for(services, caller, why.reason)
     township, _ = await find(services, caller, record)
     await services.registry.ensure()
     now_ms = services.clock()
@@ -80,7 +80,7 @@ async def show(services: Services, caller: Caller, record: str, why: Reason) -> 
 
 async def look_up(services: Services, caller: Caller, asked: Asked) -> Numbers:
     """The matters within the caller's reach in which exactly this number stands."""
-    reason = checked_reason(asked.reason)
+    reason = asked_for(services, caller, asked.reason)
     found = telephones_in(asked.contact)
     if len(found) != 1:
         raise invalid("contact", "one telephone number of 7 to 15 digits, area code included")
@@ -105,7 +105,23 @@ async def _look_up(
     return found
 
 
-def checked_reason(reason: str) -> str:
+def asked_for(services: Services, caller: Caller, reason: str) -> str:
+    """Counts that somebody asks for contact, wherever they do, and gives the reason as it is recorded.
+
+    Declines whoever has asked too often in the last minute.
+    """
+    asked, now_ms = services.counted.contact, services.clock()
+    if asked.too_many(caller.id, now_ms):
+        raise Declined(
+            "too_many_requests",
+            "contact was asked for too often in a minute; wait a minute",
+            detail_zh="一分钟内查阅联系方式过于频繁，请一分钟后再试",
+        )
+    asked.add(caller.id, now_ms)
+    return _checked(reason)
+
+
+def _checked(reason: str) -> str:
     """The reason as it is recorded. It says why and not whom, so it has no long number."""
     plain = " ".join(reason.split())
     low, high = REASON_CHARS

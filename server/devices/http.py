@@ -5,11 +5,9 @@ from typing import Any, Final
 from litestar import Request, Response, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
-from litestar.handlers import HTTPRouteHandler
 
 from server.access import problems
 from server.bodies import JSON_TYPE, decompress, read_body
-from server.devices.failures import Failures
 from server.devices.service import KEY_BYTES, CodeInvalid, enrol
 from server.problems import Problem
 from server.services import Services
@@ -21,33 +19,28 @@ PATH: Final = "/v1/devices/enrol"
 _CLIENT_CHARS_MAX: Final = 200
 
 
-def enrol_handler(failures: Failures) -> HTTPRouteHandler:
-    """The handler; `failures` bounds how often its callers may guess."""
-
-    @post(
-        PATH,
-        status_code=200,
-        responses=problems(429),
-        opt={"action": "devices.enrol"},
-        summary="Enrol a device with a one-time code",
-        tags=["devices"],
-    )
-    async def enrol_device(
-        request: Request[Any, Any, State], services: NamedDependency[Services]
-    ) -> Response[bytes]:
-        """Answers who the device is now, or `code_invalid` for a wrong, used or expired code alike."""
-        address = request.client.host if request.client is not None else ""
-        if failures.too_many(address, services.clock()):
-            raise Problem("too_many_requests", "too many one-time codes were wrong; wait a minute")
-        message = await _message(request, services)
-        try:
-            answer = await enrol(services, message)
-        except CodeInvalid as error:
-            failures.add(address, services.clock())
-            raise Problem("code_invalid") from error
-        return Response(codec.encode(answer), media_type=JSON_TYPE)
-
-    return enrol_device
+@post(
+    PATH,
+    status_code=200,
+    responses=problems(429),
+    opt={"action": "devices.enrol"},
+    summary="Enrol a device with a one-time code",
+    tags=["devices"],
+)
+async def enrol_handler(
+    request: Request[Any, Any, State], services: NamedDependency[Services]
+) -> Response[bytes]:
+    """Answers who the device is now, or `code_invalid` for a wrong, used or expired code alike."""
+    wrong, address = services.counted.codes, request.client.host if request.client is not None else ""
+    if wrong.too_many(address, services.clock()):
+        raise Problem("too_many_requests", "too many one-time codes were wrong; wait a minute")
+    message = await _message(request, services)
+    try:
+        answer = await enrol(services, message)
+    except CodeInvalid as error:
+        wrong.add(address, services.clock())
+        raise Problem("code_invalid") from error
+    return Response(codec.encode(answer), media_type=JSON_TYPE)
 
 
 async def _message(request: Request[Any, Any, State], services: Services) -> EnrolRequest:

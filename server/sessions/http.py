@@ -10,7 +10,6 @@ from litestar.params import FromPath, JSONBody
 from server.access import Calling, Given, Signed, guarded, opened, problems
 from server.bodies import JSON_TYPE
 from server.declined import Declined
-from server.devices.failures import Failures
 from server.problems import Problem
 from server.records.writing import actor_of
 from server.rights import Person, rights
@@ -24,8 +23,6 @@ from server.sessions.tokens import csrf_of
 from server.staff.roles import TITLES
 
 _TAGS: Final = ["people"]
-TOTAL: Final = 10**6
-"""Failures of all addresses together: no bound, else whoever has many addresses locks everybody out."""
 _GUESSED: Final = frozenset({"sign_in_failed", "link_invalid"})
 
 
@@ -56,71 +53,60 @@ class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new: str
 
 
-def route_handlers(failures: Failures) -> list[Router]:
-    """The handlers; `failures` bounds how often one address may guess."""
+@post(
+    "/v1/sign-in",
+    status_code=200,
+    opt={"action": "session.begin"},
+    tags=_TAGS,
+    responses=problems(429),
+    summary="Sign in",
+)
+async def begin_session(
+    request: Request[Any, Any, State], services: Given, data: JSONBody[SignIn]
+) -> Response[SessionView]:
+    """Begins a session, under a new id each time; the answer sets its cookie."""
+    with Bounded(services, request):
+        session = await service.begin(services, data, cookie_of(request))
+    view = _view(session.person, session.secret)
+    return Response(view, cookies=[session_cookie(request, session.secret)])
 
-    @post(
-        "/v1/sign-in",
-        status_code=200,
-        opt={"action": "session.begin"},
-        tags=_TAGS,
-        responses=problems(429),
-        summary="Sign in",
-    )
-    async def begin_session(
-        request: Request[Any, Any, State], services: Given, data: JSONBody[SignIn]
-    ) -> Response[SessionView]:
-        """Begins a session, under a new id each time; the answer sets its cookie."""
-        with Bounded(failures, services, request):
-            session = await service.begin(services, data, cookie_of(request))
-        view = _view(session.person, session.secret)
-        return Response(view, cookies=[session_cookie(request, session.secret)])
 
-    @post(
-        "/v1/link",
-        status_code=200,
-        opt={"action": "link.read"},
-        tags=_TAGS,
-        responses=problems(429),
-        summary="See what a one-time link is for",
-    )
-    async def read_link(
-        request: Request[Any, Any, State], services: Given, data: JSONBody[LinkRead]
-    ) -> Offer:
-        """Whose link it is, and the second factor that it offers. It stays valid."""
-        with Bounded(failures, services, request):
-            return await links.read(services, data.link)
+@post(
+    "/v1/link",
+    status_code=200,
+    opt={"action": "link.read"},
+    tags=_TAGS,
+    responses=problems(429),
+    summary="See what a one-time link is for",
+)
+async def read_link(request: Request[Any, Any, State], services: Given, data: JSONBody[LinkRead]) -> Offer:
+    """Whose link it is, and the second factor that it offers. It stays valid."""
+    with Bounded(services, request):
+        return await links.read(services, data.link)
 
-    @post(
-        "/v1/link/password",
-        status_code=200,
-        opt={"action": "link.use"},
-        tags=_TAGS,
-        responses=problems(422, 429),
-        summary="Set a password with a one-time link",
-    )
-    async def use_link(
-        request: Request[Any, Any, State], services: Given, data: JSONBody[LinkUse]
-    ) -> Recovery:
-        """Sets password and second factor, and uses the link up. Recovery codes are shown this once."""
-        with Bounded(failures, services, request):
-            return await links.use(services, data)
 
-    signed = [get_session, end_session, change_password, sign_out]
-    return [
-        opened([begin_session, read_link, use_link, welcome_page, sign_in_page, part_of_page]),
-        guarded(signed, SESSION),
-    ]
+@post(
+    "/v1/link/password",
+    status_code=200,
+    opt={"action": "link.use"},
+    tags=_TAGS,
+    responses=problems(422, 429),
+    summary="Set a password with a one-time link",
+)
+async def use_link(request: Request[Any, Any, State], services: Given, data: JSONBody[LinkUse]) -> Recovery:
+    """Sets password and second factor, and uses the link up. Recovery codes are shown this once."""
+    with Bounded(services, request):
+        return await links.use(services, data)
 
 
 class Bounded:
     """Counts what goes wrong inside it as a guess of the address; refuses an address that guesses too much."""
 
-    def __init__(self, failures: Failures, services: Services, request: Request[Any, Any, State]) -> None:
+    def __init__(self, services: Services, request: Request[Any, Any, State]) -> None:
         if JSON_TYPE not in request.headers.get("content-type", ""):
             # A form of another site can send anything but this without asking first.
             raise Problem("unsupported_media", "send JSON")
-        self._failures, self._clock = failures, services.clock
+        self._failures, self._clock = services.counted.sign_ins, services.clock
         self._address = request.client.host if request.client is not None else ""
 
     def __enter__(self) -> None:
@@ -183,3 +169,10 @@ def _view(person: Person, secret: str) -> SessionView:
     return SessionView(
         person.staff_id, person.name, person.role, title, person.township, may, csrf_of(secret)
     )
+
+
+_SIGNED: Final = [get_session, end_session, change_password, sign_out]
+route_handlers: Final[list[Router]] = [
+    opened([begin_session, read_link, use_link, welcome_page, sign_in_page, part_of_page]),
+    guarded(_SIGNED, SESSION),
+]

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.audit.acts import Act, Value
 from server.audit.log import append
-from server.contact.service import checked_reason
+from server.contact.service import asked_for
 from server.declined import Declined, invalid, not_found
 from server.reach import Caller
 from server.records.reading import find, veil_for
@@ -118,7 +118,7 @@ async def draft(services: Services, caller: Caller, record: str, sort: str) -> D
 async def make(services: Services, caller: Caller, target: Target, new: NewSlip) -> SlipView:
     """Makes a slip and numbers it; the same request again is the same slip."""
     sort, said = sort_of(new.sort), _checked(sort_of(new.sort), new.said)
-    reason = checked_reason(new.reason) if new.addressee is not None else None
+    reason = asked_for(services, caller, new.reason) if new.addressee is not None else None
     checked_key(target.key)
     township, _ = await find(services, caller, target.thing)
     await services.registry.ensure()
@@ -149,7 +149,7 @@ async def make(services: Services, caller: Caller, target: Target, new: NewSlip)
 
 async def leave(services: Services, caller: Caller, record: str, thing: str, reason: str) -> Ticket:
     """Leave to print `thing`, a slip or the case file of a record, in full: for a reason that is recorded."""
-    why = checked_reason(reason)
+    why = asked_for(services, caller, reason)
     township, _ = await find(services, caller, record)
     now_ms = services.clock()
     until_ms = now_ms + services.contact_minutes * _MINUTE_MS

@@ -121,6 +121,18 @@ async def test_contact_in_full_needs_a_reason_and_goes_back_by_itself(office: Of
     assert NUMBER not in (await clerk.part(path)).text
 
 
+async def test_contact_is_counted_together_wherever_it_is_asked_for(office: Office) -> None:
+    clerk, record = await desk(office, "clerk"), await office.matter()
+    path, why = f"/matters/{record}", "电话约定调解时间"
+    shown = [(await clerk.send(f"{path}/contact", reason=why)).status_code for _ in range(29)]
+    shown.append((await clerk.send(f"{path}/print", reason=why)).status_code)
+    assert shown == [200] * 30
+    refused = [await clerk.send(f"{path}/{way}", reason=why) for way in ("contact", "print")]
+    assert [answer.status_code for answer in refused] == [429, 429]
+    assert "请一分钟后再试" in refused[0].text
+    assert NUMBER not in refused[0].text
+
+
 async def test_a_return_names_the_fields_and_the_reason(office: Office) -> None:
     clerk, record = await desk(office, "clerk"), await office.matter()
     path = f"/matters/{record}/steps/return"

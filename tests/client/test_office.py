@@ -24,6 +24,7 @@ from sync_protocol.errors import (
     VersionConflict,
 )
 from tests.server.office_server import GRID, NEXT_GRID, TOWN, VILLAGE, OfficeServer, office_server
+from tests.wiring import application
 
 URL = "http://office.test"
 
@@ -209,7 +210,7 @@ async def test_the_feed_is_followed(
 
 def test_the_blocking_client_on_the_same_server(database_url: str) -> None:
     running = OfficeServer(database_url)
-    with LoopbackTransport(running.app) as link:
+    with application(running.services) as app, LoopbackTransport(app) as link:
         link.run(running.prepare())
         token = link.run(running.token())
         with OfficeClient(URL, token=token, transport=link) as office:

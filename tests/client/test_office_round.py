@@ -13,6 +13,7 @@ from server.devices.service import give_code
 from server.staff import service as staff
 from server.staff.service import Candidate
 from tests.server.office_server import GRID, NEXT_GRID, TOWN, OfficeServer
+from tests.wiring import application
 
 URL = "http://office.test"
 PASSPHRASE = "correct horse"
@@ -68,7 +69,7 @@ class Village:
 @pytest.fixture
 def village(database_url: str, tmp_path: Path) -> Iterator[Village]:
     running = OfficeServer(database_url)
-    with LoopbackTransport(running.app) as link:
+    with application(running.services) as app, LoopbackTransport(app) as link:
         made = Village(running, link, tmp_path)
         yield made
         made.one.close()

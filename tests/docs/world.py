@@ -7,7 +7,7 @@ the same answers, byte for byte.
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,14 +16,12 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from client_sdk.loopback import AsyncLoopbackTransport
-from server.app import create_app
 from server.applications import service as applications
 from server.devices import service as devices
 from server.directory.service import open_township
 from server.kinds.registry import Registry
 from server.kinds.service import install
 from server.services import Services
-from server.settings import Settings
 from server.staff.service import Candidate, add
 from server.storage import directory, townships
 from server.storage.directory import Place
@@ -36,6 +34,7 @@ from sync_protocol.clock import Reading
 from sync_protocol.limits import DEFAULTS
 from sync_protocol.messages import Verdict
 from tests.vaults import vault
+from tests.wiring import application
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "docs" / "examples"
 START_MS: Final = 1_795_219_200_000
@@ -69,13 +68,13 @@ async def _without_recovery_key(connection: AsyncConnection) -> None:
 class World:
     """The server and its township. `now_ms` is the server's clock."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, stack: ExitStack) -> None:
         self.now_ms = START_MS
         self.random = randomness()
         engine = open_engine(url, pool_size=2, vault=vault())
         registry = Registry(engine, lambda: self.now_ms)
         self.services = Services(engine, registry, lambda: self.now_ms, self.random, DEFAULTS)
-        self.link = AsyncLoopbackTransport(create_app(Settings(database=url), self.services))
+        self.link = AsyncLoopbackTransport(stack.enter_context(application(self.services)))
         self.clerk = self._token = ""
 
     async def prepare(self) -> None:
@@ -190,7 +189,8 @@ def _raw_op(op: dict[str, Any]) -> dict[str, Any]:
 @asynccontextmanager
 async def a_world(url: str) -> AsyncIterator[World]:
     """A prepared world on a migrated, empty database."""
-    world = World(url)
-    await world.prepare()
-    async with world.link:
-        yield world
+    with ExitStack() as stack:
+        world = World(url, stack)
+        await world.prepare()
+        async with world.link:
+            yield world

@@ -17,14 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from client_sdk import FieldClient, Record, Response, Transport
 from client_sdk.loopback import LoopbackTransport
-from server.app import create_app
 from server.applications import service as applications
 from server.devices import service as devices
 from server.directory.service import open_township
 from server.kinds.registry import Registry
 from server.kinds.service import install, install_shipped
 from server.services import Services
-from server.settings import Settings
 from server.staff import service as staff
 from server.staff.service import Candidate
 from server.storage import directory, records, townships
@@ -42,6 +40,7 @@ from sync_protocol.limits import DEFAULTS, Limits
 from sync_protocol.messages import Verdict
 from sync_protocol.state import RecordState
 from tests.vaults import keys_in, vault
+from tests.wiring import application
 
 T = TypeVar("T")
 TOWN: Final = "321283104"
@@ -77,7 +76,8 @@ class Village:
         self.now_ms = START_MS
         self.random = Random(20261121).randbytes
         self.services = self._services(limits, lease_days)
-        self.link = stack.enter_context(LoopbackTransport(create_app(Settings(database=url), self.services)))
+        app = stack.enter_context(application(self.services))
+        self.link = stack.enter_context(LoopbackTransport(app))
         self.clerk = self._token = ""
         self._ids = 0
 

@@ -16,6 +16,7 @@ from client_sdk.loopback import LoopbackTransport
 from server.devices.service import give_code
 from server.staff.service import Candidate, add
 from tests.server.office_server import GRID, TOWN, OfficeServer
+from tests.wiring import application
 
 Edits = list[dict[str, dict[str, str]]]
 """For each record: field to side to value, as JSON text; a side that lacks the field is missing."""
@@ -68,7 +69,7 @@ def two_devices(
         )
         return given.code
 
-    with LoopbackTransport(server.app) as link, ExitStack() as stack:
+    with application(server.services) as app, LoopbackTransport(app) as link, ExitStack() as stack:
         link.run(server.prepare())
         link.run(server.install(kind))
         link.run(server.services.registry.refresh())

@@ -8,16 +8,15 @@ from typing import Any, cast
 
 import httpx2
 import msgspec
+from litestar import Litestar
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.app import create_app
 from server.applications import service as applications
 from server.directory.service import open_township
 from server.kinds.registry import Registry
 from server.kinds.service import install, install_shipped
 from server.services import Services
-from server.settings import Settings
 from server.storage import directory, records, tables, townships
 from server.storage.directory import Place
 from server.storage.engine import open_engine, snapshot, transact
@@ -33,6 +32,7 @@ from sync_protocol.limits import DEFAULTS
 from sync_protocol.messages import Receipt, Verdict
 from sync_protocol.state import RecordState
 from tests.vaults import vault
+from tests.wiring import application
 
 TOWN, OTHER_TOWN = "321283104", "321283105"
 COUNTY = "321283"
@@ -71,13 +71,15 @@ class Device:
 class OfficeServer:
     """The server under test. `now_ms` is its clock."""
 
+    app: Litestar
+    """What `office_server` gives it."""
+
     def __init__(self, url: str) -> None:
         self.now_ms = START_MS
         self.random = random.Random(7).randbytes
         engine = open_engine(url, pool_size=4, vault=vault())
         registry = Registry(engine, lambda: self.now_ms)
         self.services = Services(engine, registry, lambda: self.now_ms, self.random, DEFAULTS)
-        self.app = create_app(Settings(database=url), self.services)
 
     def new_id(self) -> str:
         return uuid7(self.now_ms, self.random(10))
@@ -205,8 +207,9 @@ class OfficeServer:
 async def office_server(url: str) -> AsyncIterator[OfficeServer]:
     """A prepared server, closed at the end."""
     server = OfficeServer(url)
-    try:
-        await server.prepare()
-        yield server
-    finally:
-        await server.services.engine.dispose()
+    with application(server.services) as server.app:
+        try:
+            await server.prepare()
+            yield server
+        finally:
+            await server.services.engine.dispose()

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.devices import service
 from server.devices.codes import ALPHABET, code_hash, new_code
-from server.devices.failures import Failures
 from server.devices.profile import profile
 from server.devices.service import CodeInvalid, enrol, give_code
+from server.failures import Failures
 from server.kinds.service import install
 from server.refused import RefusedError
 from server.services import Services

@@ -7,12 +7,14 @@ import httpx2
 import pytest
 from litestar import Litestar
 from litestar.di import Provide
+from msgspec.structs import replace
 
 from server import problems
-from server.devices.failures import Failures
 from server.devices.http import PATH, enrol_handler
 from server.devices.service import enrol
+from server.failures import counted
 from server.services import Services
+from server.settings import Settings
 from sync_protocol import codec, signing
 from sync_protocol.messages import EnrolRequest
 from sync_protocol.versions import CURRENT
@@ -24,9 +26,10 @@ OTHER_KEY = signing.encode_bytes(bytes(range(1, 33)))
 
 @pytest.fixture
 def app(services: Services) -> Litestar:
+    bounded = replace(services, counted=counted(Settings(failures_per_address=3, failures_total=5)))
     return Litestar(
-        [enrol_handler(Failures(per_address=3, total=5))],
-        dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
+        [enrol_handler],
+        dependencies={"services": Provide(lambda: bounded, sync_to_thread=False)},
         exception_handlers=problems.HANDLERS,
         openapi_config=None,
         logging_config=None,

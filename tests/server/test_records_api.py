@@ -8,7 +8,9 @@ import httpx2
 import pytest
 
 from server.access import guarded
+from server.app import create_app
 from server.records import paging
+from server.settings import Settings
 from tests.server.office_server import (
     GRID,
     NEXT_GRID,
@@ -437,6 +439,7 @@ async def test_a_route_that_forgets_its_scope_is_closed(server: OfficeServer) ->
     async def forgotten() -> str:
         return "everything"
 
+    server.app = create_app(Settings(), server.services)
     server.app.register(guarded([forgotten]))
     client = await server.client()
     assert code_of(await client.get("/v1/forgotten"), 403) == "forbidden"

@@ -11,8 +11,10 @@ import msgspec
 import pytest
 from litestar import Litestar, get
 
+from server.app import create_app
 from server.reach import unit_name
 from server.rights import INSIDE, PEOPLE, Rights, Scope, rights
+from server.settings import Settings
 from tests.server.office_server import GRID, OTHER_TOWN, TOWN, VILLAGE, OfficeServer, office_server
 from tests.server.people import signed_in
 from tests.server.world import OTHER_VILLAGE, World, furnished, routes
@@ -104,6 +106,7 @@ async def test_a_route_that_declares_nothing_is_closed(server: OfficeServer) -> 
     async def misspelt() -> str:
         return "secret"
 
+    server.app = create_app(Settings(), server.services)
     server.app.register(forgotten)
     server.app.register(misspelt)
     chief = await signed_in(server, "administrator", "钱主任")

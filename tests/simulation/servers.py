@@ -9,18 +9,18 @@ import sqlite3
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
-import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from client_sdk.transport import LinkBroken, Response
-from server.app import create_app
 from server.audit.acts import OPERATOR
+from server.failures import counted
 from server.kinds.registry import Registry
 from server.privacy.applying import apply_erasures
 from server.privacy.replaced import erased_in
 from server.restoring import given_in, note_restore
-from server.services import Services, open_services
+from server.services import Services
 from server.settings import Settings
 from server.storage.engine import VAULT, open_engine
 from sync_protocol.limits import Limits
@@ -30,16 +30,15 @@ from tests.simulation.ledger import read
 from tests.simulation.told import Told
 from tests.simulation.upgrades import kind_grows, of_a_later_version, plain
 from tests.vaults import vault
-
-if TYPE_CHECKING:
-    from litestar import Litestar
-from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.wiring import Wired
 
 PAGES: Final = (300, 1_500, 20_000)
 """Bytes of a page: for a record or two, so that a reading takes several and meets what happens between; or for all."""
 _DATABASE: Final = "town.sqlite"
 _SYNC: Final = "/v1/sync"
 _OK, _INTERNAL = 200, 500
+_GENEROUS: Final = Settings(failures_per_address=10**9, failures_total=10**9)
+"""All devices have one address."""
 
 
 class Slot:
@@ -63,38 +62,31 @@ class Slot:
         return self._engine
 
 
-class Wired:
-    """An application, wired once, its place, and its services, changed with each process."""
+class Room(Wired):
+    """An application and its place, for one process after another."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.slot = Slot(folder, name)
-        settings = Settings(
-            database="sqlite+aiosqlite:///unused", failures_per_address=10**9, failures_total=10**9
-        )
-        self._services = open_services(settings)
-        self.app: Litestar = create_app(settings, self._services)
-
-    def use(self, services: Services) -> None:
-        """Gives it the services of a process that starts; those of the one that died have no use any more."""
-        for name in Services.__struct_fields__:
-            msgspec.structs.force_setattr(self._services, name, getattr(services, name))
+        super().__init__(_GENEROUS)
 
 
 class ServerProcess:
     """One server process. It lives until `process.dead`."""
 
     def __init__(
-        self, wired: Wired, folder: Path, name: str, clock: Callable[[], int], random: Random, page_bytes: int
+        self, room: Room, folder: Path, name: str, clock: Callable[[], int], random: Random, page_bytes: int
     ) -> None:
         self.process = Process(name)
-        engine = wired.slot.engine(self.process, folder)
+        engine = room.slot.engine(self.process, folder)
         registry = Registry(engine, clock)
         limits = Limits(page_bytes_min=1, page_bytes_default=page_bytes, page_bytes_max=page_bytes)
-        self.services = Services(engine, registry, clock, random.randbytes, limits)
-        self.wired, self._tasks = wired, set[asyncio.Task[Response]]()
+        self.services = Services(
+            engine, registry, clock, random.randbytes, limits, counted=counted(_GENEROUS)
+        )
+        self.room, self._tasks = room, set[asyncio.Task[Response]]()
         self.later = False
         """It is of a release that has not been written yet."""
-        wired.use(self.services)
+        room.use(self.services)
         self.process.on_death.append(self._stop)
 
     async def serve(
@@ -138,7 +130,7 @@ class ServerProcess:
             elif message["type"] == "http.response.body":
                 chunks.append(message.get("body", b""))
 
-        await self.wired.app(cast("Any", scope), receive, send)
+        await self.room.app(cast("Any", scope), receive, send)
         self.process.alive()
         response = Response(status, answered, b"".join(chunks))
         if self.later and path == _SYNC and status == _OK:
@@ -157,11 +149,11 @@ class Servers:
     """The servers of one township, behind one address."""
 
     def __init__(
-        self, wired: list[Wired], folder: Path, count: int, clock: Callable[[], int], random: Random
+        self, rooms: list[Room], folder: Path, count: int, clock: Callable[[], int], random: Random
     ) -> None:
         self.folder, self.clock, self.random = folder, clock, random
         self.path = folder / _DATABASE
-        self._wired, self.count = wired, count
+        self._rooms, self.count = rooms, count
         self._started = 0
         self.page_bytes = random.choice(PAGES)
         self.running: list[ServerProcess] = []
@@ -181,7 +173,7 @@ class Servers:
     async def start(self) -> None:
         """Starts as many processes as there should be."""
         self.running = [one for one in self.running if not one.process.dead]
-        free = [wired for wired in self._wired if wired not in [one.wired for one in self.running]]
+        free = [room for room in self._rooms if room not in [one.room for one in self.running]]
         while len(self.running) < self.count:
             self._started += 1
             name = f"server{self._started}"
@@ -245,7 +237,7 @@ class Servers:
         given, erased = given_in(self.path), erased_in(self.path)
         disk.replace(self.path, copy)
         process = Process("restore")
-        engine = self._wired[0].slot.engine(process, self.folder)
+        engine = self._rooms[0].slot.engine(process, self.folder)
         try:
             if not by_hand:
                 await note_restore(engine, given, self.clock())

@@ -24,7 +24,7 @@ from tests.protocol.kinds_for_tests import NOTE_TOML, SHEET_TOML
 from tests.simulation import disk
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import Link
-from tests.simulation.servers import Servers, Wired
+from tests.simulation.servers import Room, Servers
 
 TOWN: Final = "321283104"
 START_MS: Final = 1_795_219_200_000
@@ -53,7 +53,7 @@ class Template:
     grids: tuple[str, ...]
     devices: tuple[Enrolled, ...]
     token: str
-    wired: list[Wired]
+    rooms: list[Room]
     told: Mapping[str, str] = field(default_factory=dict)
     """The stories that records tell already."""
     later: "Template | None" = None
@@ -67,22 +67,22 @@ class Template:
 def make(folder: Path, devices_count: int) -> Template:
     """Makes the template in `folder`. The stores' keys are wrapped cheaply: deriving them is not what is tried here."""
     keyfile._MEMORY_KIB, keyfile._PASSES = 8, 1  # type: ignore[misc]  # Final, but not for this
-    wired = [Wired(folder, f"server{n}") for n in range(PROCESSES_MAX)]
+    rooms = [Room(folder, f"server{n}") for n in range(PROCESSES_MAX)]
     home = folder / "template"
     home.mkdir()
     upgrade(f"sqlite+aiosqlite:///{home / 'town.sqlite'}")
     with disk.simulated(), asyncio.Runner(loop_factory=SimulatedLoop) as runner:
-        return runner.run(_made(home, wired, devices_count))
+        return runner.run(_made(home, rooms, devices_count))
 
 
-async def _made(home: Path, wired: list[Wired], count: int) -> Template:
+async def _made(home: Path, rooms: list[Room], count: int) -> Template:
     random = Random(0)
     loop = asyncio.get_running_loop()
 
     def now() -> int:
         return START_MS - _TEN_MINUTES_MS + int(loop.time() * 1000)
 
-    servers = Servers(wired, home, 1, now, random)
+    servers = Servers(rooms, home, 1, now, random)
     await servers.start()
     services = servers.running[0].services
     engine = services.engine
@@ -98,7 +98,7 @@ async def _made(home: Path, wired: list[Wired], count: int) -> Template:
     scopes = ("records:read", "records:write", "contact:read", "contact:write", "review")
     added = await applications.add(engine, "镇里", scopes, (TOWN,), now_ms=now(), random=random.randbytes)
     await servers.stop()
-    fresh = Template(home, grids, tuple(enrolled), added.token, wired)
+    fresh = Template(home, grids, tuple(enrolled), added.token, rooms)
     return replace(fresh, later=await _begun(fresh, now, random))
 
 
@@ -107,7 +107,7 @@ async def _begun(fresh: Template, now: Clock, random: Random) -> Template:
     home = fresh.folder.with_name("begun")
     home.mkdir()
     disk.copy(fresh.folder / "town.sqlite", home / "town.sqlite")
-    servers = Servers(fresh.wired, home, 1, now, random)
+    servers = Servers(fresh.rooms, home, 1, now, random)
     await servers.start()
     link = Link(servers.serve, random, Counter(), 0.0)
     office = AsyncOfficeClient(

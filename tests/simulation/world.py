@@ -75,7 +75,7 @@ class World:
     def __post_init__(self) -> None:
         self.folder.mkdir()
         disk.copy(self.template.folder / "town.sqlite", self.folder / "town.sqlite")
-        self.servers = Servers(self.template.wired, self.folder, self.processes, self.now, self.part())
+        self.servers = Servers(self.template.rooms, self.folder, self.processes, self.now, self.part())
         self.office = Office(self, self.template.token, self.link(), self.part())
         self.office.link.fades = 0.0
         for record, story in self.template.told.items():
