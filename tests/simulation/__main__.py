@@ -125,6 +125,7 @@ def _prepare(folder: str, devices: int) -> None:
     _WORKER.append((make(own, devices), own))
     gc.collect()
     gc.freeze()  # what every simulation uses is not looked through again with each
+    gc.set_threshold(50_000)  # what one leaves behind is little: a tenth of the time went into looking for it
 
 
 def _result(seed: int) -> Result:
