@@ -14,6 +14,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 expect.set_options(timeout=30_000)  # a password is hashed for each, on a machine that does other things, too
 HERE = Path(__file__).resolve().parent
 SHOTS = CHECKOUT / ".cache" / "screenshots"
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")
+"""The first that is here; see .ci/browser."""
 # Nothing of the browser's own traffic: it looks for updates, and is refused many times a second where there is no
 # internet. The sandbox needs what containers do not give to root.
 FLAGS = [
@@ -29,7 +31,7 @@ FLAGS = [
 
 def chromium() -> str:
     named = os.environ.get("ROUNDBOOK_CHROMIUM", "")
-    found = named or shutil.which("chromium") or shutil.which("chromium-browser")
+    found = named or next(filter(None, map(shutil.which, PROGRAMS)), None)
     assert found, "no Chromium here: run `bash .ci/browser`, which installs it or says with which command"
     return found
 
