@@ -19,6 +19,7 @@ from server.console.page import Asked, go_to, page, part, words_of
 from server.console.saying import Fact, facts, said, title_of
 from server.console.typed import INPUTS, field_at
 from server.declined import Declined, invalid
+from server.directory.naming import place_name
 from server.records import service as records
 from server.records.creating import NewRecord
 from server.records.writing import Target, new_id
@@ -98,6 +99,7 @@ async def difference(
     field = field_at(kind, shown.path)
     given: dict[str, Any] = {
         "shown": shown,
+        "place": await place_name(services, shown.township, shown.place),
         "what": title_of(kind, shown.path, w),
         "base": said(kind, shown.path, shown.base, w),
         "stands": said(kind, shown.path, shown.stands, w),

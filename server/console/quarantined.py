@@ -15,9 +15,12 @@ from server.console.page import Asked, go_to, page, words_of
 from server.console.saying import facts, limits_of, said, title_of
 from server.console.typed import INPUTS, field_at
 from server.console.words import Words
+from server.directory.naming import place_name
+from server.ledger import service as ledger
 from server.quarantine import service
 from server.quarantine.replaying import Correction
 from server.quarantine.views import QuarantinedView
+from server.reach import Caller
 from server.records.writing import Target, new_id
 from server.services import Services
 from sync_protocol.codes import CODES
@@ -77,15 +80,26 @@ async def quarantined(
     wanted = one.wanted
     given: dict[str, Any] = {
         "one": one,
+        "place": await place_name(services, one.township, wanted.place) if wanted and wanted.place else "",
         "why": _why(services, one, w),
         "kind": _kind_title(services, one, w),
         "wanted": list(facts(kind, wanted.fields, w)) if wanted is not None else [],
         "operations": [_operation(kind, op, w) for op in wanted.operations] if wanted is not None else [],
         "step": said(kind, STATE, wanted.to, w) if wanted is not None and wanted.to else "",
         "inputs": _inputs(kind, one, w),
+        "grids": await _grids(services, caller, one),
         "key": new_id(services, services.clock()),
     }
     return page(request, person, "quarantine/one.html", **given)
+
+
+async def _grids(services: Services, caller: Caller, one: QuarantinedView) -> list[tuple[str, str]]:
+    """Where a new record may go; the place that it wanted stays a choice, whatever it is."""
+    if one.wanted is None or one.wanted.do != "create":
+        return []
+    grids, wanted = (await ledger.choices(services, caller)).grids, one.wanted.place
+    known = wanted is None or any(code == wanted for code, _ in grids)
+    return grids if known else [(str(wanted), str(wanted)), *grids]
 
 
 @post("/quarantine/{change:str}/take", opt={"action": "quarantine.replay"}, status_code=200)
@@ -94,7 +108,8 @@ async def take(request: Asked, services: Given, caller: Calling, change: FromPat
     form = await filled(request, Taking)
     one = await service.get(services, caller, change)
     corrected = await _corrected(request, services, one)
-    place = form.place if one.wanted is not None and form.place != one.wanted.place else None
+    chosen = form.place or None
+    place = chosen if one.wanted is not None and chosen != one.wanted.place else None
     correction = Correction(corrected, place, reason=form.reason or None)
     await service.replay(services, caller, Target(change, None, form.key), correction)
     return go_to("/office/quarantine")
