@@ -13,9 +13,12 @@ from uuid import uuid4
 
 import pytest
 from anyio.from_thread import start_blocking_portal
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from server.sessions import passwords
 from tests.databases import DatabaseKind, Databases, PostgresDatabases, SqliteDatabases
 from tests.postgres import postgres_server
 
@@ -167,6 +170,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """Argon2id with its least parameters: in full, two for each person who signs in were a tenth of all the tests.
+
+    `real_passwords` is what an office has; processes of their own have it too.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", PasswordHasher.from_parameters(CHEAPEST))
+        yield
+
+
+@pytest.fixture
+def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of how long it takes."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher.from_parameters(passwords.PARAMETERS))
+    monkeypatch.setattr(passwords, "_DUMMIES", [])
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from server.services import Services
 from server.storage import directory, records, townships
 from server.storage.engine import snapshot
 from server.sync import push as pushing
+from server.sync.batch import Upload
 from sync_protocol.changes import Act, Change, Put, encode
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable, read_change
@@ -157,7 +158,7 @@ async def _write(
         locked = await townships.lock(connection, township)
         if locked is None:
             raise Declined("not_found")
-        upload = pushing.Upload(author, changes, Reading(now_ms, now_ms))
+        upload = Upload(author, changes, Reading(now_ms, now_ms))
         pushed = await pushing.push(connection, locked, upload, services.registry, services.limits)
         for line, verdict in zip(lines, pushed.verdicts, strict=True):
             if verdict.result not in {"applied", "merged"}:

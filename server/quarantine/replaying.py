@@ -19,8 +19,9 @@ from server.recovery.kept import keys_here, opened, sealed_in
 from server.storage import changes, stream, townships
 from server.storage.changes import Stored
 from server.storage.office_changes import DISCARDED
+from server.sync.batch import Replay, Upload
 from server.sync.judge import Author
-from server.sync.push import Replay, Upload, push
+from server.sync.push import push
 from server.vault.sealing import NOTHING
 from sync_protocol.changes import Change, fields_of
 from sync_protocol.clock import Corrected, Reading

@@ -18,8 +18,9 @@ from server.rights import APPLICATION
 from server.services import Services
 from server.storage import directory, records, townships
 from server.storage.townships import Township
+from server.sync.batch import Upload
 from server.sync.judge import Author
-from server.sync.push import Upload, push
+from server.sync.push import push
 from sync_protocol.changes import Change, encode
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable, read_change

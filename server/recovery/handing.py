@@ -19,8 +19,9 @@ from server.refused import RefusedError
 from server.services import Services
 from server.storage import contact, townships
 from server.storage.contact import Contact
+from server.sync.batch import Pushed, Upload
 from server.sync.judge import Author
-from server.sync.push import Pushed, Upload, push
+from server.sync.push import push
 from sync_protocol import kept
 from sync_protocol.changes import Change, decode, encode
 from sync_protocol.clock import Reading

@@ -20,7 +20,8 @@ CHARS_MAX: Final = 200
 LISTED_CHARS_MIN: Final = 10
 """The list of breached passwords has none that are shorter."""
 _AT_ONCE: Final = 2
-_HASHER: Final = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
+PARAMETERS: Final = RFC_9106_LOW_MEMORY
+_HASHER: Final = PasswordHasher.from_parameters(PARAMETERS)
 
 
 @lru_cache(maxsize=1)

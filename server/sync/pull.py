@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage import records, stream, townships
 from server.storage.townships import Township
-from server.sync.push import Own
+from server.sync.batch import Own
 from sync_protocol.cursor import Cursor, Lane, fold, rescope, restart, seal
 from sync_protocol.erasing import ERASED
 from sync_protocol.history import PLACE

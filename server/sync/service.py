@@ -17,9 +17,10 @@ from server.storage import contact, townships
 from server.storage.contact import EPOCHS_MAX, Contact
 from server.storage.engine import snapshot, transact
 from server.storage.townships import Township
+from server.sync.batch import Pushed, Upload
 from server.sync.judge import Author
 from server.sync.pull import Reader, pull
-from server.sync.push import Pushed, Upload, push
+from server.sync.push import push
 from server.sync.timeline import Proof
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading

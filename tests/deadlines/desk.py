@@ -13,8 +13,9 @@ from server.reckoning.spans import ZONE
 from server.storage import deadlines, townships
 from server.storage.deadlines import Event, Row
 from server.storage.engine import snapshot
+from server.sync.batch import Upload
 from server.sync.judge import Author
-from server.sync.push import Upload, push
+from server.sync.push import push
 from sync_protocol.changes import Act, Change, Put
 from sync_protocol.clock import Reading
 from sync_protocol.codec import read_change

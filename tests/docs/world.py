@@ -27,8 +27,9 @@ from server.storage import directory, townships
 from server.storage.directory import Place
 from server.storage.engine import open_engine, snapshot, transact
 from server.storage.tables import metadata
+from server.sync.batch import Upload
 from server.sync.judge import Author
-from server.sync.push import Upload, push
+from server.sync.push import push
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.limits import DEFAULTS

@@ -29,8 +29,9 @@ from server.storage import directory, records, townships
 from server.storage.directory import Place
 from server.storage.engine import open_engine, snapshot, transact
 from server.storage.tables import metadata
+from server.sync.batch import Upload
 from server.sync.judge import Author
-from server.sync.push import Upload, push
+from server.sync.push import push
 from server.vault.keeping import keys_of
 from server.vault.sealing import opened
 from sync_protocol.changes import Change

@@ -19,9 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage import townships
 from server.storage.engine import snapshot, transact
+from server.sync.batch import Upload
 from server.sync.judge import Author
 from server.sync.pull import Reader, pull
-from server.sync.push import Upload, push
+from server.sync.push import push
 from sync_protocol.changes import Act, Add, Change, Drop, Op, Put, Remove
 from sync_protocol.clock import Reading
 from sync_protocol.cursor import unseal

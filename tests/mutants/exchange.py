@@ -36,7 +36,7 @@ EXCHANGE: Final = (
     Mutant(
         "refused-changes-are-not-kept",
         ("G1",),
-        "server/sync/push.py",
+        "server/sync/writing.py",
         "    drafts = batch.drafts\n",
         "    drafts = [draft for draft in batch.drafts if draft.refused is None]\n",
         (f"{ONCE}::test_every_acknowledged_change_is_found_by_its_id",),
@@ -52,7 +52,7 @@ EXCHANGE: Final = (
     Mutant(
         "verdict-in-another-transaction",
         ("G3", "27"),
-        "server/sync/push.py",
+        "server/sync/writing.py",
         "    await changes.append(connection, township,",
         f"    {_COMMIT.format('    ')}await changes.append(connection, township,",
         (f"{ONCE}::test_row_27_verdict_effect_and_number_are_one_transaction",),

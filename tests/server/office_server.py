@@ -22,8 +22,9 @@ from server.storage.directory import Place
 from server.storage.engine import open_engine, snapshot, transact
 from server.storage.staff import StaffRow
 from server.storage.stream import receipts_of
+from server.sync.batch import Upload
 from server.sync.judge import Author
-from server.sync.push import Upload, push
+from server.sync.push import push
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.codec import read_change

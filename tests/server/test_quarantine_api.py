@@ -13,8 +13,9 @@ from server.quarantine.kinds import INSTALLER, replay_waiting
 from server.quarantine.waiting import TakenIn
 from server.storage import townships
 from server.storage.engine import transact
+from server.sync.batch import Upload
 from server.sync.judge import Author
-from server.sync.push import Upload, push
+from server.sync.push import push
 from sync_protocol.changes import Act, Add, Change, Put
 from sync_protocol.clock import Reading
 from sync_protocol.codec import read_change

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from server.sessions import links
+from server.sessions import links, passwords
 from server.staff import service as staff
 from tests.server.office_server import TOWN, OfficeServer, office_server
 from tests.server.people import PASSWORD, STEP_MS, browser, signed_in, somebody
@@ -195,6 +195,14 @@ async def test_an_address_that_guesses_too_much_waits(server: OfficeServer) -> N
     assert codes[200] == "too_many_requests"
 
 
+@pytest.mark.usefixtures("real_passwords")
+async def test_passwords_are_kept_as_rfc_9106_recommends() -> None:
+    kept = await passwords.hashed(PASSWORD)
+    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert await passwords.fits(PASSWORD, kept)
+
+
+@pytest.mark.usefixtures("real_passwords")
 async def test_an_unknown_name_gets_the_same_answer_in_the_same_time(server: OfficeServer) -> None:
     zhao = await somebody(server, "clerk", "赵敏")
     idle = await staff.add(

@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.storage import changes, townships
 from server.storage.changes import Stored
 from server.storage.engine import snapshot, transact
+from server.sync.batch import Upload
 from server.sync.judge import Author
-from server.sync.push import Upload, push
+from server.sync.push import push
 from server.sync.service import Caller, sync
 from sync_protocol.changes import Act, Change
 from sync_protocol.clock import Reading

@@ -173,7 +173,7 @@ async def test_row_27_verdict_effect_and_number_are_one_transaction(
     writers = [("records", "write"), ("changes", "append"), ("conflicts", "write"), ("townships", "bump")]
     for module, name in writers:
         with monkeypatch.context() as patch:
-            patch.setattr(f"server.sync.push.{module}.{name}", broken)
+            patch.setattr(f"server.sync.writing.{module}.{name}", broken)
             with pytest.raises(RuntimeError, match="killed"):
                 await wang.send(made)
     (verdict,) = (await wang.send(made)).verdicts
@@ -208,7 +208,7 @@ async def test_row_1_a_reader_misses_nothing_of_many_slow_writers(
         await asyncio.sleep(0.002 * (next(calls) % 4))  # between taking the numbers and the commit
         await append(connection, township, rows, contact)
 
-    monkeypatch.setattr("server.sync.push.changes.append", slow)
+    monkeypatch.setattr("server.sync.writing.changes.append", slow)
     written: set[str] = set()
     seen: dict[str, int] = {}
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.townships import lock
+from server.sync.batch import Upload
 from server.sync.judge import Refusal
-from server.sync.push import Upload, push
+from server.sync.push import push
 from sync_protocol.changes import Change, decode
 from sync_protocol.clock import Reading
 from sync_protocol.outcome import Clash, Merged

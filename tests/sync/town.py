@@ -20,8 +20,9 @@ from server.storage import changes, records, tables
 from server.storage.changes import Stored
 from server.storage.engine import open_engine, snapshot, transact
 from server.storage.townships import Township, lock, read
+from server.sync.batch import Upload
 from server.sync.judge import Author
-from server.sync.push import Upload, push
+from server.sync.push import push
 from server.vault.keeping import vault_of
 from sync_protocol.changes import EMPTY, Act, Change, Op
 from sync_protocol.clock import Reading
