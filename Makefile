@@ -1,5 +1,6 @@
 # Everything runs from a clean clone: each target that needs the environment builds it first.
-# Nothing is written outside this folder, except by the package installers.
+# Nothing is written outside this folder, except by the package installers, and by tests while they run: in memory,
+# where /dev/shm is.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
