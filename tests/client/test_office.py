@@ -210,7 +210,7 @@ async def test_the_feed_is_followed(
 
 def test_the_blocking_client_on_the_same_server(database_url: str) -> None:
     running = OfficeServer(database_url)
-    with application(running.services) as app, LoopbackTransport(app) as link:
+    with application(running.services) as running.app, LoopbackTransport(running.app) as link:
         link.run(running.prepare())
         token = link.run(running.token())
         with OfficeClient(URL, token=token, transport=link) as office:

@@ -69,7 +69,7 @@ class Village:
 @pytest.fixture
 def village(database_url: str, tmp_path: Path) -> Iterator[Village]:
     running = OfficeServer(database_url)
-    with application(running.services) as app, LoopbackTransport(app) as link:
+    with application(running.services) as running.app, LoopbackTransport(running.app) as link:
         made = Village(running, link, tmp_path)
         yield made
         made.one.close()

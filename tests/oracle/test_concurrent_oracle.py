@@ -69,7 +69,11 @@ def two_devices(
         )
         return given.code
 
-    with application(server.services) as app, LoopbackTransport(app) as link, ExitStack() as stack:
+    with (
+        application(server.services) as server.app,
+        LoopbackTransport(server.app) as link,
+        ExitStack() as stack,
+    ):
         link.run(server.prepare())
         link.run(server.install(kind))
         link.run(server.services.registry.refresh())
