@@ -18,6 +18,7 @@
     story.py      the days, in order
     account.py    whether every change is where it should be
     exports.py    whether devices hold what the server holds, by code of its own
+    day.py        the office's own day after it
     inbox.py      what the office sees: a difference, a history
     result.py     what came out, as plain values
     show.py       the same for people

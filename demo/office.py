@@ -1,6 +1,7 @@
 """The office's part, over HTTP: the hotline with the token of an application, everybody else signed in."""
 
 import random
+from typing import Any
 
 from client_sdk import Conflict, OfficeClient, Quarantined
 from demo import tickets
@@ -16,10 +17,12 @@ class Office:
     """The hotline, the township's desk, its leader, a unit, the county."""
 
     def __init__(self, hotline: OfficeClient, people: Offices, plan: Plan, clock: ServerClock) -> None:
-        self._hotline, self.people, self._plan, self._clock = hotline, people, plan, clock
+        self.hotline, self.people, self._plan, self._clock = hotline, people, plan, clock
         self._client = people["clerk"].client
         self.tickets: list[tuple[TicketPlan, str]] = []
         """What the hotline has handed over, with its record."""
+        self.said: list[tuple[TicketPlan, dict[str, Any]]] = []
+        """What it said of each."""
         self.decided: dict[str, None] = {}
         """Changes of devices about which the office has decided."""
         self._unplaced: list[tuple[str, str]] = []
@@ -29,11 +32,12 @@ class Office:
         draw = random.Random(f"{self._plan.seed} hotline")
         for ticket in self._plan.tickets:
             values = tickets.fields(ticket, texts.narrative(draw, _CHARS))
-            made = self._hotline.create("matter", key=ticket.key, grid=ticket.grid, **values)
+            made = self.hotline.create("matter", key=ticket.key, grid=ticket.grid, **values)
             self.tickets.append((ticket, made.id))
+            self.said.append((ticket, values))
         for village, grid in self._plan.unplaced:
             title = texts.narrative(draw, _CHARS).title
-            made = self._hotline.create("matter", key=f"12345:{grid}", village=village, title=title)
+            made = self.hotline.create("matter", key=f"12345:{grid}", village=village, title=title)
             self._unplaced.append((made.id, grid))
 
     def work_by_day(self) -> None:

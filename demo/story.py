@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, Self
 
-from demo import craft, tickets
+from demo import craft, day, tickets
 from demo.clocks import SECOND, ServerClock, at
 from demo.device import Device
 from demo.link import Link
@@ -70,6 +70,8 @@ class Round:
             self.clock.reach(at(2, 20, 30))
             self.office.handle()
             self.office.decide(self.moved)
+            day.call_again(self.office, self.plan)
+            day.work(self.office.people["clerk"], self.clock)
             self._evening("wednesday")
 
     def set_server(self, url: str) -> None:
