@@ -10,7 +10,7 @@ from client_sdk import OfficeRecord
 from demo.clocks import MINUTE, ServerClock
 from demo.office import Office
 from demo.people import UNIT, Desk
-from demo.plan import Plan
+from demo.plan import TOWNSHIP
 
 TAKEN_ON: Final = 36
 """Of what was reported; the rest is still new."""
@@ -22,13 +22,14 @@ _DONE: Final = "双方已谈妥，按约定办理。"
 _ANSWER: Final = "您反映的事项已到现场核实并办理，处理结果已当面告知。"
 
 
-def call_again(office: Office, plan: Plan) -> None:
-    """The hotline's second batch: two callers about what is known, two matters of which only the village is."""
+def call_again(office: Office) -> None:
+    """The hotline's second batch: two callers about what is known, two matters of which nobody said where."""
     for ticket, values in office.said[_AGAIN]:
         said = {name: values[name] for name in ("nature", "title", "narrative", "source")}
         office.hotline.create("matter", key=f"{ticket.key}:again", grid=ticket.grid, **said)
-    for title, (village, _) in zip(_UNPLACED, plan.unplaced, strict=True):
-        office.hotline.create("matter", key=f"12345:{title}", village=village, title=title, source="hotline")
+    for title in _UNPLACED:
+        key = f"12345:{title}"
+        office.hotline.create("matter", key=key, township=TOWNSHIP, title=title, source="hotline")
 
 
 def work(desk: Desk, clock: ServerClock) -> None:

@@ -70,7 +70,7 @@ class Round:
             self.clock.reach(at(2, 20, 30))
             self.office.handle()
             self.office.decide(self.moved)
-            day.call_again(self.office, self.plan)
+            day.call_again(self.office)
             day.work(self.office.people["clerk"], self.clock)
             self._evening("wednesday")
 
