@@ -10,39 +10,49 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pygal
-from pygal.style import LightSolarizedStyle
+from benchmarks.figures import HERE, Figure, Outcome, number
 
-from benchmarks.figures import HERE, Figure, Outcome
+Bar = dict[str, Any]
+"""A share, and the value itself as its label."""
 
 
 def draw(work: str, found: Sequence[Outcome], file: Path) -> None:
     """Writes the chart of one work as SVG."""
-    shown = [one for one in found if _whole(one) is not None]
-    if not shown:
-        return
-    chart = pygal.HorizontalBar(
-        title=f"{work}: share of the floor, or of the reach where there is none",
-        x_labels=[f"{one.figure.title} ({one.figure.unit})" for one in shown],
-        logarithmic=True,
-        style=LightSolarizedStyle,
-        height=200 + 90 * len(shown),
-        truncate_label=-1,
-        disable_xml_declaration=True,
-        js=[],
-    )
-    chart.add("Roundbook", [_bar(one.ours, _whole(one)) for one in shown])
-    chart.add("floor", [_bar(one.floor, one.floor) for one in shown])
-    chart.add("reach", [_bar(_bound(one), _whole(one)) for one in shown])
+    shown = [one for one in reversed(found) if _whole(one) is not None]  # the chart's first bar is its lowest
+    sides = {
+        "Roundbook": [_bar(one.ours, _whole(one)) for one in shown],
+        "floor": [_bar(one.floor, one.floor) for one in shown],
+        "reach": [_bar(_bound(one), _whole(one)) for one in shown],
+    }
     for name in dict.fromkeys(name for one in shown for name in _peers(one.figure)):
-        chart.add(name, [_bar(_peers(one.figure).get(name), _of_peers(one)) for one in shown])
-    file.write_text(chart.render(is_unicode=True), encoding="utf-8")
+        sides[name] = [_bar(_peers(one.figure).get(name), _of_peers(one)) for one in shown]
+    if shown:
+        title = f"{work}: share of the floor, or of the reach where there is no floor"
+        labels = [f"{one.figure.title} ({one.figure.unit})" for one in shown]
+        file.write_text(_rendered(title, labels, sides), encoding="utf-8")
 
 
-def _bar(value: float | None, whole: float | None) -> dict[str, Any] | None:
+def _rendered(title: str, labels: list[str], sides: dict[str, list[Bar | None]]) -> str:
+    # Imported here: pygal puts a finder of its own, of a kind that Python warns of, before all later imports.
+    import pygal  # noqa: PLC0415
+    from pygal.style import Style  # noqa: PLC0415
+
+    values = [bar["value"] for side in sides.values() for bar in side if bar is not None]
+    chart = pygal.HorizontalBar(
+        title=title, x_labels=labels, logarithmic=True, zero=min(values) / 2,
+        range=(min(values) / 2, max(values) * 2), width=1_200, height=200 + 24 * len(labels) * len(sides),
+        style=Style(background="white"), js=[], print_labels=True, legend_at_bottom=True,
+        truncate_legend=-1, truncate_label=-1, show_x_labels=False,
+    )  # fmt: skip
+    for name, side in sides.items():
+        chart.add(name, side)
+    return str(chart.render(is_unicode=True))
+
+
+def _bar(value: float | None, whole: float | None) -> Bar | None:
     if value is None or not whole:
         return None
-    return {"value": value / whole, "label": f"{value:,.4g}"}
+    return {"value": value / whole, "label": number(value)}
 
 
 def _whole(one: Outcome) -> float | None:
@@ -52,7 +62,7 @@ def _whole(one: Outcome) -> float | None:
 
 def _of_peers(one: Outcome) -> float | None:
     """The same for what the peers did on another evening."""
-    return _measured(one.figure).get("floor") or _whole(one)
+    return (_measured(one.figure).get("floor") if one.floor else None) or _whole(one)
 
 
 def _bound(one: Outcome) -> float | None:

@@ -93,3 +93,8 @@ def _measured(figure: Figure, run: Seen) -> float:
         return run.ours
     assert run.floor, f"{figure.work} {figure.name} is judged by a floor that was not measured"
     return run.ours / run.floor
+
+
+def number(value: float) -> str:
+    """A value for people: three digits that tell."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"

@@ -7,7 +7,7 @@ import msgspec
 from rich.table import Table
 
 from benchmarks import chart
-from benchmarks.figures import Figure, Outcome
+from benchmarks.figures import Figure, Outcome, number
 
 
 def table(work: str, found: Sequence[Outcome]) -> Table:
@@ -20,8 +20,8 @@ def table(work: str, found: Sequence[Outcome]) -> Table:
     for one in found:
         shown.add_row(
             f"{one.figure.title}, {one.figure.unit}",
-            _number(one.ours),
-            _number(one.floor) if one.floor is not None else "",
+            number(one.ours),
+            number(one.floor) if one.floor is not None else "",
             f"{one.ours / one.floor:.2f}" if one.floor else "",
             _reach(one.figure),
             _spread(one),
@@ -51,16 +51,12 @@ def write(found: Sequence[Outcome], json: Path | None, pictures: Path | None) ->
 
 def _reach(figure: Figure) -> str:
     if figure.at_least is not None:
-        return f">= {_number(figure.at_least)}"
-    return f"<= {_number(figure.at_most)}" if figure.at_most is not None else ""
+        return f">= {number(figure.at_least)}"
+    return f"<= {number(figure.at_most)}" if figure.at_most is not None else ""
 
 
 def _spread(one: Outcome) -> str:
     """What the runs saw of what is judged."""
     share = one.figure.measure == "share"
     seen = [run.ours / run.floor if share and run.floor else run.ours for run in one.runs]
-    return " ".join(_number(value) for value in seen)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
+    return " ".join(number(value) for value in seen)

@@ -28,15 +28,15 @@ def measure(ground: Ground, records: int) -> list[Seen]:
     with ground.both() as both:
         fill(both.database, both.ours, every)
         at_once([bodies(both.floor, every)])
-        ours_s, floor_s = _on_the_wire(both, records)
+        ours_s, floor_s, floor_bytes = _on_the_wire(both, records)
         with downloaded(ground.file("device.rbk"), both.database, both.ours) as (_, stored_s, down):
             bytes_down = down / records
     return [
         Seen("wire", records / ours_s, records / floor_s),
         Seen("stored", records / stored_s),
-        Seen("bytes", bytes_down),
+        Seen("bytes", bytes_down, floor_bytes / records),
         # The SDK asks for one setting of compression so far, whatever the link: this is that one.
-        Seen("slow", bytes_down),
+        Seen("slow", bytes_down, floor_bytes / records),
     ]
 
 
@@ -63,8 +63,8 @@ def downloaded(file: Path, database: str, url: str) -> Iterator[tuple[FieldClien
         yield client, seconds, report.bytes_down
 
 
-def _on_the_wire(both: Both, records: int) -> tuple[float, float]:
-    """Seconds for ours and the floor's pages, read and taken apart into records, nothing stored."""
+def _on_the_wire(both: Both, records: int) -> tuple[float, float, int]:
+    """Seconds for ours and the floor's pages, read and taken apart into records, nothing stored; the floor's bytes."""
     [me] = asyncio.run(founding.enrolled(both.database, TOWNSHIP, GRIDS, 1))
     device, floor = Device(me, both.ours, accepts="zstd"), FloorClient(both.floor)
     got: list[int] = []
@@ -75,7 +75,7 @@ def _on_the_wire(both: Both, records: int) -> tuple[float, float]:
         one, other = in_turn([ours], [theirs])
         ours_s, floor_s = ours_s + one, floor_s + other
     assert sum(got) == records, f"{sum(got)} of {records} came"
-    return ours_s, floor_s
+    return ours_s, floor_s, floor.link.bytes_down
 
 
 def _page(device: Device, got: list[int]) -> None:
