@@ -24,7 +24,7 @@ SHARED: Final = Path(os.environ.get("ROUNDBOOK_SHARED", HERE.parent.parent / "sh
 TOWNSHIP: Final = "321283104"
 _NAMES: Final = {"state": "stage", "worker_id": "worker_code"}
 """The workload's names of fields that the kind names otherwise: its state is no workflow."""
-_OURS_BACK: Final = {ours: name for name, ours in _NAMES.items()}
+_WORKLOAD_NAMES: Final = {ours: name for name, ours in _NAMES.items()}
 _TAGS: Final = [
     "道路",
     "水利",
@@ -134,19 +134,16 @@ SINGLE: Final = (
 
 def two_fields(rng: random.Random, held: Mapping[str, Any]) -> dict[str, Any]:
     """New values for two fields by the kind's names, drawn as the workload draws them until they differ from `held`."""
-    return dict(_other_value(rng, name, held) for name in rng.sample(SINGLE, 2))
+    fields = [_NAMES.get(name, name) for name in rng.sample(SINGLE, 2)]
+    return {field: another(rng, field, held) for field in fields}
 
 
-def another(rng: random.Random, field: str, held: Mapping[str, Any]) -> Any:
-    """A value for one field of the kind that differs from `held`."""
-    return _other_value(rng, _OURS_BACK.get(field, field), held)[1]
-
-
-def _other_value(rng: random.Random, name: str, held: Mapping[str, Any]) -> tuple[str, Any]:
-    field = _NAMES.get(name, name)
-    while (value := workload().FIELDS[name](rng) or None) == held.get(field):
+def another(rng: random.Random, field: str, *unlike: Mapping[str, Any]) -> Any:
+    """A value for one field of the kind that differs from those of all that are given."""
+    draw = workload().FIELDS[_WORKLOAD_NAMES.get(field, field)]
+    while (value := draw(rng) or None) in [each.get(field) for each in unlike]:
         pass
-    return field, value
+    return value
 
 
 def _now_ms() -> int:

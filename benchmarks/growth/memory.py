@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from benchmarks import founding
 from benchmarks.device import Device
@@ -13,7 +14,8 @@ from benchmarks.screening import workload
 from benchmarks.turns import parts
 from benchmarks.works.evening import DEVICES_A_TOWN, GRIDS_A_TOWN, TOWNS, enrolled, whole_evening
 
-AT_ONCE = 50
+AT_ONCE: Final = 50
+_MB: Final = 2**20 / 10**6
 
 
 def measure(ground: Ground, idle: int, records: int) -> list[Seen]:
@@ -26,12 +28,13 @@ def measure(ground: Ground, idle: int, records: int) -> list[Seen]:
                 list(pool.map(lambda me: _once(me, both.ours), quiet))
         courses = [Course(pid, []) for pid in family(both.pid)]
         look(courses)
-        resting = max(course.samples[-1].resident_mib for course in courses)
+        resting_mib = max(course.samples[-1].resident_mib for course in courses)
         share = records // (len(TOWNS) * DEVICES_A_TOWN)
         shares = parts(workload().records(share * len(TOWNS) * DEVICES_A_TOWN), share)
         whole_evening(enrolled(both.database, both.ours), shares)
         look(courses)
-    return [Seen("idle", resting), Seen("memory", max(course.peak_mib for course in courses))]
+        peak_mib = max(course.peak_mib for course in courses)
+    return [Seen("idle", resting_mib * _MB), Seen("memory", peak_mib * _MB)]
 
 
 def _once(me: Enrolled, url: str) -> None:
