@@ -25,8 +25,9 @@ AUDIT := .cache/audit/bin/pip-audit
 LOCK := $(UV) --no-config --quiet pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
-# Processes of the test run, and arguments for pytest: make test WORKERS=0 ARGS="-k merge"
-WORKERS ?= auto
+# Processes of the test run, one more than there are processors, since many a test waits for something, and
+# arguments for pytest: make test WORKERS=0 ARGS="-k merge"
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 ARGS ?=
 
 .PHONY: help

@@ -70,11 +70,16 @@ def fill(connection: Connection) -> dict[str, Mapping[str, Any]]:
     return filled
 
 
-def rows_of(connection: Connection, table: str, columns: list[str]) -> list[dict[str, Any]]:
-    """The rows of a table, with the columns that are asked for."""
-    reflected = _reflected(connection).tables[table]
-    found = connection.execute(select(*(reflected.c[column] for column in columns)))
-    return [dict(row._mapping) for row in found]
+def rows_of(
+    connection: Connection, asked: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each table that is asked for, with the columns that are named."""
+    tables = _reflected(connection).tables  # it takes as long as all the rest, so once
+    found: dict[str, list[dict[str, Any]]] = {}
+    for table, columns in asked.items():
+        rows = connection.execute(select(*(tables[table].c[column] for column in columns)))
+        found[table] = [dict(row._mapping) for row in rows]
+    return found
 
 
 def _reflected(connection: Connection) -> MetaData:
