@@ -56,8 +56,12 @@ fmt: $(STAMP) ## format, and mend what the linter can mend
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(STAMP) ## the measured works, each beside its floor (ARGS="..." is passed on)
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: $(STAMP) ## the measured works, each beside its floor, and charts in .cache/bench (ARGS="--only W1 W5")
+	@$(BIN)/python -m benchmarks --json .cache/bench.json --pictures .cache/bench $(ARGS)
+
+.PHONY: bench-growth
+bench-growth: $(STAMP) ## W1 and W5 in small and large databases, memory of the server (ARGS="--million")
+	@$(BIN)/python -m benchmarks.growth $(ARGS)
 
 .PHONY: load
 load: $(STAMP) ## 300 devices of a township, 5,000 of a county in the same minutes (MINUTES=10: evening after evening)

@@ -1,85 +1,140 @@
-"""A device of the benchmark: enrolled like any other, sending changes that were built beforehand."""
+"""A device of a benchmark, and the floor's: changes built beforehand go up, pages come down; nothing is stored."""
 
-import http.client
-import json
 import secrets
-import subprocess
 import time
-from typing import Final
-from urllib.parse import urlsplit
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from benchmarks.servers import ENVIRONMENT, PROGRAM
-from benchmarks.works import HERE, TOWNSHIP, new_id
+from benchmarks.link import Link
+from benchmarks.load.county import Enrolled
+from benchmarks.screening import new_id
+from client_sdk.compression import unpacked
 from sync_protocol import codec, signing
-from sync_protocol.messages import EnrolRequest, SyncAnswer, SyncRequest
+from sync_protocol.messages import PageRecord, SyncAnswer, SyncRequest
+from sync_protocol.session import Policy
 from sync_protocol.versions import CURRENT
 
-GRIDS: Final = [f"{TOWNSHIP}203{n:03}" for n in (1, 2, 3)]
-WORKER: Final = "王芳"
-_ENROL: Final = "/v1/devices/enrol"
+if TYPE_CHECKING:
+    from sync_protocol.canonical import Digest
+
+_PAGE_BYTES: Final = Policy().page_bytes_max
 _SYNC: Final = "/v1/sync"
-
-
-def prepare(database: str) -> None:
-    """A fresh database with the real directory, one township, one worker and the workload's kind."""
-    villages = str(HERE.parent / "server" / "directory" / "data" / "villages_3_counties.csv")
-    command(database, "migrate")
-    command(database, "directory", "import", villages)
-    command(database, "township", "open", TOWNSHIP)
-    command(database, "kinds", "install", str(HERE / "screening.toml"))
-    command(database, "staff", "add", "--name", WORKER, "--role", "grid_worker", "--township", TOWNSHIP)
-
-
-def command(database: str, *words: str) -> bytes:
-    """What a `roundbook` command prints."""
-    return subprocess.run(
-        [str(PROGRAM), *words, "--database", database], env=ENVIRONMENT, check=True, capture_output=True
-    ).stdout
+_JSON: Final = {"content-type": "application/json"}
+_ANSWER_BYTES_MAX: Final = 64 * 2**20
 
 
 class Device:
-    """One enrolled device over one connection."""
+    """One enrolled device over one connection. Frame and signature are made at sending; the body goes up plain."""
 
-    def __init__(self, database: str, url: str) -> None:
-        """Enrols with a fresh one-time code."""
-        grids = [word for grid in GRIDS for word in ("--grid", grid)]
-        code = json.loads(command(database, "device", "code", "--worker", WORKER, *grids, "--json"))["code"]
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-        self._key = Ed25519PrivateKey.from_private_bytes(secrets.token_bytes(32))
-        public = signing.encode_bytes(self._key.public_key().public_bytes_raw())
-        answer = codec.read_enrol_answer(
-            self._post(_ENROL, codec.encode(EnrolRequest(CURRENT, code, public)), {})
-        )
-        self._id = answer.profile.device
-        self._profile = answer.profile.tag
+    def __init__(self, enrolled: Enrolled, url: str, *, accepts: str = "identity") -> None:
+        """`accepts`: the encoding in which answers come, `zstd` for one."""
+        self.me: Final = enrolled
+        self.link: Final = Link(url)
+        self._accepts = accepts
         self._epoch, self._serial = new_id(), 0
-        self._cursor: str | None = None
+        self.cursor: str | None = None
+        self._profile: str | None = None
+        self.complete = False
+        """Whether the last page reached the head."""
+        self.digests: dict[str, Digest] = {}
+        """Of the last page that did."""
 
-    def sync(self, changes: list[msgspec.Raw]) -> SyncAnswer:
-        """One exchange: these changes up, a page down."""
+    def moved(self, url: str) -> "Device":
+        """This very device before the server of a copy of its database, on a connection of its own."""
+        other = Device(self.me, url, accepts=self._accepts)
+        other._epoch, other._serial = self._epoch, self._serial
+        other.cursor, other._profile, other.complete = self.cursor, self._profile, self.complete
+        return other
+
+    def sync(self, changes: Sequence[msgspec.Raw] = ()) -> SyncAnswer:
+        """One exchange: these changes up, a page down. Ends the benchmark when a change got no verdict."""
         self._serial += 1
         request = SyncRequest(
-            CURRENT, secrets.token_hex(8), self._epoch, time.time_ns() // 1_000_000, changes, cursor=self._cursor,
-            profile=self._profile,
+            CURRENT, secrets.token_hex(16), self._epoch, time.time_ns() // 1_000_000, list(changes),
+            cursor=self.cursor, profile=self._profile, page_bytes=_PAGE_BYTES,
         )  # fmt: skip
-        body = codec.encode(request)
-        signature = self._key.sign(signing.signed_bytes("POST", _SYNC, self._serial, body))
-        headers = signing.headers(TOWNSHIP, self._id, self._serial, signature)
-        answer = codec.read_answer(self._post(_SYNC, body, headers))
-        self._cursor = answer.page.cursor if answer.page is not None else self._cursor
+        body, headers = codec.encode(request), {**_JSON, "accept-encoding": self._accepts}
+        signature = self.me.key.sign(signing.signed_bytes("POST", _SYNC, self._serial, body))
+        headers |= signing.headers(self.me.township, self.me.device, self._serial, signature)
+        got = self.link.exchange("POST", _SYNC, headers, body)
+        answer = codec.read_answer(
+            unpacked(got.body, got.headers.get("content-encoding", ""), _ANSWER_BYTES_MAX)
+        )
+        self._take(answer, len(changes))
         return answer
 
-    def close(self) -> None:
-        """Ends the connection."""
-        self._connection.close()
+    def push(self, changes: Sequence[msgspec.Raw]) -> None:
+        """The same, for new records: ends the benchmark when one was not applied."""
+        answer = self.sync(changes)
+        refused = [verdict for verdict in answer.verdicts if verdict.result != "applied"]
+        if refused:
+            message = f"{len(refused)} of {len(changes)} were not applied, the first: {refused[0]}"
+            raise SystemExit(message)
 
-    def _post(self, path: str, body: bytes, headers: dict[str, str]) -> bytes:
-        self._connection.request("POST", path, body, {"content-type": "application/json", **headers})
-        answer = self._connection.getresponse()
-        content = answer.read()
-        if answer.status != 200:
-            raise SystemExit(f"{path} answered {answer.status}: {content[:300]!r}")
-        return content
+    def page(self) -> list[PageRecord]:
+        """The next page, of the size that the SDK asks for."""
+        page = self.sync().page
+        return page.records if page is not None else []
+
+    def pull(self) -> list[PageRecord]:
+        """Everything up to the head, one page at least."""
+        records = self.page()
+        while not self.complete:
+            records += self.page()
+        return records
+
+    def _take(self, answer: SyncAnswer, sent: int) -> None:
+        if len(answer.verdicts) != sent:
+            message = f"{sent} changes got {len(answer.verdicts)} verdicts: {answer}"[:500]
+            raise SystemExit(message)
+        if answer.page is not None:
+            self.cursor, self.complete = answer.page.cursor, answer.page.complete
+            self.digests = answer.page.digests if self.complete else self.digests
+        if answer.profile is not None:
+            self._profile = answer.profile.tag
+
+
+_PAGE_ROWS: Final = 1_000
+
+
+class _Rows(msgspec.Struct, frozen=True):
+    seq: int
+    rows: list[msgspec.Raw]
+
+
+class FloorClient:
+    """The same for the floor server."""
+
+    def __init__(self, url: str, township: int = 1) -> None:
+        """One connection to the floor at `url`."""
+        self.link: Final = Link(url)
+        self.complete = False
+        """Whether the last page reached the end."""
+        self._township = township
+        self._since = 0
+
+    def push(self, body: bytes, count: int) -> None:
+        """One batch, as JSON; ends the benchmark when it was not taken."""
+        taken = self.link.exchange("POST", f"/push?township={self._township}", _JSON, body)
+        if msgspec.json.decode(taken.body)["n"] != count:
+            message = f"the floor took {taken.body!r} of {count}"
+            raise SystemExit(message)
+
+    def page(self) -> list[msgspec.Raw]:
+        """The next page of a thousand rows, in zstd."""
+        target = f"/pull?township={self._township}&since={self._since}&limit={_PAGE_ROWS}&encoding=zstd"
+        rows = self._rows(self.link.exchange("GET", target, {}).body)
+        self.complete = len(rows) < _PAGE_ROWS
+        return rows
+
+    def sync(self, body: bytes) -> list[msgspec.Raw]:
+        """One batch up and a page down in one round trip."""
+        target = f"/sync?township={self._township}&since={self._since}&encoding=zstd"
+        return self._rows(self.link.exchange("POST", target, _JSON, body).body)
+
+    def _rows(self, body: bytes) -> list[msgspec.Raw]:
+        page = msgspec.json.decode(unpacked(body, "zstd", _ANSWER_BYTES_MAX), type=_Rows)
+        self._since = page.seq
+        return page.rows

@@ -1,22 +1,26 @@
-"""The two servers of a benchmark, each as one process over the same PostgreSQL: ours, and the bare floor."""
+"""The two servers of a benchmark, each as one process: ours, and the bare floor."""
 
 import os
+import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
-from benchmarks.works import SHARED
+from benchmarks.screening import SHARED
+from tests.postgres import free_port
 from tests.vaults import TEXT
 
-START_S: Final = 20
+START_S: Final = 180
 ENVIRONMENT: Final = {**os.environ, "ROUNDBOOK_MASTER_KEY": TEXT}
 """Of our server and its commands."""
+_ANY: Final = ssl._create_unverified_context()  # noqa: S323, SLF001 (asks whether it answers, tells nothing)
 PROGRAM: Final = Path(sys.executable).with_name("roundbook")
 _GRANIAN: Final = [
     sys.executable,
@@ -32,47 +36,54 @@ _GRANIAN: Final = [
 
 
 @contextmanager
-def floor(dsn: str, port: int) -> Iterator[str]:
-    """The floor server beside the checkout: decode a batch, insert it, nothing else."""
-    environment = {**os.environ, "FLOOR_DSN": dsn}
+def floor(dsn: str) -> Iterator[str]:
+    """The floor server beside the checkout: decode a batch, insert it, nothing else. Gives its address."""
+    environment, port = {**os.environ, "FLOOR_DSN": dsn}, free_port()
     command = [*_GRANIAN, "--port", str(port), "floor_server:app"]
-    with _process(command, environment, port, "/pull?township=1&limit=1", SHARED / "bench") as url:
+    url = f"http://127.0.0.1:{port}"
+    with _process(command, environment, f"{url}/pull?township=1&limit=1", SHARED / "bench"):
         yield url
 
 
 @contextmanager
-def roundbook(database: str, port: int, data: Path) -> Iterator[str]:
-    """`roundbook serve` with one worker, as an office would run it."""
-    command = [str(PROGRAM), "serve", "--database", database, "--port", str(port), "--data", str(data)]
-    with _process(command, ENVIRONMENT, port, "/v1/health/ready", None) as url:
-        yield url
+def roundbook(database: str, data: Path, *more: str, scheme: str = "http") -> Iterator[tuple[str, int]]:
+    """`roundbook serve` with one worker, as an office would run it. Gives its address and its process."""
+    port = free_port()
+    command = [str(PROGRAM), "serve", "--database", database, "--port", str(port), "--data", str(data), *more]
+    url = f"{scheme}://127.0.0.1:{port}"
+    with _process(command, ENVIRONMENT, f"{url}/v1/health/ready", None) as process:
+        yield url, process.pid
 
 
 @contextmanager
 def _process(
-    command: list[str], environment: dict[str, str], port: int, probe: str, folder: Path | None
-) -> Iterator[str]:
-    process = subprocess.Popen(command, env=environment, cwd=folder)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait(process, url + probe)
-        yield url
-    finally:
-        process.terminate()
+    command: list[str], environment: dict[str, str], probe: str, folder: Path | None
+) -> Iterator[subprocess.Popen[bytes]]:
+    with tempfile.TemporaryFile() as words:
+        process = subprocess.Popen(
+            command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=words
+        )
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            _wait(process, probe, words)
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
-def _wait(process: subprocess.Popen[bytes], url: str) -> None:
+def _wait(process: subprocess.Popen[bytes], url: str, words: IO[bytes]) -> None:
     until = time.monotonic() + START_S
     while time.monotonic() < until:
         if process.poll() is not None:
-            message = f"the server ended with {process.returncode} before it answered"
+            words.seek(0)
+            said = words.read().decode(errors="replace")[-2_000:]
+            message = f"the server ended with {process.returncode} before it answered:\n{said}"
             raise SystemExit(message)
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (a loopback address of ours)
+            with urllib.request.urlopen(url, timeout=2, context=_ANY) as answer:  # noqa: S310 (our loopback address)
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):

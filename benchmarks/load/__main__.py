@@ -16,7 +16,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.__main__ import database
+from benchmarks.ground import database
 from benchmarks.load.county import Enrolled, founded, stored_changes
 from benchmarks.load.fleet import Device, Told, evening
 from benchmarks.load.memory import Course, watched

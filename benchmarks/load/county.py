@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -82,7 +83,7 @@ async def _opened(engine: AsyncEngine, town: str, villages: int, now_ms: int) ->
         for village in _villages(town, villages)
         for number in range(1, GRIDS_OF_A_VILLAGE + 1)
     ]
-    rows = [_row(device, worker.staff_id, now_ms) for device in made]
+    rows = [device_row(device, [device.grid], worker.staff_id, now_ms) for device in made]
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(insert(tables.devices), rows)
@@ -91,13 +92,14 @@ async def _opened(engine: AsyncEngine, town: str, villages: int, now_ms: int) ->
     return made
 
 
-def _row(device: Enrolled, staff_id: str, now_ms: int) -> dict[str, Any]:
+def device_row(device: Enrolled, grids: Sequence[str], staff_id: str, now_ms: int) -> dict[str, Any]:
+    """The row that enrolment leaves of a device of these grids."""
     return {
         "township_id": device.township,
         "device_id": device.device,
         "staff_id": staff_id,
         "public_key": device.key.public_key().public_bytes_raw(),
-        "grids": [device.grid],
+        "grids": list(grids),
         "enrolled_ms": now_ms,
         "serial": 0,
         "epochs": [],

@@ -1,0 +1,61 @@
+"""W1: new records go up in batches of 200, from one device or from four at once; the floor takes the same."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+from benchmarks import founding
+from benchmarks.device import Device, FloorClient
+from benchmarks.figures import Seen
+from benchmarks.ground import Both, Ground
+from benchmarks.screening import TOWNSHIP, creates, workload
+from benchmarks.turns import Client, in_turn, parts
+
+BATCH: Final = 200
+GRIDS: Final = founding.grids_of(TOWNSHIP, 3)
+"""Of each device."""
+
+
+def one(ground: Ground, records: int) -> list[Seen]:
+    """From one device."""
+    return _measure(ground, records, 1)
+
+
+def four(ground: Ground, records: int) -> list[Seen]:
+    """From four at once, a quarter each."""
+    return _measure(ground, records, 4)
+
+
+def _measure(ground: Ground, records: int, clients: int) -> list[Seen]:
+    shares = parts(workload().records(records), -(-records // clients))
+    with ground.both() as both:
+        ours = [pushes(device, share) for device, share in zip(devices(both, clients), shares, strict=True)]
+        floor = [bodies(both.floor, share) for share in shares]
+        ours_s, floor_s = in_turn(ours, floor)
+    return [Seen("upload", records / ours_s, records / floor_s)]
+
+
+def pushes(device: Device, records: Sequence[dict[str, Any]]) -> Client:
+    """The pushes of one device, their changes built now."""
+    built = creates(records, GRIDS)
+    return [partial(device.push, batch) for batch in parts(built, BATCH)]
+
+
+def bodies(url: str, records: Sequence[dict[str, Any]]) -> Client:
+    """The same records for the floor, as bodies."""
+    client = FloorClient(url)
+    return [
+        partial(client.push, json.dumps(batch, ensure_ascii=False).encode(), len(batch))
+        for batch in parts(records, BATCH)
+    ]
+
+
+def devices(both: Both, count: int) -> list[Device]:
+    """Devices that have had their first, empty exchange: profile and connection are there."""
+    enrolled = asyncio.run(founding.enrolled(both.database, TOWNSHIP, GRIDS, count))
+    made = [Device(me, both.ours) for me in enrolled]
+    for device in made:
+        device.pull()
+    return made
