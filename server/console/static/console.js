@@ -63,10 +63,15 @@ again?.querySelector("form").addEventListener("submit", async (event) => {
   }
 });
 
-body.addEventListener("htmx:beforeRequest", (event) => said(event.detail.elt).replaceChildren());
+/** Whether a page asks by itself: then it takes neither the keys of somebody who types nor what they were told. */
+const byItself = (element) => element.matches("[hx-trigger]");
+
+body.addEventListener("htmx:beforeRequest", (event) => {
+  const place = said(event.detail.elt);
+  if (!byItself(event.detail.elt) || place.dataset.byItself) place.replaceChildren();
+});
 body.addEventListener("htmx:responseError", (event) => {
-  // What a page asks by itself (hx-trigger) must not take the keys of somebody who types: their next press tells.
-  if (event.detail.xhr.status === 401) event.detail.elt.matches("[hx-trigger]") || again.showModal();
+  if (event.detail.xhr.status === 401) byItself(event.detail.elt) || again.showModal(); // their next press tells
   else if (event.detail.xhr.getResponseHeader("roundbook-refusal")) tell(said(event.detail.elt), `<div class="refused" role="alert">${event.detail.xhr.responseText}</div>`);
   else unreachable(event);
 });
@@ -74,7 +79,9 @@ for (const name of ["htmx:sendError", "htmx:timeout"]) body.addEventListener(nam
 
 /** No answer, or that of something in between: a proxy's page is nothing to show here. */
 function unreachable(event) {
-  const place = said(event.detail.elt);
+  const place = said(event.detail.elt), alone = byItself(event.detail.elt);
+  if (alone && place.firstChild && !place.dataset.byItself) return;
+  place.dataset.byItself = alone ? "yes" : "";
   place.innerHTML = '<div class="refused" role="alert"></div>';
   place.firstChild.textContent = body.dataset.unreachable;
 }
