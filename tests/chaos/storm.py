@@ -23,6 +23,7 @@ COMMITTING: Final = (
     "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND state = 'active' AND query LIKE 'COMMIT%'"
 )
 SAID_S: Final = 15.0
+START_S: Final = 60.0
 COMMIT_S: Final = 2.0
 Fault = Callable[[Town, Random], Awaitable[None]]
 
@@ -47,6 +48,7 @@ async def storm(
         asyncio.create_task(work)
         for work in (town.supervise_servers(), town.supervise_devices(), _office(town, random))
     ]
+    await _somebody_works(town)
     await _befall(town, random, seconds, faults, say, gap_s)
     for task in beside:
         task.cancel()
@@ -56,6 +58,16 @@ async def storm(
     for server in town.servers:
         if not server.runs:
             server.start()
+
+
+async def _somebody_works(town: Town) -> None:
+    """On a busy machine processes that start take longer than everything that would befall them."""
+    until = time.monotonic() + START_S
+    while time.monotonic() < until:
+        begun = [device.journal for device in town.at_work if device.journal.exists()]
+        if any(b'["saved"' in journal.read_bytes() for journal in begun):
+            return
+        await asyncio.sleep(0.1)
 
 
 async def _befall(
