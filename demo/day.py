@@ -16,6 +16,7 @@ TAKEN_ON: Final = 36
 """Of what was reported; the rest is still new."""
 _AGAIN: Final = slice(2, 4)
 """Tickets that a second caller tells of: two pairs that may be one matter."""
+_SAID_AGAIN: Final = ("nature", "title", "narrative", "source")
 _CALLERS: Final = (("王某", "0523-00010001"), ("李某", "0523-00010002"), ("张某", "0523-00010003"))
 _UNPLACED: Final = ("集市散场后垃圾无人清理", "村口公交站牌被撞歪")
 _DONE: Final = "双方已谈妥，按约定办理。"
@@ -24,9 +25,10 @@ _ANSWER: Final = "您反映的事项已到现场核实并办理，处理结果�
 
 def call_again(office: Office) -> None:
     """The hotline's second batch: two callers about what is known, two matters of which nobody said where."""
-    for ticket, values in office.said[_AGAIN]:
-        said = {name: values[name] for name in ("nature", "title", "narrative", "source")}
-        office.hotline.create("matter", key=f"{ticket.key}:again", grid=ticket.grid, **said)
+    clerk = office.people["clerk"].at_work()
+    for ticket, record in office.tickets[_AGAIN]:
+        known = clerk.get(record, fields=_SAID_AGAIN).fields
+        office.hotline.create("matter", key=f"{ticket.key}:again", grid=ticket.grid, **known)
     for title in _UNPLACED:
         key = f"12345:{title}"
         office.hotline.create("matter", key=key, township=TOWNSHIP, title=title, source="hotline")

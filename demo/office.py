@@ -1,7 +1,6 @@
 """The office's part, over HTTP: the hotline with the token of an application, everybody else signed in."""
 
 import random
-from typing import Any
 
 from client_sdk import Conflict, OfficeClient, Quarantined
 from demo import tickets
@@ -21,8 +20,6 @@ class Office:
         self._client = people["clerk"].client
         self.tickets: list[tuple[TicketPlan, str]] = []
         """What the hotline has handed over, with its record."""
-        self.said: list[tuple[TicketPlan, dict[str, Any]]] = []
-        """What it said of each."""
         self.decided: dict[str, None] = {}
         """Changes of devices about which the office has decided."""
         self._unplaced: list[tuple[str, str]] = []
@@ -34,7 +31,6 @@ class Office:
             values = tickets.fields(ticket, texts.narrative(draw, _CHARS))
             made = self.hotline.create("matter", key=ticket.key, grid=ticket.grid, **values)
             self.tickets.append((ticket, made.id))
-            self.said.append((ticket, values))
         for village, grid in self._plan.unplaced:
             title = texts.narrative(draw, _CHARS).title
             made = self.hotline.create("matter", key=f"12345:{grid}", village=village, title=title)

@@ -27,7 +27,7 @@ def measure(ground: Ground, records: int) -> list[Seen]:
     every = workload().records(records)
     with ground.both() as both:
         fill(both.database, both.ours, every)
-        at_once([bodies(both.floor, every)])
+        at_once([bodies(FloorClient(both.floor), every)])
         ours_s, floor_s, floor_bytes = _on_the_wire(both, records)
         with downloaded(ground.file("device.rbk"), both.database, both.ours) as (_, stored_s, down):
             bytes_down = down / records

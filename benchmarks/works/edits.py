@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from benchmarks.device import Device
+from benchmarks.device import Device, FloorClient
 from benchmarks.figures import Seen
 from benchmarks.ground import Ground
 from benchmarks.screening import Shown, another, creates, edit, kind, shown, two_fields, workload
@@ -33,7 +33,7 @@ def measure(ground: Ground, records: int) -> list[Seen]:
         edits = _conflicting(first, second, records)
         results: Counter[str] = Counter()
         ours = [partial(_push, second, results, batch) for batch in parts(edits, BATCH)]
-        ours_s, floor_s = in_turn([ours], [bodies(both.floor, workload().records(records))])
+        ours_s, floor_s = in_turn([ours], [bodies(FloorClient(both.floor), workload().records(records))])
     strange = set(results) - {"applied", "merged", "conflict"}
     if strange:
         message = f"edits were {sorted(strange)}"

@@ -5,7 +5,6 @@ still missing comes when all have pushed, page by page. The percentile is over a
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -14,8 +13,9 @@ from benchmarks import founding
 from benchmarks.device import Device, FloorClient
 from benchmarks.figures import Seen
 from benchmarks.ground import Ground
-from benchmarks.screening import TOWNSHIP, creates, workload
+from benchmarks.screening import TOWNSHIP, workload
 from benchmarks.turns import Client, Step, at_once, parts, percentile99, seconds
+from benchmarks.works.upload import bodies, pushes
 
 Records = Sequence[dict[str, Any]]
 Shares = Sequence[Records]
@@ -80,15 +80,11 @@ def _timed(
 
 
 def _pushes(device: Device, records: Records) -> Client:
-    grids = founding.grids_of(device.me.township, GRIDS_A_TOWN)
-    return [partial(device.push, batch) for batch in parts(creates(records, grids), _BATCH)]
+    return pushes(device, records, founding.grids_of(device.me.township, GRIDS_A_TOWN), _BATCH)
 
 
-def _bodies(client: FloorClient, records: Records) -> Client:
-    return [
-        partial(client.push, json.dumps(batch, ensure_ascii=False).encode(), len(batch))
-        for batch in parts(records, _BATCH)
-    ]
+def _bodies(floor: FloorClient, records: Records) -> Client:
+    return bodies(floor, records, _BATCH)
 
 
 def _read_on(client: Device | FloorClient, noted: Callable[[Step], None]) -> None:

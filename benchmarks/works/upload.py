@@ -32,23 +32,24 @@ def _measure(ground: Ground, records: int, clients: int) -> list[Seen]:
     shares = parts(workload().records(records), -(-records // clients))
     with ground.both() as both:
         ours = [pushes(device, share) for device, share in zip(devices(both, clients), shares, strict=True)]
-        floor = [bodies(both.floor, share) for share in shares]
+        floor = [bodies(FloorClient(both.floor), share) for share in shares]
         ours_s, floor_s = in_turn(ours, floor)
     return [Seen("upload", records / ours_s, records / floor_s)]
 
 
-def pushes(device: Device, records: Sequence[dict[str, Any]]) -> Client:
-    """The pushes of one device, their changes built now."""
-    built = creates(records, GRIDS)
-    return [partial(device.push, batch) for batch in parts(built, BATCH)]
+def pushes(
+    device: Device, records: Sequence[dict[str, Any]], grids: Sequence[str] = GRIDS, size: int = BATCH
+) -> Client:
+    """The pushes of one device, `size` records each, their changes built now."""
+    built = creates(records, grids)
+    return [partial(device.push, batch) for batch in parts(built, size)]
 
 
-def bodies(url: str, records: Sequence[dict[str, Any]]) -> Client:
+def bodies(floor: FloorClient, records: Sequence[dict[str, Any]], size: int = BATCH) -> Client:
     """The same records for the floor, as bodies."""
-    client = FloorClient(url)
     return [
-        partial(client.push, json.dumps(batch, ensure_ascii=False).encode(), len(batch))
-        for batch in parts(records, BATCH)
+        partial(floor.push, json.dumps(batch, ensure_ascii=False).encode(), len(batch))
+        for batch in parts(records, size)
     ]
 
 

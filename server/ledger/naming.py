@@ -43,10 +43,7 @@ async def names_of(services: Services, rows: Iterable[tuple[str, Row]]) -> Names
 async def _names(connection: AsyncConnection, township: str, rows: list[Row]) -> Names:
     villages = {row.village for row in rows if row.village is not None}
     grids = {row.place for row in rows if len(row.place) == _GRID_DIGITS}
-    known = await directory.places(connection, villages | {township})
-    places = {code: place.name for code, place in known.items()}
-    for grid in await directory.grids_of(connection, township, grids):
-        places |= {grid.grid: grid.name, grid.village: grid.village_name}
+    places = await directory.place_names(connection, township, villages | grids | {township})
     leaders = sorted({row.leader for row in rows if row.leader is not None})
     return Names(places, await office_authors.names(connection, township, leaders))
 

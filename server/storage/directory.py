@@ -121,6 +121,14 @@ async def grids_of(
     return [GridRow(*row) for row in await connection.execute(found.order_by(grids.c.grid))]
 
 
+async def place_names(connection: AsyncConnection, township: str, codes: Collection[str]) -> dict[str, str]:
+    """What people call these places of a township, and the villages of its grids; nothing for unknown codes."""
+    names = {code: place.name for code, place in (await places(connection, codes)).items()}
+    for grid in await grids_of(connection, township, codes):
+        names |= {grid.grid: grid.name, grid.village: grid.village_name}
+    return names
+
+
 async def put_grids(connection: AsyncConnection, township: str, rows: Sequence[GridRow]) -> None:
     """Adds grids to a township; one that is there already takes the new names."""
     values = [msgspec.structs.astuple(row) for row in rows]

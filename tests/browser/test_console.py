@@ -60,3 +60,17 @@ def test_a_page_of_a_proxy_is_not_shown_and_nothing_typed_is_lost(
         expect(page.get_by_role("alert").filter(has_text="连不上服务器")).to_be_visible()
         expect(page.get_by_text("Bad gateway")).to_have_count(0)
         expect(page.locator("#title")).to_have_value("村东水渠漏水")
+
+
+def test_what_a_page_could_not_ask_by_itself_is_told_until_it_can(
+    office: LiveOffice, browser: Browser
+) -> None:
+    told = "连不上服务器"
+    with looking(browser, office, office.person("clerk", "孙武")) as page:
+        page.goto("/office/new")
+        page.route("**/new/similar", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+        page.fill("#title", "村东水渠漏水")
+        expect(page.get_by_role("alert").filter(has_text=told)).to_be_visible()
+        page.unroute("**/new/similar")
+        page.fill("#title", "村东水渠漏水了")
+        expect(page.get_by_role("alert").filter(has_text=told)).to_have_count(0)

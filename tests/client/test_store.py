@@ -349,6 +349,12 @@ def test_row_20_unsent_changes_are_never_wiped_or_given_to_another_device(
     assert list(tmp_path.glob("worker.rbk*")) == [tmp_path / "worker.rbk.enrolled"]
 
 
+def test_a_mistake_of_a_statement_is_not_told_as_a_wiped_store(device: FieldClient) -> None:
+    with pytest.raises(StoreDamaged, match="SQLITE_ERROR") as told, device._store.write() as tx:
+        tx.run("ALTER TABLE changes ADD COLUMN claim BLOB")  # it is there
+    assert "wiped" not in str(told.value)
+
+
 def test_row_20_another_program_that_has_a_wiped_store_open_saves_nothing_into_the_void(
     device: FieldClient, open_device: OpenDevice
 ) -> None:

@@ -1,9 +1,11 @@
 """The round itself, as people start it."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,25 @@ def test_a_round_holds_what_it_promises_and_follows_from_its_seed(tmp_path: Path
     result = played(tmp_path / "demo", tmp_path)
     took_s = time.monotonic() - began
     _holds(result)
+    _has_work(tmp_path / "demo" / "roundbook.db")
     if took_s < LONGEST_S:  # the machine is not busy with something else
         again = played(tmp_path / "demo", tmp_path)
         assert {**again, "seconds": 0} == {**result, "seconds": 0}
+
+
+def _has_work(database: Path) -> None:
+    """The office's desk is full: what the tasks of docs/office-guide.zh.md begin with is there."""
+    with closing(sqlite3.connect(database)) as connection:
+        states = {
+            state
+            for (state,) in connection.execute("SELECT DISTINCT state FROM records WHERE kind = 'matter'")
+        }
+        unplaced = connection.execute("SELECT count(*) FROM records WHERE length(place) = 9").fetchone()
+        (waiting,) = connection.execute("SELECT count(*) FROM conflicts WHERE status = 'open'").fetchone()
+        callers = connection.execute("SELECT count(DISTINCT telephone_hash) FROM telephones").fetchone()
+    assert states >= {"reported", "accepted", "assigned", "answered", "closed"}
+    assert (unplaced, callers) == ((2,), (3,))
+    assert waiting > 0
 
 
 def _holds(result: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.server.office_server import GRID, Device, OfficeServer, office_server
+from tests.server.office_server import GRID, NEXT_GRID, Device, OfficeServer, office_server
 from tests.server.people import Somebody, signed_in
 
 HOSTILE = "<script>alert(1)</script>{{ 7*7 }}\"'路灯"
@@ -74,6 +74,7 @@ async def test_a_difference_is_shown_decided_taken_back_and_the_second_reviewer_
     assert "李四" in page
     assert "王五" in page
     assert "冲突" not in page
+    assert "<dd>潘元村 001网格</dd>" in page
     assert "<script>alert" not in page
     picks = re.findall(r'name="pick" value="([^"]+)"', page)
     form = await review.form(path)
@@ -177,6 +178,19 @@ async def test_a_quarantined_change_is_corrected_and_taken_in_or_closed(review: 
     await review.send(f"/office/quarantine/{bad[1].id}/close", status=422, key="c")
     await review.send(f"/office/quarantine/{bad[1].id}/close", key="c", reason="重复上传")
     assert "没有待处理的上传" in await review.get("/office/quarantine")
+
+
+async def test_a_quarantined_create_is_put_into_a_grid_that_is_chosen_by_name(review: Review) -> None:
+    new = review.one.create(place=GRID, fields={"title": "无人机", "scale": "99"})
+    assert [verdict.result for verdict in await review.one.push(new)] == ["quarantined"]
+    path = f"/office/quarantine/{new.id}"
+    page = await review.get(path)
+    assert "<dd>潘元村 001网格</dd>" in page
+    assert re.search(f'<option value="{GRID}" selected>潘元村 001网格</option>', page)
+    assert re.search(f'<option value="{NEXT_GRID}">潘元村 002网格</option>', page)
+    chosen: dict[str, Any] = {"key": "k", "place": NEXT_GRID, "field.scale": "01"}
+    await review.send(f"{path}/take", **chosen)
+    assert (await review.server.state(new.record)).place == NEXT_GRID
 
 
 async def test_one_affair_of_many_people_has_one_answer_for_all(review: Review) -> None:
