@@ -1,5 +1,6 @@
 """An office behind a real socket, in a thread of its own, so that a browser and a test can both work with it."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import httpx2
-from anyio import move_on_after, sleep
+from anyio import fail_after
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -52,8 +53,10 @@ def live_office(database_url: str) -> Iterator[LiveOffice]:
         portal.wrap_async_context_manager(office_server(database_url)) as made,
     ):
         port = _free_port()
+        before = portal.call(_tasks)
+        # Without the application's own end, which would close the pool under requests that browsers have left.
         server = Server(
-            cast("Any", made.app), port=port, interface=Interfaces.ASGI, log_enabled=False, websockets=False
+            cast("Any", made.app), port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False
         )
         future = portal.start_task_soon(server.serve)
         try:
@@ -62,22 +65,25 @@ def live_office(database_url: str) -> Iterator[LiveOffice]:
         finally:
             portal.call(_stop, server)
             future.result(30)
-            portal.call(_returned, made)
+            portal.call(_left_alone, before)
 
 
 async def _stop(server: Server) -> None:
     cast("Any", server).stop()
 
 
-async def _returned(made: OfficeServer) -> None:
-    """A browser that left had its answers cut short, whose connections are still on their way back to the pool.
+async def _tasks() -> set[asyncio.Task[Any]]:
+    return asyncio.all_tasks()
 
-    One that comes back after the pool was closed is closed by nobody.
+
+async def _left_alone(before: set[asyncio.Task[Any]]) -> None:
+    """Waits for what the server still does for browsers that left, also for what that begins in turn.
+
+    Their answers were cut short, and the connections to the database that they had are not all back in the pool.
     """
-    pool: Any = made.services.engine.pool
-    with move_on_after(10):
-        while pool.checkedout():  # noqa: ASYNC110 (the pool tells nobody)
-            await sleep(0.01)
+    with fail_after(30):
+        while left := asyncio.all_tasks() - before - {asyncio.current_task()}:
+            await asyncio.wait(left)
 
 
 def _free_port() -> int:
