@@ -91,6 +91,7 @@ def plan(seed: int, grids: Sequence[str]) -> Plan:
     names = [f"{number:02}" for number in range(1, len(areas) + 1)]
     slow = draw.sample([at for at, area in enumerate(areas) if len(area) <= 2], SLOW)  # noqa: PLR2004 (a pair)
     roles = _roles(draw, areas, shared, slow)
+    clocks = _kept_open(clocks, roles)
     devices = tuple(
         DevicePlan(
             names[at],
@@ -161,6 +162,19 @@ def _roles(
     losing = next(at for at in pool if at != moving and set(areas[at]) - set(shared))
     rest = [at for at in pool if at not in {moving, losing}]
     return roles | {moving: "moves", losing: "loses_record", rest[0]: "crafts_field", rest[1]: "crafts_kind"}
+
+
+def _kept_open(clocks: list[Clock], roles: dict[int, Role]) -> list[Clock]:
+    """The clocks, with one that jumps only where no role opens the store again after it.
+
+    Opened months later by its clock, its lease would have ended: it would show nothing before its next sync.
+    """
+    jumping = next(at for at, clock in enumerate(clocks) if clock.jump_ms)
+    if jumping not in roles:
+        return clocks
+    other = next(at for at in range(len(clocks)) if at not in roles)
+    swapped = {jumping: clocks[other], other: clocks[jumping]}
+    return [swapped.get(at, clock) for at, clock in enumerate(clocks)]
 
 
 def _cuts(draw: random.Random, role: Role | None) -> dict[str, tuple[Cut, ...]]:
