@@ -55,6 +55,7 @@ def create_app(
         route_handlers=_handlers(),
         dependencies={"services": Provide(lambda: given, sync_to_thread=False, use_cache=True)},
         exception_handlers=problems.HANDLERS,
+        opt={problems.PAUSE: settings.retry_after_s_max},
         guards=[require_rule],
         before_send=[protect],
         lifespan=[living, *lifespan],

@@ -24,6 +24,8 @@ from sync_protocol.codes import CODES
 
 PROBLEM_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S_MAX: Final = 20
+PAUSE: Final = "retry_after_s_max"
+"""The option of the application that says how long whoever is sent away may be told to wait."""
 _BY_STATUS: Final = {
     400: "malformed",
     401: "unauthorised",
@@ -101,15 +103,20 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
     return _on_anything(request, error) if code == "internal" else problem_response(Problem(code))
 
 
-def _on_unavailable(_: Request[Any, Any, Any], error: Unavailable) -> Response[bytes]:
+def _on_unavailable(request: Request[Any, Any, Any], error: Unavailable) -> Response[bytes]:
     _log.warning("unavailable", reason=str(error))
-    return problem_response(Problem("unavailable"))
+    return _later(request)
 
 
-def _on_key_missing(_: Request[Any, Any, Any], error: KeyMissing) -> Response[bytes]:
+def _on_key_missing(request: Request[Any, Any, Any], error: KeyMissing) -> Response[bytes]:
     # It names keys by their ids only. Whoever asked may send the same again once the key is back.
     _log.error("key_missing", reason=str(error))
-    return problem_response(Problem("unavailable"))
+    return _later(request)
+
+
+def _later(request: Request[Any, Any, Any]) -> Response[bytes]:
+    most: int = request.app.opt.get(PAUSE, RETRY_AFTER_S_MAX)
+    return problem_response(Problem("unavailable", retry_after_s=retry_after_s(most)))
 
 
 def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -4,14 +4,20 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+import httpx2
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from server.app import create_app
+from server.services import open_services
+from server.settings import Settings
 from server.storage import engine as engines
 from server.storage.engine import Unavailable, open_engine, snapshot, transact
+from sync_protocol import signing
 from tests.databases import PostgresDatabases
+from tests.vaults import vault
 
 
 async def _one(connection: AsyncConnection) -> int:
@@ -144,3 +150,19 @@ async def test_of_several_hosts_none_takes_writes(empty: str) -> None:
     with pytest.raises(Unavailable):
         await transact(waiting, _one)
     await waiting.dispose()
+
+
+async def test_who_is_sent_away_waits_no_longer_than_the_operator_says(database_url: str) -> None:
+    """Also when it is the database that has no room, and not the process."""
+    engine = open_engine(database_url, pool_size=1, wait_s=0.05, vault=vault())
+    settings = Settings(database=database_url, retry_after_s_max=2)
+    app = create_app(settings, open_services(settings, engine))
+    signed = signing.headers("321283104", "01900000-0000-7000-8000-000000000001", 1, b"s" * 64)
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=app), base_url="http://a.test"
+    ) as caller:
+        async with engine.connect():
+            answers = [await caller.post("/v1/sync", headers=signed, content=b"{}") for _ in range(12)]
+        assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "unavailable")}
+        assert {int(answer.headers["retry-after"]) for answer in answers} == {1, 2}
+    await engine.dispose()
