@@ -59,6 +59,10 @@ fmt: $(STAMP) ## format, and mend what the linter can mend
 bench: $(STAMP) ## the measured works, each beside its floor, and charts in .cache/bench (ARGS="--only W1 W5")
 	@$(BIN)/python -m benchmarks --json .cache/bench.json --pictures .cache/bench $(ARGS)
 
+.PHONY: dictionary
+dictionary: $(STAMP) ## train another dictionary for small messages (FILE=...); docs/decisions says when
+	@$(BIN)/python -m benchmarks.training $(FILE)
+
 .PHONY: bench-growth
 bench-growth: $(STAMP) ## W1 and W5 in small and large databases, memory of the server (ARGS="--million")
 	@$(BIN)/python -m benchmarks.growth $(ARGS)

@@ -73,7 +73,7 @@ def write_request(store: Store, steps: Steps, path: Path, random: Callable[[int]
     if collected is None or not isinstance(asking, Exchange):
         message = "a session begins with a request"
         raise RuntimeError(message)
-    outgoing = steps.dress(asking)
+    outgoing = steps.dress(asking, "zstd")  # an answer in a file is read without its request at hand
     bare = Envelope("request", identity.township, identity.device, random(NONCE_BYTES), b"")
     plain = pack_carried(Carried(outgoing.headers, outgoing.body))
     sealed = AESGCM(key).encrypt(bare.nonce, plain, bare.bound)

@@ -1,14 +1,20 @@
-"""Bodies as they travel: zstd on the way up, zstd, gzip or plain on the way down, never beyond a limit."""
+"""Bodies as they travel, never beyond a limit: in the protocol's own coding, in zstd, gzip or plain."""
 
 import zlib
+from functools import cache
 from typing import Final
 
 import zstandard
 
+from sync_protocol.dictionary import CODING, of_answer, of_requests
+
 ACCEPTED: Final = "zstd, gzip"
 _SMALL_BYTES: Final = 200
-"""Below this, compression costs more than it saves."""
+"""Below this, compression without a dictionary costs more than it saves."""
+_STRONG_BYTES: Final = 2**16
+"""Up to this a body is worth the time: some ten milliseconds, where a slow link takes seconds."""
 _LEVEL: Final = 3
+_LEVEL_STRONG: Final = 19
 _GZIP: Final = 31
 _CHUNK_BYTES: Final = 1_024
 """Input is fed in pieces this small, so that a bomb is noticed before it fills the memory."""
@@ -19,15 +25,19 @@ class Undecodable(ValueError):  # noqa: N818 (it is the body that cannot be deco
     """Not what its Content-Encoding says, or larger than the limit."""
 
 
-def packed(body: bytes) -> tuple[bytes, dict[str, str]]:
+def packed(body: bytes, coding: str = "zstd") -> tuple[bytes, dict[str, str]]:
     """A request's body as it travels, and the header that says so."""
+    level = _LEVEL_STRONG if len(body) <= _STRONG_BYTES else _LEVEL
+    if coding == CODING:
+        packer = zstandard.ZstdCompressor(level=level, dict_data=_dictionary(level), write_dict_id=False)
+        return packer.compress(body), {"content-encoding": CODING}
     if len(body) < _SMALL_BYTES:
         return body, {}
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(body), {"content-encoding": "zstd"}
+    return zstandard.ZstdCompressor(level=level).compress(body), {"content-encoding": "zstd"}
 
 
-def unpacked(body: bytes, encoding: str, limit_bytes: int) -> bytes:
-    """A response's body as it was before its encoding. Raises Undecodable."""
+def unpacked(body: bytes, encoding: str, limit_bytes: int, request: bytes | None = None) -> bytes:
+    """A body as it was before its encoding; `request` is what it answers, if it is an answer. Raises Undecodable."""
     match encoding.strip().lower():
         case "" | "identity":
             plain = body
@@ -35,6 +45,9 @@ def unpacked(body: bytes, encoding: str, limit_bytes: int) -> bytes:
             plain = _unzstd(body, limit_bytes)
         case "gzip":
             plain = _gunzip(body, limit_bytes)
+        case coding if coding == CODING:
+            known = of_requests() if request is None else of_answer(request)
+            plain = _unzstd(body, limit_bytes, zstandard.ZstdCompressionDict(known))
         case other:
             message = f"unknown encoding {other[:20]}"
             raise Undecodable(message)
@@ -44,8 +57,16 @@ def unpacked(body: bytes, encoding: str, limit_bytes: int) -> bytes:
     return plain
 
 
-def _unzstd(body: bytes, limit_bytes: int) -> bytes:
-    stream = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).decompressobj()
+@cache
+def _dictionary(level: int) -> zstandard.ZstdCompressionDict:
+    """That of requests, made ready once: threads may share it, unlike what compresses with it."""
+    dictionary = zstandard.ZstdCompressionDict(of_requests())
+    dictionary.precompute_compress(level=level)
+    return dictionary
+
+
+def _unzstd(body: bytes, limit_bytes: int, dictionary: zstandard.ZstdCompressionDict | None = None) -> bytes:
+    stream = zstandard.ZstdDecompressor(dict_data=dictionary, max_window_size=_WINDOW_BYTES).decompressobj()
     parts: list[bytes] = []
     size = 0
     try:

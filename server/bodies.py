@@ -1,7 +1,11 @@
-"""Bodies as they travel: bounded, compressed both ways with zstd or gzip, plain always accepted."""
+"""Bodies as they travel: bounded, compressed both ways with zstd or gzip, plain always accepted.
+
+What devices say comes in a coding of their own too, with a dictionary (sync_protocol/dictionary.py).
+"""
 
 import zlib
 from collections.abc import AsyncGenerator
+from functools import cache
 from io import BytesIO
 from typing import Any, Final
 
@@ -16,6 +20,7 @@ from litestar.types import Empty
 
 from server.admission import weigh
 from server.problems import Problem
+from sync_protocol.dictionary import CODING, of_answer, of_requests
 from sync_protocol.limits import Limits
 
 JSON_TYPE: Final = "application/json"
@@ -23,6 +28,9 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 _PLAIN_BYTES: Final = 400
 """A smaller body gains nothing by compression."""
 _LEVEL: Final = 3
+_STRONG_BYTES: Final = 2**14
+"""Up to this an answer is compressed harder: two milliseconds, where a slow link takes seconds."""
+_LEVEL_STRONG: Final = 15
 _GZIP_LEVEL: Final = 6
 
 
@@ -63,21 +71,35 @@ def decompress(body: bytes, encoding: str | None, limits: Limits) -> bytes:
     try:
         if encoding in {None, "", "identity"}:
             return body
-        if encoding == "zstd":
-            plain = zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True).read(most + 1)
+        if encoding in {"zstd", CODING}:
+            reader = zstandard.ZstdDecompressor(dict_data=_dictionary() if encoding == CODING else None)
+            plain = reader.stream_reader(body, read_across_frames=True).read(most + 1)
         elif encoding == "gzip":
             stream = zlib.decompressobj(_GZIP)
             plain = stream.decompress(body, most + 1)
             if len(plain) <= most and not stream.eof:
                 raise Problem("malformed", "the gzip stream is cut short")
         else:
-            raise Problem("unsupported_media", "content encodings are zstd, gzip and identity")
+            raise Problem("unsupported_media", f"content encodings are {CODING}, zstd, gzip and identity")
     except (zlib.error, zstandard.ZstdError) as error:
         raise Problem("malformed", f"the body is not valid {encoding}") from error
     if len(plain) > most:
         raise Problem("too_large_request", f"a body has at most {most} bytes decompressed")
     weigh(len(plain))
     return plain
+
+
+def answered(request: bytes, answer: bytes) -> bytes:
+    """An answer in the coding of its request, which is sync_protocol's: both bodies before compression."""
+    level = _LEVEL_STRONG if len(answer) <= _STRONG_BYTES else _LEVEL
+    dictionary = zstandard.ZstdCompressionDict(of_answer(request))
+    packer = zstandard.ZstdCompressor(level=level, dict_data=dictionary, write_dict_id=False)
+    return packer.compress(answer)
+
+
+@cache
+def _dictionary() -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict(of_requests())
 
 
 class _Zstd(CompressionFacade):

@@ -74,14 +74,21 @@ _TRANSPORT: Final = "max-age=31536000"
 
 
 async def protect(message: Message, scope: Scope) -> None:
-    """Adds to every answer, whoever made it, what keeps a browser from being turned against its user."""
-    if message["type"] != "http.response.start":
+    """Adds to every answer, whoever made it, what keeps a browser from being turned against its user.
+
+    To a device nothing is added: no browser can sign what it asks, and its link may take a second for half a kilobyte.
+    """
+    if message["type"] != "http.response.start" or _for_a_device(scope):
         return
     headers = MutableScopeHeaders.from_message(message)
     for name, value in _PROTECTING.items():
         headers.setdefault(name, value)
     if scope["scheme"] == "https":
         headers.setdefault("strict-transport-security", _TRANSPORT)
+
+
+def _for_a_device(scope: Scope) -> bool:
+    return getattr(scope.get("route_handler"), "security", None) == DEVICE
 
 
 def challenge(request: Request[Any, Any, Any]) -> str:

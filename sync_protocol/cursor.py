@@ -14,14 +14,16 @@ import base64
 import binascii
 import hashlib
 import hmac
+from itertools import accumulate
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
 _TAG_BYTES: Final = 16
 
 
-class Lane(msgspec.Struct, frozen=True, array_like=True):
+class Lane(msgspec.Struct, frozen=True):
     """Some grids that are read together."""
 
     grids: tuple[str, ...]
@@ -31,7 +33,7 @@ class Lane(msgspec.Struct, frozen=True, array_like=True):
     """Exits up to here cannot concern what this lane has sent: it began later."""
 
 
-class Cursor(msgspec.Struct, frozen=True, array_like=True):
+class Cursor(msgspec.Struct, frozen=True):
     """Where one device stands."""
 
     reader: str
@@ -49,14 +51,44 @@ class CursorInvalid(ValueError):  # noqa: N818 (it is the cursor that is invalid
     """Altered, of another reader, or of another server."""
 
 
-_encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(Cursor).decode
+class _Lane(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A lane as it travels. Numbers are large and close together, so all but one are differences."""
+
+    grids: tuple[int | str, ...]
+    """The first as it is, then the differences; as text where a code is no plain number."""
+    base: int
+    """Above the tip."""
+    position: int
+    """Above the base."""
+    exits_above: int
+    """Above the base."""
+
+
+class _Sealed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A cursor as it travels, small since every message has one, in MessagePack. Its reader is in the tag."""
+
+    lanes: tuple[_Lane, ...]
+    receipts: int
+    """Above the tip."""
+    tip: int
+    tip_change: bytes
+    register: tuple[int, int]
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(_Sealed).decode
 
 
 def seal(cursor: Cursor, key: bytes) -> str:
     """The cursor as URL-safe text, authenticated with `key` (HMAC-SHA-256, 128 bits)."""
-    body = _encode(cursor)
-    return base64.urlsafe_b64encode(_tag(body, key) + body).rstrip(b"=").decode()
+    tip = cursor.tip
+    lanes = tuple(
+        _Lane(_packed(lane.grids), lane.base - tip, lane.position - lane.base, lane.exits_above - lane.base)
+        for lane in cursor.lanes
+    )
+    change = bytes.fromhex(cursor.tip_change.replace("-", ""))
+    body = _encode(_Sealed(lanes, cursor.receipts - tip, tip, change, cursor.register))
+    return base64.urlsafe_b64encode(_tag(body, key, cursor.reader) + body).rstrip(b"=").decode()
 
 
 def unseal(text: str, key: bytes, reader: str) -> Cursor:
@@ -66,19 +98,44 @@ def unseal(text: str, key: bytes, reader: str) -> Cursor:
     except (ValueError, binascii.Error) as error:
         raise CursorInvalid from error
     tag, body = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
-    if not hmac.compare_digest(tag, _tag(body, key)):
+    if not hmac.compare_digest(tag, _tag(body, key, reader)):
         raise CursorInvalid
     try:
-        cursor = _decode(body)
-    except msgspec.MsgspecError as error:  # of another version of this code
+        found = _decode(body)
+        change = str(UUID(bytes=found.tip_change)) if found.tip_change else ""
+    except (msgspec.MsgspecError, ValueError) as error:  # of another version of this code
         raise CursorInvalid from error
-    if cursor.reader != reader:
-        raise CursorInvalid
-    return cursor
+    tip = found.tip
+    lanes = tuple(
+        Lane(
+            _unpacked(lane.grids),
+            tip + lane.base,
+            tip + lane.base + lane.position,
+            tip + lane.base + lane.exits_above,
+        )
+        for lane in found.lanes
+    )
+    return Cursor(reader, lanes, tip + found.receipts, tip, change, found.register)
 
 
-def _tag(body: bytes, key: bytes) -> bytes:
-    return hmac.digest(key, b"roundbook cursor\0" + body, hashlib.sha256)[:_TAG_BYTES]
+def _packed(grids: tuple[str, ...]) -> tuple[int | str, ...]:
+    """Codes as numbers, each as its difference from the one before."""
+    if not all(grid.isascii() and grid.isdigit() and grid[0] != "0" for grid in grids):
+        return grids
+    numbers = [int(grid) for grid in grids]
+    return tuple(number - before for number, before in zip(numbers, [0, *numbers], strict=False))
+
+
+def _unpacked(grids: tuple[int | str, ...]) -> tuple[str, ...]:
+    if any(isinstance(grid, str) for grid in grids):
+        return tuple(map(str, grids))
+    return tuple(map(str, accumulate(grids)))
+
+
+def _tag(body: bytes, key: bytes, reader: str) -> bytes:
+    return hmac.digest(key, b"roundbook cursor\0" + reader.encode() + b"\0" + body, hashlib.sha256)[
+        :_TAG_BYTES
+    ]
 
 
 def rescope(

@@ -17,6 +17,7 @@ from benchmarks.load.county import Enrolled
 from client_sdk.compression import packed, unpacked
 from sync_protocol import signing
 from sync_protocol.changes import Change, encode
+from sync_protocol.dictionary import CODING
 from sync_protocol.ids import uuid7
 from sync_protocol.session import Policy, SyncSession
 from sync_protocol.session_steps import (
@@ -159,7 +160,7 @@ class Device:
 
     async def _exchange(self, action: Exchange, told: Told) -> Received | Broken:
         told.tries += 1
-        body, headers = packed(action.body)
+        body, headers = packed(action.body, CODING)
         signature = self._me.key.sign(signing.signed_bytes("POST", _PATH, self._serial, body))
         signed = signing.headers(self._me.township, self._me.device, self._serial, signature)
         try:
@@ -169,7 +170,8 @@ class Device:
             told.broken += 1
             return Broken(type(error).__name__, random.random())
         told.shed += status == _BUSY
-        plain = unpacked(content, answered.get("content-encoding", ""), _ANSWER_BYTES_MAX)
+        coding = answered.get("content-encoding", "")
+        plain = unpacked(content, coding, _ANSWER_BYTES_MAX, action.body)
         after = answered.get("retry-after")
         return Received(
             status,

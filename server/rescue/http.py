@@ -66,7 +66,7 @@ async def answer_file(services: Services, data: bytes, townships: tuple[str, ...
         raise Problem("malformed", str(error)) from error
     if carried.headers.get(DEVICE_HEADER) != f"{envelope.township}.{envelope.device}":
         raise Problem("malformed", "the request in the file is that of another device")
-    answer = await exchange(services, PATH, carried.headers, carried.body)
+    _, answer = await exchange(services, PATH, carried.headers, carried.body)
     plain = pack_carried(Carried({"content-encoding": "zstd"}, zstandard.compress(answer)))
     bare = Envelope("answer", envelope.township, envelope.device, services.random(NONCE_BYTES), b"")
     sealed = AESGCM(key).encrypt(bare.nonce, plain, bare.bound)

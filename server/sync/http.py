@@ -10,12 +10,13 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 
 from server.access import problems
-from server.bodies import JSON_TYPE, decompress, read_body
+from server.bodies import JSON_TYPE, answered, decompress, read_body
 from server.problems import Problem
 from server.security import DEVICE
 from server.services import Services
 from server.sync.service import Caller, UnknownDevice, every_key, public_key, sync
 from sync_protocol import codec, signing
+from sync_protocol.dictionary import CODING
 from sync_protocol.ids import is_id, place_level
 from sync_protocol.versions import spoken
 
@@ -36,12 +37,16 @@ async def sync_handler(
 ) -> Response[bytes]:
     """The one exchange of a device, docs/protocol.md."""
     body = await read_body(request)
-    answer = await exchange(services, request.url.path, request.headers, body)
-    return Response(answer, media_type=JSON_TYPE)
+    plain, answer = await exchange(services, request.url.path, request.headers, body)
+    if request.headers.get("content-encoding") != CODING:
+        return Response(answer, media_type=JSON_TYPE)
+    return Response(answered(plain, answer), media_type=JSON_TYPE, headers={"content-encoding": CODING})
 
 
-async def exchange(services: Services, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """The answer to a request as it travelled, in JSON; raises Problem. `headers` by their names in lower case."""
+async def exchange(
+    services: Services, path: str, headers: Mapping[str, str], body: bytes
+) -> tuple[bytes, bytes]:
+    """A request as it travelled: itself and its answer in JSON; raises Problem. `headers` by names in lower case."""
     caller = await authenticate(services, path, headers, body)
     plain = decompress(body, headers.get("content-encoding"), services.limits)
     message = codec.read_request(plain, services.limits)
@@ -51,7 +56,7 @@ async def exchange(services: Services, path: str, headers: Mapping[str, str], bo
         answer = await sync(services, caller, message)
     except UnknownDevice as error:
         raise Problem("unauthorised") from error
-    return codec.encode(answer)
+    return plain, codec.encode(answer)
 
 
 async def authenticate(services: Services, path: str, headers: Mapping[str, str], body: bytes) -> Caller:

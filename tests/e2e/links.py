@@ -21,7 +21,10 @@ class Link:
         self.up: Callable[[bytes], bytes] = lambda body: body
         self.down: Callable[[Response], Response] = lambda response: response
         self.sent: list[bytes] = []
+        self._codings: list[str] = []
         self.got: list[Response] = []
+        self._asked: list[int] = []
+        """Which request each of these answers."""
 
     def exchange(
         self, method: str, path: str, headers: dict[str, str], body: bytes, timeout_s: float = 300.0
@@ -30,8 +33,11 @@ class Link:
             return self.inner.exchange(method, path, headers, body, timeout_s)
         self.exchanges += 1
         self.sent.append(body)
+        self._codings.append(headers.get("content-encoding", ""))
+        asked = len(self.sent) - 1
         response = self.inner.exchange(method, path, headers, self.up(body), timeout_s)
         self.got.append(response)
+        self._asked.append(asked)
         return self.down(response)
 
     def close(self) -> None:
@@ -40,7 +46,12 @@ class Link:
     @property
     def request(self) -> SyncRequest:
         """The last request."""
-        return msgspec.json.decode(unpacked(self.sent[-1], "zstd", 2**26), type=SyncRequest)
+        return self.requests[-1]
+
+    @property
+    def requests(self) -> list[SyncRequest]:
+        """Every request."""
+        return [msgspec.json.decode(self._plain(at), type=SyncRequest) for at in range(len(self.sent))]
 
     @property
     def answer(self) -> SyncAnswer:
@@ -50,8 +61,14 @@ class Link:
     @property
     def answers(self) -> list[SyncAnswer]:
         """Every answer that came whole."""
-        bodies = [unpacked(one.body, one.headers.get("content-encoding", ""), 2**26) for one in self.got]
+        bodies = [
+            unpacked(one.body, one.headers.get("content-encoding", ""), 2**26, self._plain(asked))
+            for one, asked in zip(self.got, self._asked, strict=True)
+        ]
         return [msgspec.json.decode(body, type=SyncAnswer) for body in bodies]
+
+    def _plain(self, at: int) -> bytes:
+        return unpacked(self.sent[at], self._codings[at], 2**26)
 
 
 def lost(_: object) -> Response:

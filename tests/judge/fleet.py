@@ -103,8 +103,9 @@ class Road:
     def exchange(
         self, method: str, path: str, headers: dict[str, str], body: bytes, timeout_s: float = TIMEOUT_S
     ) -> Response:
+        asked = unpacked(body, headers.get("content-encoding", ""), BODY_BYTES_MAX)
         if path == SYNC:
-            self._note(unpacked(body, headers.get("content-encoding", ""), BODY_BYTES_MAX))
+            self._note(asked)
         self._fleet.exchanged()
         address = self._fleet.address(self._random)
         drawn = self._random.random()
@@ -118,7 +119,7 @@ class Road:
             raise LinkBroken("cut", len(body), len(response.body) // 2)
         if path == SYNC and response.status == 200:
             coding = response.headers.get("content-encoding", "")
-            answer = _answer(unpacked(response.body, coding, BODY_BYTES_MAX))
+            answer = _answer(unpacked(response.body, coding, BODY_BYTES_MAX, asked))
             self.verdicts |= {verdict.id: verdict for verdict in answer.verdicts}
         return response
 

@@ -134,7 +134,7 @@ class ServerProcess:
         self.process.alive()
         response = Response(status, answered, b"".join(chunks))
         if self.later and path == _SYNC and status == _OK:
-            return of_a_later_version(response)
+            return of_a_later_version(response, plain(headers, body).encode())
         return response
 
     def _stop(self) -> None:
@@ -200,10 +200,12 @@ class Servers:
             raise LinkBroken("no_connection")
         response = await self.random.choice(alive).serve(method, path, headers, body, hang_up)
         if self.on_wire is not None:
-            told = plain(response.headers, response.body)
-            self.on_wire(f"{method} {path} {plain(headers, body)}\n    {response.status} {told}")
+            asked = plain(headers, body)
+            told = plain(response.headers, response.body, asked.encode())
+            self.on_wire(f"{method} {path} {asked}\n    {response.status} {told}")
         if path == _SYNC and response.status == _OK and hang_up is None:
-            self.wrong += self.told.hear(plain(response.headers, response.body))
+            asked = plain(headers, body)
+            self.wrong += self.told.hear(plain(response.headers, response.body, asked.encode()))
         if response.status == _INTERNAL and hang_up is None:
             self.wrong.append(f"unexpected: 500 on {method} {path}")
         return response

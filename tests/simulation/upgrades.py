@@ -20,9 +20,9 @@ SHEET_2_TOML: Final = SHEET_TOML.replace("version = 1", "version = 2", 1) + (
 """The sheet of the tests with a field more."""
 
 
-def of_a_later_version(response: Response) -> Response:
+def of_a_later_version(response: Response, request: bytes) -> Response:
     """An answer to a sync as a later server gives it: each part has a member that this version does not know."""
-    says = json.loads(plain(response.headers, response.body))
+    says = json.loads(plain(response.headers, response.body, request))
     page = says.get("page") or {}
     parts = [says, *(part for name in _LISTS for part in says.get(name, ()))]
     parts += [page, *(part for name in _OF_PAGE for part in page.get(name, ()))] if page else []
@@ -33,10 +33,10 @@ def of_a_later_version(response: Response) -> Response:
     return Response(response.status, headers | {"content-length": str(len(body))}, body)
 
 
-def plain(headers: dict[str, str], body: bytes) -> str:
-    """A body as it was before it was compressed."""
+def plain(headers: dict[str, str], body: bytes, request: bytes | None = None) -> str:
+    """A body as it was before it was compressed; `request`, if it is an answer: what it answers, likewise."""
     encoding = {name.lower(): value for name, value in headers.items()}.get("content-encoding", "")
-    return unpacked(body, encoding, 2**26).decode("utf-8", "replace")
+    return unpacked(body, encoding, 2**26, request).decode("utf-8", "replace")
 
 
 async def kind_grows(engine: AsyncEngine, now_ms: int) -> Any:
