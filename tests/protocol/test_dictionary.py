@@ -19,7 +19,9 @@ def test_nothing_that_a_citizen_said_is_in_it(shared_data: Path) -> None:
     """It is trained on conversations and shipped: no run of nine Chinese characters of any message may be in it."""
     chars = 9
     said: set[str] = set()
-    with (shared_data / "complaints" / "messages_with_replies.csv").open(encoding="utf-8", newline="") as file:
+    with (shared_data / "complaints" / "messages_with_replies.csv").open(
+        encoding="utf-8", newline=""
+    ) as file:
         for row in csv.DictReader(file):
             for run in re.findall(r"[\u4e00-\u9fff]+", row["subject"] + "。" + row["detail"]):
                 said |= {run[at : at + chars] for at in range(len(run) - chars + 1)}
