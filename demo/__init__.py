@@ -6,6 +6,7 @@
     folder.py     the folder of one demo
     serving.py    the server's process, under the simulated clock
     place.py      villages, township, workers, codes, tokens
+    before.py     the office's old ledger, the defaults of its villages
     turns.py      the order in which devices reach the server
     link.py       a slow link that breaks, over real sockets
     device.py     one device: its store, its syncs, what it saved

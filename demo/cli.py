@@ -81,6 +81,7 @@ def _play(settings: Settings, seed: int, port: int | None) -> tuple[Result, Toke
         with Progress().step(("导入村（社区）名单，开通元竹镇", "villages imported, township opened"), 1):
             opened = administrator.open()
             tokens, invited = administrator.tokens(), administrator.invite()
+            administrator.take_over(invited, opened.grids)
         drawn = plan(seed, [row.grid for row in opened.grids])
         draw = random.Random(f"{seed} office").randbytes
         with (

@@ -38,7 +38,7 @@ def work(desk: Desk, clock: ServerClock) -> None:
     """Accepts, gives to a unit, handles, answers and closes; notes who called."""
     client = desk.at_work()
     reported = list(client.records("matter", state="reported"))[:TAKEN_ON]
-    steps = cycle((_accept, _assign, _settle, _answer))
+    steps = cycle((_accept, _assign, _settle, _resolve, _answer))
     for at, (record, step) in enumerate(zip(reported, steps, strict=False)):
         name, contact = _CALLERS[at % len(_CALLERS)]
         caller = client.append(record, "parties", role="applicant", name=name, contact=contact)
@@ -61,7 +61,10 @@ def _settle(desk: Desk, record: OfficeRecord) -> None:
     client.act(client.act(record, "settle"), "close", reason="当场办结")
 
 
+def _resolve(desk: Desk, record: OfficeRecord) -> OfficeRecord:
+    return desk.client.act(desk.client.act(_accept(desk, record), "handle"), "resolve", note=_DONE)
+
+
 def _answer(desk: Desk, record: OfficeRecord) -> None:
     client = desk.client
-    record = client.act(client.act(_accept(desk, record), "handle"), "resolve", note=_DONE)
-    client.act(client.append(record, "answers", text=_ANSWER), "answer")
+    client.act(client.append(_resolve(desk, record), "answers", text=_ANSWER), "answer")

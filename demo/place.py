@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from demo import before
 from demo.people import COLLEAGUES, Colleague, Invited
 from demo.plan import TOWNSHIP, DevicePlan
 from migrations.run import upgrade
@@ -124,6 +125,17 @@ class Administrator:
             return [await self._invited(services, one) for one in COLLEAGUES]
 
         return self._run(work)
+
+    def take_over(self, invited: Sequence[Invited], grids: Sequence[GridRow]) -> None:
+        """Brings in what the office had before: the clerk's old ledger, and the defaults of the villages."""
+        clerk = next(one for one in invited if one.colleague.role == "clerk")
+
+        async def work(engine: AsyncEngine) -> None:
+            plain = open_services(self._settings, engine)
+            services = msgspec.structs.replace(plain, clock=self._clock, random=self._random)
+            await before.take_over(services, clerk, {row.village: row.village_name for row in grids})
+
+        self._run(work)
 
     async def _invited(self, services: Services, one: Colleague) -> Invited:
         engine, now_ms = services.engine, self._clock()
