@@ -1,4 +1,4 @@
-"""What the office had before the round: an old ledger in a spreadsheet, and whom the matters of a village go to first."""
+"""What the office had before the round: an old ledger in a spreadsheet, and who first gets the matters of a village."""
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
