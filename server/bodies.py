@@ -12,11 +12,12 @@ from typing import Any, Final
 import zstandard
 from litestar import Request
 from litestar.config.compression import CompressionConfig
-from litestar.datastructures import State
+from litestar.datastructures import MutableScopeHeaders, State
 from litestar.exceptions import InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.middleware.compression.facade import CompressionFacade
-from litestar.types import Empty
+from litestar.middleware.compression.middleware import CompressionMiddleware
+from litestar.types import Empty, Message, Scope, Send
 
 from server.admission import weigh
 from server.problems import Problem
@@ -119,7 +120,25 @@ class _Zstd(CompressionFacade):
         self._buffer.write(self._packer.flush())
 
 
+class _Compression(CompressionMiddleware):
+    """Litestar's, which leaves alone what a handler has compressed itself: it would do it twice."""
+
+    def create_compression_send_wrapper(self, send: Send, compression_encoding: str, scope: Scope) -> Send:
+        compressing = super().create_compression_send_wrapper(send, compression_encoding, scope)
+        sending = compressing
+
+        async def choose(message: Message) -> None:
+            nonlocal sending
+            if message["type"] == "http.response.start":
+                done = "content-encoding" in MutableScopeHeaders.from_message(message)
+                sending = send if done else compressing
+            await sending(message)
+
+        return choose
+
+
 COMPRESSION: Final = CompressionConfig(
+    middleware_class=_Compression,
     backend=_Zstd.encoding,
     compression_facade=_Zstd,
     minimum_size=_PLAIN_BYTES,

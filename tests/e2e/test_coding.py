@@ -86,6 +86,21 @@ def test_it_is_bounded_as_every_other(village: Village) -> None:
     assert device.send(whole, content_encoding=CODING).status == 200
 
 
+def test_it_is_not_compressed_again_for_who_accepts_more(village: Village) -> None:
+    """Proxies name what they accept."""
+    device = RawDevice(village, "王芳")
+    made = [device.create(fields={"title": f"井{n}", "note": "水位下降。" * 20}) for n in range(30)]
+    device.sync(*made)
+    asked = device.body(page_bytes=2**20, cursor=None)
+    body, _ = packed(asked, CODING)
+    for accepted in ("zstd, gzip", "gzip", "identity", "br"):
+        headers = {**device.headers(body), "accept-encoding": accepted, "content-encoding": CODING}
+        answer = village.link.exchange("POST", SYNC, headers, body)
+        assert answer.headers["content-encoding"] == CODING
+        told = msgspec.json.decode(unpacked(answer.body, CODING, 2**20, asked))
+        assert told["nonce"] == msgspec.json.decode(asked)["nonce"]
+
+
 def test_a_refusal_comes_plain(village: Village) -> None:
     device = RawDevice(village, "王芳")
     body, _ = packed(b"{}", CODING)
