@@ -68,8 +68,8 @@ class _Sealed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     """A cursor as it travels, small since every message has one, in MessagePack. Its reader is in the tag."""
 
     lanes: tuple[_Lane, ...]
-    receipts: int
-    """Above the tip."""
+    receipts: int | None
+    """Above the tip; None for none."""
     tip: int
     tip_change: bytes
     register: tuple[int, int]
@@ -87,7 +87,8 @@ def seal(cursor: Cursor, key: bytes) -> str:
         for lane in cursor.lanes
     )
     change = bytes.fromhex(cursor.tip_change.replace("-", ""))
-    body = _encode(_Sealed(lanes, cursor.receipts - tip, tip, change, cursor.register))
+    receipts = cursor.receipts - tip if cursor.receipts else None
+    body = _encode(_Sealed(lanes, receipts, tip, change, cursor.register))
     return base64.urlsafe_b64encode(_tag(body, key, cursor.reader) + body).rstrip(b"=").decode()
 
 
@@ -115,7 +116,8 @@ def unseal(text: str, key: bytes, reader: str) -> Cursor:
         )
         for lane in found.lanes
     )
-    return Cursor(reader, lanes, tip + found.receipts, tip, change, found.register)
+    receipts = 0 if found.receipts is None else tip + found.receipts
+    return Cursor(reader, lanes, receipts, tip, change, found.register)
 
 
 def _packed(grids: tuple[str, ...]) -> tuple[int | str, ...]:

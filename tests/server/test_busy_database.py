@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -156,7 +157,7 @@ async def test_who_is_sent_away_waits_no_longer_than_the_operator_says(database_
     """Also when it is the database that has no room, and not the process."""
     engine = open_engine(database_url, pool_size=1, wait_s=0.05, vault=vault())
     settings = Settings(database=database_url, retry_after_s_max=2)
-    app = create_app(settings, open_services(settings, engine))
+    app: Any = create_app(settings, open_services(settings, engine))
     signed = signing.headers("321283104", "01900000-0000-7000-8000-000000000001", 1, b"s" * 64)
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app), base_url="http://a.test"
