@@ -50,6 +50,8 @@ class Decided(msgspec.Struct):
     key: str
     pick: str | None = None
     value: str = ""
+    empty: bool = False
+    """Said in so many words: a box that was left empty means nothing."""
     reason: str = ""
 
 
@@ -130,6 +132,12 @@ async def _third(services: Services, caller: Calling, conflict: str, form: Decid
     field = field_at(services.registry.latest(shown.kind), shown.path)
     if field is None:
         raise invalid("value", "choose one of the values")
+    if bool(form.value.strip()) == form.empty:
+        said = (
+            "write what is right, or keep one of the values; to empty the field, tick that it should be empty"
+        )
+        said_zh = "请写上正确的内容，或采用其中一个；确实应为空的，请勾选“此栏应为空”"
+        raise invalid("value", said, detail_zh=said_zh)
     return Choice(value=value_of(field, form.value.strip()), reason=form.reason or None)
 
 

@@ -110,6 +110,19 @@ async def test_a_third_value_is_written_and_a_double_click_is_one_decision(revie
     assert "not_kept" in told
 
 
+async def test_nothing_written_empties_nothing_unless_that_is_said(review: Review) -> None:
+    record, conflict = await review.differing()
+    path = f"/office/differences/{conflict}"
+    assert "内容不一致，待核对" in await review.get(path)
+    form = await review.form(path)
+    refused = await review.send(path, status=422, **form, value=" ")
+    assert "写上正确的内容" in refused.text
+    assert await review.value(record, "people_involved") in {5, 7}
+    await review.send(path, **form, value="", empty="true")
+    assert await review.value(record, "people_involved") is None
+    assert "内容不一致，待核对" not in await review.get(path)
+
+
 async def test_the_worker_is_asked_by_a_task_in_the_grid(review: Review) -> None:
     _, conflict = await review.differing()
     form = await review.form(f"/office/differences/{conflict}")
