@@ -20,7 +20,7 @@ class Reach(msgspec.Struct, frozen=True):
     unit: str | None = None
     """Only what was assigned to this unit."""
     leader: str | None = None
-    """Only what this person has taken on."""
+    """Only what this person has taken on, what waits for a leader's word on an extension, and what they gave one on."""
     state: str | None = None
     """Only records in this state of their workflow."""
     restricted: bool = False

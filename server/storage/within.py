@@ -31,8 +31,10 @@ def within(reach: Reach, row: str = "records", *, village: str | None = None) ->
         parameters["reach_unit"] = reach.unit
     if reach.leader is not None:
         conditions.append(
-            f"{row}.record_id IN (SELECT record_id FROM taken_on WHERE township_id = :t "
-            "AND staff_id = :reach_leader)"
+            f"({row}.record_id IN (SELECT record_id FROM taken_on WHERE township_id = :t "
+            f"AND staff_id = :reach_leader) OR {row}.record_id IN (SELECT record_id FROM deadline_entries "
+            "WHERE township_id = :t AND sort = 'extension' "
+            "AND (approved IS NULL OR decided_by = :reach_leader)))"
         )
         parameters["reach_leader"] = reach.leader
     if reach.state is not None:

@@ -9,8 +9,9 @@ from server.joins import service as joins
 from server.records.reading import history
 from server.records.writing import Target
 from tests.casefile.office import HOSTILE, NAME, NUMBER, Office, docx_text
-from tests.casefile.pages import desk, hidden, steps_of
+from tests.casefile.pages import Desk, desk, hidden, steps_of
 from tests.server.office_server import TOWN, VILLAGE
+from tests.server.people import signed_in
 
 DAY_MS = 86_400_000
 
@@ -306,3 +307,25 @@ async def test_an_extension_is_asked_for_and_approved_and_a_missed_date_is_expla
     page = (await clerk.see(path)).text
     for told in ("等待鉴定", "已同意", "鉴定机构延误"):
         assert told in page
+
+
+async def test_who_is_asked_to_approve_can_open_what_they_decide_about(office: Office) -> None:
+    """No leader has taken the matter on: any leader may approve, and who did sees it afterwards too."""
+    clerk, leader, other = (
+        await desk(office, "clerk"),
+        await desk(office, "leader"),
+        Desk(await signed_in(office.server, "leader", "周副镇长")),
+    )
+    path = f"/matters/{await office.matter(source='letter')}"
+    accept = f"{path}/steps/accept"
+    assert (await clerk.submit(accept, accept)).status_code == 200
+    await keep(office.services, TOWN)
+    rule = next(iter(re.findall(r'name="rule" value="([^"]+)"', (await clerk.see(path)).text)))
+    assert (await leader.see(path)).status_code == 404
+    assert (await clerk.send(f"{path}/extensions", rule=rule, amount="1", text="等待鉴定")).status_code == 200
+    for asked in (leader, other):
+        page = (await asked.see(path)).text
+        (decide,) = re.findall(r'hx-post="/office(/matters/[^"]*/decide)"', page)
+    assert (await leader.send(decide, approved="true", text="同意")).status_code == 200
+    assert "已同意" in (await leader.see(path)).text
+    assert (await other.see(path)).status_code == 404
