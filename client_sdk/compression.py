@@ -6,7 +6,7 @@ from typing import Final
 
 import zstandard
 
-from sync_protocol.dictionary import CODING, of_answer, of_requests
+from sync_protocol.dictionary import CODING, MARK_BYTES, mark_of, of_answer, of_requests
 
 ACCEPTED: Final = "zstd, gzip"
 _SMALL_BYTES: Final = 200
@@ -46,8 +46,7 @@ def unpacked(body: bytes, encoding: str, limit_bytes: int, request: bytes | None
         case "gzip":
             plain = _gunzip(body, limit_bytes)
         case coding if coding == CODING:
-            known = of_requests() if request is None else of_answer(request)
-            plain = _unzstd(body, limit_bytes, zstandard.ZstdCompressionDict(known))
+            plain = _unpacked(body, limit_bytes) if request is None else _answered(body, limit_bytes, request)
         case other:
             message = f"unknown encoding {other[:20]}"
             raise Undecodable(message)
@@ -55,6 +54,17 @@ def unpacked(body: bytes, encoding: str, limit_bytes: int, request: bytes | None
         message = f"more than {limit_bytes} bytes"
         raise Undecodable(message)
     return plain
+
+
+def _unpacked(body: bytes, limit_bytes: int) -> bytes:
+    return _unzstd(body, limit_bytes, zstandard.ZstdCompressionDict(of_requests()))
+
+
+def _answered(body: bytes, limit_bytes: int, request: bytes) -> bytes:
+    if body[:MARK_BYTES] != mark_of(request):
+        message = "the answer to another request"
+        raise Undecodable(message)
+    return _unzstd(body[MARK_BYTES:], limit_bytes, zstandard.ZstdCompressionDict(of_answer(request)))
 
 
 @cache

@@ -21,7 +21,7 @@ from litestar.types import Empty, Message, Scope, Send
 
 from server.admission import weigh
 from server.problems import Problem
-from sync_protocol.dictionary import CODING, of_answer, of_requests
+from sync_protocol.dictionary import CODING, mark_of, of_answer, of_requests
 from sync_protocol.limits import Limits
 
 JSON_TYPE: Final = "application/json"
@@ -95,7 +95,7 @@ def answered(request: bytes, answer: bytes) -> bytes:
     level = _LEVEL_STRONG if len(answer) <= _STRONG_BYTES else _LEVEL
     dictionary = zstandard.ZstdCompressionDict(of_answer(request))
     packer = zstandard.ZstdCompressor(level=level, dict_data=dictionary, write_dict_id=False)
-    return packer.compress(answer)
+    return mark_of(request) + packer.compress(answer)
 
 
 @cache

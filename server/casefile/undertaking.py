@@ -70,7 +70,8 @@ async def handling(services: Services, caller: Caller, record: str) -> Handling:
         units = await assignments.given_to(connection, UNITS, township, record)
         leaders = await assignments.given_to(connection, LEADERS, township, record)
         plan = await casework.plan_of(connection, township, record)
-        lead = plan.lead if plan.lead in units else ""
+        alone = units[0] if len(units) == 1 else ""  # whoever has it alone leads, whoever gave it to them
+        lead = plan.lead if plan.lead in units else alone
         return Handling(leaders, lead, [one for one in units if one != lead], plan.team, plan.plan)
 
     return await snapshot(services.engine, read)

@@ -1,14 +1,16 @@
 """The protocol's own content coding: small both ways, and never in anybody's way."""
 
+import hashlib
+
 import msgspec
 import pytest
 import zstandard
 
-from client_sdk import LinkBroken, Response
+from client_sdk import LinkBroken, Offline, Response
 from client_sdk.compression import Undecodable, packed, unpacked
 from sync_protocol.dictionary import CODING, of_requests
 from sync_protocol.limits import DEFAULTS
-from tests.e2e.links import Link
+from tests.e2e.links import Link, lost
 from tests.e2e.raw import PLAIN, SYNC, RawDevice, refused, sound
 from tests.e2e.village import Village, settled
 
@@ -27,6 +29,7 @@ def test_a_device_speaks_it_and_an_answer_needs_its_request(village: Village) ->
         assert "vary" not in response.headers, "what was asked for makes the answer, not what is accepted"
         told = unpacked(response.body, CODING, 2**20, asked)
         assert msgspec.json.decode(told)["nonce"] == request.nonce
+        assert response.body[:8] == hashlib.sha256(asked).digest()[:8]
         assert len(response.body) < len(zstandard.compress(told, level=19)) - 200
         assert _unread(response.body, asked[::-1])
 
@@ -58,18 +61,22 @@ def test_a_server_that_does_not_know_it_is_asked_in_zstd(village: Village) -> No
 
 
 def test_the_answer_to_another_request_is_none(village: Village) -> None:
-    """A proxy gives an old answer again: it is not believed, and the sync goes on."""
+    """A proxy gives an old answer again. With the new request as its dictionary it would repeat the new nonce."""
     link = Link(village.link)
     device = village.device("王芳", transport=link)
+    link.down = lost  # type: ignore[assignment]  # the link fails on purpose
     device.create("well", title="一")
-    device.sync()
-    old, turns = link.got[-1], iter([True, False])
-    link.down = lambda response: old if next(turns, False) else response
-    device.create("well", title="二")
-    report = device.sync()
-    assert report.complete
+    with pytest.raises(Offline):
+        device.sync()
+    old, waiting = link.got[0], device.queue()
+    link.down = lambda _: old
+    with pytest.raises(Offline, match="not_an_answer"):
+        device.sync()
+    assert device.queue() == waiting
+    link.down = lambda response: response
+    assert device.sync().complete
     settled(village, device)
-    assert len(village.changes()) == 2
+    assert len(village.changes()) == 1
 
 
 def test_it_is_bounded_as_every_other(village: Village) -> None:

@@ -5,7 +5,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from sync_protocol.dictionary import CODING, of_answer, of_requests
+from sync_protocol.dictionary import CODING, mark_of, of_answer, of_requests
 
 SHA256 = "1d06dfa33e3accde98dd198ab7531ed18bd8ac111907a30629ad929f747d9bce"
 
@@ -32,4 +32,5 @@ def test_nothing_that_a_citizen_said_is_in_it(shared_data: Path) -> None:
 
 def test_an_answer_is_read_with_the_beginning_of_its_request() -> None:
     assert of_answer(b"{}") == of_requests() + b"{}"
+    assert mark_of(b"{}") == hashlib.sha256(b"{}").digest()[:8]
     assert of_answer(b"x" * 70_000) == of_requests() + b"x" * 65_536
