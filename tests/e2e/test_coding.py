@@ -64,7 +64,7 @@ def test_the_answer_to_another_request_is_none(village: Village) -> None:
     """A proxy gives an old answer again. With the new request as its dictionary it would repeat the new nonce."""
     link = Link(village.link)
     device = village.device("王芳", transport=link)
-    link.down = lost  # type: ignore[assignment]  # the link fails on purpose
+    link.down = lost
     device.create("well", title="一")
     with pytest.raises(Offline):
         device.sync()
