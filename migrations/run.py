@@ -5,6 +5,8 @@ connection of its own and runs an event loop of its own: inside a running loop, 
 """
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -22,6 +24,7 @@ T = TypeVar("T")
 
 FOLDER: Final = Path(__file__).resolve().parent
 _WRITES: Final = "roundbook_migrates"
+_PAUSE_S: Final = 0.02
 _BUSY_S: Final = 60
 """How long a migration waits for another process that is writing to the same file."""
 _VERSION_TABLE: Final = (
@@ -129,10 +132,24 @@ def _engine(url: str) -> AsyncEngine:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _begin_log(cursor)
     # Rebuilding a table drops the old one; with foreign keys on, that would take the rows that point to it.
     cursor.execute("PRAGMA foreign_keys=OFF")
     cursor.close()
+
+
+def _begin_log(cursor: Any) -> None:
+    """Switches the file to its log. Where two processes do this to a new file, SQLite refuses one without waiting."""
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

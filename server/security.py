@@ -10,6 +10,7 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie, MutableScopeHeaders
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.status_codes import HTTP_200_OK
 from litestar.types import Message, Scope
 
 from sync_protocol.signing import DEVICE_HEADER, SERIAL_HEADER, SIGNATURE_HEADER
@@ -76,9 +77,11 @@ _TRANSPORT: Final = "max-age=31536000"
 async def protect(message: Message, scope: Scope) -> None:
     """Adds to every answer, whoever made it, what keeps a browser from being turned against its user.
 
-    To a device nothing is added: no browser can sign what it asks, and its link may take a second for half a kilobyte.
+    To what a device has signed nothing is added: no browser can, and its link may take a tenth of a second for it.
     """
-    if message["type"] != "http.response.start" or _for_a_device(scope):
+    if message["type"] != "http.response.start" or (
+        message["status"] == HTTP_200_OK and _for_a_device(scope)
+    ):
         return
     headers = MutableScopeHeaders.from_message(message)
     for name, value in _PROTECTING.items():
