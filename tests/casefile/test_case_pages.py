@@ -3,9 +3,10 @@
 import re
 from html import unescape
 
-from server.casefile import urging
+from server.casefile import undertaking, urging
 from server.deadlines.keeping import keep
 from server.joins import service as joins
+from server.records import assigning
 from server.records.reading import history
 from server.records.writing import Target
 from tests.casefile.office import HOSTILE, NAME, NUMBER, Office, docx_text
@@ -330,3 +331,14 @@ async def test_who_is_asked_to_approve_can_open_what_they_decide_about(office: O
     assert (await leader.send(decide[0], approved="true", text="同意")).status_code == 200
     assert "已同意" in (await leader.see(path)).text
     assert (await other.see(path)).status_code == 404
+
+
+async def test_a_unit_that_has_a_matter_alone_leads_whoever_gave_it(office: Office) -> None:
+    """A program names units without saying which one leads; of several nobody is guessed."""
+    record, may = await office.matter(), office.caller("assignments.set")
+    await assigning.assign(office.services, may, record, assigning.Units(["司法所"]))
+    alone = await undertaking.handling(office.services, may, record)
+    assert (alone.lead, alone.with_units) == ("司法所", [])
+    await assigning.assign(office.services, may, record, assigning.Units(["司法所", "派出所"]))
+    several = await undertaking.handling(office.services, may, record)
+    assert (several.lead, several.with_units) == ("", ["司法所", "派出所"])

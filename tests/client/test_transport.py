@@ -108,6 +108,16 @@ def test_a_whole_answer_arrives_as_it_travelled(make: Callable[[str], Transport]
 
 
 @both
+def test_a_request_says_nothing_that_the_server_does_not_need(make: Callable[[str], Transport]) -> None:
+    """A slow link carries every header again with each exchange."""
+    with linked(make, WHOLE) as (transport, peer):
+        transport.exchange("POST", "/v1/sync", {"x-one": "1"}, b"question")
+    _, *lines = peer.heard[0].partition(b"\r\n\r\n")[0].split(b"\r\n")
+    names = {line.partition(b":")[0].lower() for line in lines}
+    assert names == {b"host", b"user-agent", b"content-length", b"x-one"}
+
+
+@both
 def test_a_connection_is_used_again(make: Callable[[str], Transport]) -> None:
     with linked(make, WHOLE, kept=True) as (transport, peer):
         for _ in range(3):

@@ -54,7 +54,11 @@ def _has_work(database: Path) -> None:
         unplaced = connection.execute("SELECT count(*) FROM records WHERE length(place) = 9").fetchone()
         (waiting,) = connection.execute("SELECT count(*) FROM conflicts WHERE status = 'open'").fetchone()
         callers = connection.execute("SELECT count(DISTINCT telephone_hash) FROM telephones").fetchone()
-    assert states >= {"reported", "accepted", "assigned", "answered", "closed"}
+        (old,) = connection.execute("SELECT count(*) FROM records WHERE length(place) = 12").fetchone()
+        (defaults,) = connection.execute("SELECT count(*) FROM village_defaults").fetchone()
+    assert states >= {"reported", "accepted", "assigned", "resolved", "answered", "closed"}
+    assert old >= 6, "the old ledger names villages only"
+    assert defaults == 12
     assert (unplaced, callers) == ((2,), (3,))
     assert waiting > 0
 

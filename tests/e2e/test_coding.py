@@ -27,6 +27,7 @@ def test_a_device_speaks_it_and_an_answer_needs_its_request(village: Village) ->
         assert msgspec.json.decode(asked)["nonce"] == request.nonce
         assert response.headers["content-encoding"] == CODING
         assert "vary" not in response.headers, "what was asked for makes the answer, not what is accepted"
+        assert "content-security-policy" not in response.headers, "no browser reads it"
         told = unpacked(response.body, CODING, 2**20, asked)
         assert msgspec.json.decode(told)["nonce"] == request.nonce
         assert response.body[:8] == hashlib.sha256(asked).digest()[:8]
