@@ -81,7 +81,7 @@ async def undecided_of(connection: AsyncConnection, township: str, records: Sequ
     """The conflicts of these records that nobody has decided yet."""
     statement = (
         f"SELECT {_COLUMNS} FROM conflicts WHERE township_id = :t AND "
-        f"{among(connection, 'record_id', 'ids', ID)} AND status <> 'decided'"
+        f"{among(connection, 'record_id', 'ids', ID)} AND status IN ('open', 'by_rule')"
     )
     found = await connection.execute(
         prepared(statement, _COLUMNS), {"t": township, "ids": many(connection, records)}

@@ -49,6 +49,24 @@ def test_the_words_go_from_every_table_and_every_device(village: Village, desk: 
     assert (shown["erased"], shown["deleted"], shown["fields"], shown["number"]) == (True, True, {}, number)
 
 
+def test_what_was_decided_once_and_differs_again_is_erased_too(village: Village, desk: Desk) -> None:
+    wang, li = village.device("王芳"), village.device("李强")
+    made = matter(wang)
+    settled(village, wang, li)
+    for first, second in ((5, 7), (8, 9), (10, 11)):
+        wang.update(wang.get(made.id), people_involved=first)
+        li.update(li.get(made.id), people_involved=second)
+        settled(village, wang, li)
+        differing = village.office("GET", "/v1/conflicts")["conflicts"]
+        if first < 10:
+            decision = {"value": second, "reason": "核实"}
+            village.office("POST", f"/v1/conflicts/{differing[0]['id']}/resolve", decision)
+            settled(village, wang, li)
+    assert len(differing) == 1
+    assert desk.erase(made.id).now
+    assert village.office("GET", "/v1/conflicts")["conflicts"] == []
+
+
 def test_ids_outcomes_times_and_keyed_hashes_stay(village: Village, desk: Desk) -> None:
     wang = village.device("王芳")
     made = matter(wang)

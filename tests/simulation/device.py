@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from client_sdk import AsyncFieldClient
 from sync_protocol.errors import Busy, Offline, Refused, Revoked, StoreFull
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DAY_MS: Final = 86_400_000
 YEARS_MS: Final = 365 * DAY_MS
 CLONES_MAX: Final = 70
+T = TypeVar("T")
 
 
 class Clock:
@@ -232,16 +233,26 @@ class Device:
 
     def turn(self, sort: int | None = None) -> None:
         """The worker saves something; an edit of one sort on the oldest record, if it is named."""
+        self._at_work(lambda worker: worker.turn() if sort is None else worker.edit_first(sort))
+
+    def begin(self) -> str | None:
+        """The worker begins a new record; its id, if it was saved."""
+        return self._at_work(Worker.begin) if self.at_work else None
+
+    def go_on(self, record: str, sort: int) -> None:
+        """The worker goes on with a record, unless the device is off."""
+        if self.at_work:
+            self._at_work(lambda worker: worker.go_on(record, sort))
+
+    def _at_work(self, saves: Callable[[Worker], T]) -> T | None:
         assert self.worker is not None
         if self.world.jumps and self.random.random() < self.world.jumps:
             self.clock.set()
             self.clock_changed()
         try:
-            if sort is None:
-                self.worker.turn()
-            else:
-                self.worker.edit_first(sort)
+            return saves(self.worker)
         except StoreFull:
             self.world.seen["save refused by a full disk"] += 1
         except Revoked:
             self.revoked = True
+        return None

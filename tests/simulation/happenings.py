@@ -103,6 +103,25 @@ async def _grids_withheld(device: Device, random: Random) -> None:
         await world.office.take_in_again()
 
 
+async def _put_back_in_between(device: Device, random: Random) -> None:
+    """The database is put back to before the device's last sync, and the worker goes on with what it had brought up.
+
+    The first change that the servers see then is not the first that they miss.
+    """
+    world = device.world
+    world.take_backup()
+    begun = device.begin()
+    if begun is None:
+        return
+    await _syncs(device)
+    await asyncio.sleep(random.uniform(1, 600))
+    await world.restore_server(by_hand=random.random() < 0.3)
+    for _ in range(random.choice([1, 2, 3])):
+        device.go_on(begun, world.habits.sort(random))
+    await asyncio.sleep(random.uniform(60, 600))
+    await _syncs(device)
+
+
 def _writes(device: Device, sorts: Sequence[int]) -> None:
     """The worker saves edits of the oldest record, unless the device is off."""
     for sort in sorts:
@@ -218,6 +237,7 @@ OF_DEVICE: Final[dict[str, Callable[[Device, Random], Awaitable[None]]]] = {
     "device is cloned": _cloned,
     "device gets other grids": _regrid,
     "grids withheld for a while": _grids_withheld,
+    "database put back in between": _put_back_in_between,
     "device is revoked": _revoke,
     "hand-over": _hand_over,
 }

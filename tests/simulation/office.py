@@ -81,18 +81,28 @@ class Office:
         conflicts = await self.client.conflicts(self.random.choice(["open", "by_rule"]))
         if conflicts:
             conflict = self.random.choice(conflicts)
-            pick = self.random.choice(conflict.values)
-            among = [conflict.stands, *(side.value for side in conflict.values)]
-            told = frozenset(value for value in among if isinstance(value, str | int))
-            self.world.decided[conflict.id] = told
-            if is_single(conflict.path) and pick.value is not None and self.random.random() < 0.5:
-                await self.client.resolve(
-                    conflict, value=self._third(conflict, pick.value, told), reason="复查"
-                )
-                return
-            if isinstance(pick.value, str | int):
-                self.world.witness.chose(pick.value, told)
-            await self.client.resolve(conflict, pick=pick, reason="核实")
+            await self._decide_on(conflict)
+            await self._hand_on(conflict.record)
+
+    async def _decide_on(self, conflict: Conflict) -> None:
+        pick = self.random.choice(conflict.values)
+        among = [conflict.stands, *(side.value for side in conflict.values)]
+        told = frozenset(value for value in among if isinstance(value, str | int))
+        self.world.decided[conflict.id] = told
+        if is_single(conflict.path) and pick.value is not None and self.random.random() < 0.5:
+            await self.client.resolve(conflict, value=self._third(conflict, pick.value, told), reason="复查")
+            return
+        if isinstance(pick.value, str | int):
+            self.world.witness.chose(pick.value, told)
+        await self.client.resolve(conflict, pick=pick, reason="核实")
+
+    async def _hand_on(self, record: str) -> None:
+        """Whose matter it was hears of the decision when it is theirs no more."""
+        often = self.world.habits.hands_on
+        if often and self.random.random() < often:
+            shown = await self.client.get(record)
+            others = [grid for grid in self.world.template.grids if grid != shown.place]
+            await self.client.update(shown, grid=self.random.choice(others))
 
     def _third(self, conflict: Conflict, like: Any, told: frozenset[Any]) -> Any:
         """A value that nobody had written: whoever sees it has seen the decision."""
@@ -105,4 +115,7 @@ class Office:
     async def _replay(self) -> None:
         waiting = await self.client.quarantine()
         if waiting:
-            await self.client.replay(self.random.choice(waiting))
+            change = self.random.choice(waiting)
+            await self.client.replay(change)
+            if change.record is not None:
+                await self._hand_on(change.record)

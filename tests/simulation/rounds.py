@@ -37,6 +37,10 @@ class Habits:
     """How many of the tags are in use."""
     second_thoughts: float = 0.3
     """How often somebody thinks at once again of what they have saved."""
+    length: int = 0
+    """How many characters more a text has: pages hold few records of people who write much."""
+    hands_on: float = 0.0
+    """How often the office gives the matter to another grid, once it has decided on it."""
 
     def pick(self, random: Random, shown: Sequence[T]) -> T:
         """The record that somebody works on next."""
@@ -99,6 +103,18 @@ class Worker:
     def edit_first(self, sort: int) -> None:
         """Saves an edit of one sort on the oldest record, which everybody knows."""
         shown = self.client.list()
+        if shown:
+            self._edit(shown, shown[0], sort)
+
+    def begin(self) -> str | None:
+        """Saves a new record; its id."""
+        before = {record.id for record in self.client.list()}
+        self._create()
+        return next((record.id for record in self.client.list() if record.id not in before), None)
+
+    def go_on(self, record: str, sort: int) -> None:
+        """Saves an edit of one sort on a record, if the screen still shows it."""
+        shown = [one for one in self.client.list() if one.id == record]
         if shown:
             self._edit(shown, shown[0], sort)
 
@@ -226,7 +242,7 @@ class Worker:
         return self._came_back(record.id)
 
     def _text(self, saw: Any) -> str:
-        value = f"v{self.values.fresh()}"
+        value = f"v{self.values.fresh()}{'长' * self.habits.length}"
         self.witness.saw[value] = saw
         return value
 

@@ -31,8 +31,10 @@ from tests.simulation.template import Template
 from tests.simulation.world import World
 
 RESTART_S: Final = 20.0
-PAGES: Final = (1, 300, 1_500, 20_000)
+PAGES: Final = (300, 600, 1_500, 20_000)
 """Bytes of a page: for one record, for two, for some, for all. A reading of several meets what happens between."""
+_TOWNS: Final = (12, 12, 25, 60)
+"""How many devices a large township has: the largest takes as long as eighty small ones."""
 _WORK: Final = {"save": 30, "sync": 18, "sync at work": 6, "meeting": 6, "office": 9, "office decides": 4}
 _FAULTS: Final[dict[str, tuple[float, str | None]]] = {
     "device dies": (3, None),
@@ -57,6 +59,7 @@ _FAULTS: Final[dict[str, tuple[float, str | None]]] = {
     "backup": (1, None),
     "restore": (1, "backup"),
     "database put back by hand": (0.3, "backup"),
+    "database put back in between": (0.7, None),
     "server's clock is set": (0.3, None),
     "servers change their release": (0.7, None),
     "kind gains a field": (0.7, None),
@@ -111,10 +114,10 @@ class Result:
 
 
 def plan(seed: int, devices_max: int) -> Plan:
-    """Draws a simulation. Most are small and violent, one in a hundred has as many devices as there are."""
+    """Draws a simulation. Most are small and violent, one in a hundred is of a large township."""
     random = Random(seed)
     big = random.random() < 0.01
-    count = devices_max if big else min(random.choice([1, 2, 2, 3, 3, 3, 4, 5]), devices_max)
+    count = min(random.choice(_TOWNS if big else [1, 2, 2, 3, 3, 3, 4, 5]), devices_max)
     length = random.choice([20, 35, 50]) * (6 if big else 1)
     chance = random.choice([0.0, 0.1, 0.3, 0.5])
     violence = random.choice([0.05, 0.2, 0.4])
@@ -132,10 +135,14 @@ def plan(seed: int, devices_max: int) -> Plan:
     link_faults = tuple(random.sample(FAULTS, random.choice([1, 2, 4, len(FAULTS)])))
     focus, tags = random.choice([0.7, 0.7, 3]), random.choice([1, 2, 4])
     twice = random.choice([0.3, 0.3, 0.8])
-    habits = Habits(_some(random, TURNS), _some(random, OFFICE_TURNS), focus, tags, twice)
+    length, hands_on = random.choice([0, 0, 40, 180]), random.choice([0.0, 0.0, 0.5])
+    habits = Habits(_some(random, TURNS), _some(random, OFFICE_TURNS), focus, tags, twice, length, hands_on)
     processes, begun = random.choice([1, 1, 2, 3]), random.random() < 0.7
     fades, page_bytes = random.choice([0.0, 0.0, 0.1, 0.4]), random.choice(PAGES)
-    return Plan(seed, count, processes, chance, tuple(events), link_faults, habits, begun, fades, page_bytes)
+    jumps = random.choice([0.0, 0.0, 0.0, 0.15])
+    return Plan(
+        seed, count, processes, chance, tuple(events), link_faults, habits, begun, fades, jumps, page_bytes
+    )
 
 
 def _faults(random: Random) -> dict[str, float]:

@@ -189,14 +189,15 @@ conflicts = Table(
     Column("decision", Id),  # the change that decided it
     key("conflicts", "conflict_id"),
     Index(
-        "uq_conflicts_path",
+        "uq_conflicts_undecided",
         "township_id",
         "record_id",
         "path",
         unique=True,
-        postgresql_where=text("status <> 'decided'"),
-        sqlite_where=text("status <> 'decided'"),
+        postgresql_where=text("status IN ('open', 'by_rule')"),
+        sqlite_where=text("status IN ('open', 'by_rule')"),
     ),
+    Index("ix_conflicts_record", "township_id", "record_id"),
     Index("ix_conflicts_status", "township_id", "status", "n"),
 )
 
