@@ -10,8 +10,9 @@ import msgspec
 from benchmarks.link import Link
 from benchmarks.load.county import Enrolled
 from benchmarks.screening import new_id
-from client_sdk.compression import unpacked
+from client_sdk.compression import packed, unpacked
 from sync_protocol import codec, signing
+from sync_protocol.dictionary import CODING
 from sync_protocol.messages import PageRecord, SyncAnswer, SyncRequest
 from sync_protocol.session import Policy
 from sync_protocol.versions import CURRENT
@@ -28,11 +29,13 @@ _ANSWER_BYTES_MAX: Final = 64 * 2**20
 class Device:
     """One enrolled device over one connection. Frame and signature are made at sending; the body goes up plain."""
 
-    def __init__(self, enrolled: Enrolled, url: str, *, accepts: str = "identity") -> None:
-        """`accepts`: the encoding in which answers come, `zstd` for one."""
+    def __init__(
+        self, enrolled: Enrolled, url: str, *, accepts: str = "identity", sparing: bool = False
+    ) -> None:
+        """`accepts`: the encoding in which answers come, `zstd` for one. `sparing`: as the SDK asks on a slow link."""
         self.me: Final = enrolled
         self.link: Final = Link(url)
-        self._accepts = accepts
+        self._accepts, self._sparing = accepts, sparing
         self._epoch, self._serial = new_id(), 0
         self.cursor: str | None = None
         self._profile: str | None = None
@@ -55,12 +58,16 @@ class Device:
             CURRENT, secrets.token_hex(16), self._epoch, time.time_ns() // 1_000_000, list(changes),
             cursor=self.cursor, profile=self._profile, page_bytes=_PAGE_BYTES,
         )  # fmt: skip
-        body, headers = codec.encode(request), {**_JSON, "accept-encoding": self._accepts}
+        plain = body = codec.encode(request)
+        headers = {**_JSON, "accept-encoding": self._accepts}
+        if self._sparing:
+            body, packed_as = packed(plain, CODING)
+            headers = {**_JSON, **packed_as, "save-data": "on"}
         signature = self.me.key.sign(signing.signed_bytes("POST", _SYNC, self._serial, body))
         headers |= signing.headers(self.me.township, self.me.device, self._serial, signature)
         got = self.link.exchange("POST", _SYNC, headers, body)
         answer = codec.read_answer(
-            unpacked(got.body, got.headers.get("content-encoding", ""), _ANSWER_BYTES_MAX)
+            unpacked(got.body, got.headers.get("content-encoding", ""), _ANSWER_BYTES_MAX, plain)
         )
         self._take(answer, len(changes))
         return answer

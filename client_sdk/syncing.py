@@ -5,6 +5,7 @@ loops at the end carry out the rest, one blocking and one under asyncio.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -53,6 +54,11 @@ _NONCE_BYTES: Final = 16
 _UNAUTHORISED: Final = 401
 _UNSUPPORTED: Final = 415
 _PLAIN_BYTES_MAX: Final = 64 * 2**20
+_TELLING_BYTES: Final = 4_096
+"""A smaller answer tells how long the way is, and nothing of how narrow."""
+_SLOW_BYTES_S: Final = 40_000
+"""A link that brings less is spared (320 kbit/s)."""
+_SAVE_DATA: Final = {"save-data": "on"}
 _JSON: Final = {"content-type": "application/json"}
 OnProgress = Callable[[Progress], object]
 
@@ -75,6 +81,8 @@ class Steps:
         self._through: int | None = None
         self._serial = 0
         self._coding = CODING
+        self._narrow = False
+        """Whether the last answer that tells came over a narrow link."""
         with store.inner.read() as tx:
             identity, self._seed = meta.identity(tx), keys.present(tx) or b""
         if identity is None or not self._seed:
@@ -126,15 +134,19 @@ class Steps:
         body, headers = packed(action.body, coding)
         if coding != CODING:
             headers |= {"accept-encoding": ACCEPTED}
+        if self._narrow:
+            headers |= _SAVE_DATA
         key = Ed25519PrivateKey.from_private_bytes(self._seed)
         signature = key.sign(signing.signed_bytes("POST", SYNC_PATH, self._serial, body))
         identity = self._identity
         signed = signing.headers(identity.township, identity.device, self._serial, signature)
         return Outgoing({**_JSON, **headers, **signed}, body, action.body)
 
-    def read(self, outgoing: Outgoing, response: Response) -> Event:
-        """A response as the session takes it."""
+    def read(self, outgoing: Outgoing, response: Response, took_s: float) -> Event:
+        """A response as the session takes it, and how long it took to come, in seconds."""
         up, down = len(outgoing.body), len(response.body)
+        if down >= _TELLING_BYTES:
+            self._narrow = down < took_s * _SLOW_BYTES_S
         if response.status == _UNAUTHORISED and self._former_key():
             return Broken("former_key", self._chance(), up, down)
         if response.status == _UNSUPPORTED and self._coding == CODING:
@@ -202,11 +214,12 @@ def run(
             sleep(action.seconds)
             return Waited()
         outgoing = steps.dress(action)
+        began_s = time.monotonic()
         try:
             response = transport.exchange("POST", SYNC_PATH, outgoing.headers, outgoing.body)
         except LinkBroken as error:
             return steps.broken(error)
-        return steps.read(outgoing, response)
+        return steps.read(outgoing, response, time.monotonic() - began_s)
 
     action: Action = session.begin()
     while not isinstance(action, Finish):
@@ -224,6 +237,7 @@ async def run_async(
     on_progress: OnProgress | None,
 ) -> SyncReport:
     """The loop under asyncio; the store's steps run in threads."""
+    loop = asyncio.get_running_loop()
 
     async def report(action: Collect | Exchange | Apply | Wait) -> Event:
         if isinstance(action, Collect):
@@ -234,11 +248,12 @@ async def run_async(
             await sleep(action.seconds)
             return Waited()
         outgoing = await asyncio.to_thread(steps.dress, action)
+        began_s = loop.time()
         try:
             response = await transport.exchange("POST", SYNC_PATH, outgoing.headers, outgoing.body)
         except LinkBroken as error:
             return steps.broken(error)
-        return await asyncio.to_thread(steps.read, outgoing, response)
+        return await asyncio.to_thread(steps.read, outgoing, response, loop.time() - began_s)
 
     action: Action = session.begin()
     while not isinstance(action, Finish):

@@ -40,7 +40,9 @@ async def sync_handler(
     plain, answer = await exchange(services, request.url.path, request.headers, body)
     if request.headers.get("content-encoding") != CODING:
         return Response(answer, media_type=JSON_TYPE)
-    return Response(answered(plain, answer), media_type=JSON_TYPE, headers={"content-encoding": CODING})
+    sparing = request.headers.get("save-data", "").lower() == "on"
+    packed = await answered(plain, answer, sparing=sparing)
+    return Response(packed, media_type=JSON_TYPE, headers={"content-encoding": CODING})
 
 
 async def exchange(

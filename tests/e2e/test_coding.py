@@ -1,12 +1,14 @@
 """The protocol's own content coding: small both ways, and never in anybody's way."""
 
 import hashlib
+import time
+from random import Random
 
 import msgspec
 import pytest
 import zstandard
 
-from client_sdk import LinkBroken, Offline, Response
+from client_sdk import LinkBroken, Offline, Policy, Response
 from client_sdk.compression import Undecodable, packed, unpacked
 from sync_protocol.dictionary import CODING, of_requests
 from sync_protocol.limits import DEFAULTS
@@ -59,6 +61,47 @@ def test_a_server_that_does_not_know_it_is_asked_in_zstd(village: Village) -> No
     assert report.complete
     assert (report.sent, len(village.changes())) == (1, 1)
     assert codings == [CODING, *["zstd"] * (len(codings) - 1)]
+
+
+class Narrow:
+    """A link that brings 20,000 bytes a second, or as many as there are; keeps what was asked for and what came."""
+
+    def __init__(self, village: Village, *, narrow: bool) -> None:
+        self.village, self.narrow = village, narrow
+        self.sparing: list[bool] = []
+        self.sizes: list[int] = []
+
+    def exchange(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, timeout_s: float = 300.0
+    ) -> Response:
+        response = self.village.link.exchange(method, path, headers, body, timeout_s)
+        if path == SYNC:
+            self.sparing.append(headers.get("save-data") == "on")
+            self.sizes.append(len(response.body))
+            time.sleep(len(response.body) / 20_000 if self.narrow else 0)
+        return response
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def test_pages_over_a_narrow_link_are_packed_harder_from_the_second_on(village: Village) -> None:
+    words, writer = Random(7), village.device("王芳")
+    for n in range(60):
+        note = "".join(words.choices("田埂渠水院墙地界路灯邻居树木屋檐坟地借款工资牲畜", k=300))
+        writer.create("well", title=f"井{n}", note=note)
+    assert writer.sync().complete
+    links = [Narrow(village, narrow=narrow) for narrow in (False, True)]
+    for name, link in zip(("李强", "赵敏"), links, strict=True):
+        reader = village.device(name, transport=link)
+        assert reader.sync(policy=Policy(page_bytes_max=20_000)).complete
+        assert len(reader.list()) == 60
+    wide, narrow = links
+    assert len(narrow.sizes) == len(wide.sizes) > 3
+    assert not any(wide.sparing)
+    assert narrow.sparing == [False, *[True] * (len(narrow.sizes) - 1)]
+    assert narrow.sizes[0] == pytest.approx(wide.sizes[0], rel=0.01)
+    assert sum(narrow.sizes[1:-1]) < sum(wide.sizes[1:-1]) * 0.95
 
 
 def test_the_answer_to_another_request_is_none(village: Village) -> None:
