@@ -38,7 +38,10 @@ async def open_batch(
         township, offer_above = await restored(connection, township, upload.author.id, upload.proof, now_ms)
     counter = upload.epochs.get(upload.epoch or "", 0)
     ordered = order(items, seen, counter, upload.lowest)
-    if upload.known_only:
+    # In an epoch that is new here nothing seems to be missing: what it builds on may have been sent in the one before,
+    # and lost. What has to come first is offered by the device's next request.
+    unfounded = offer_above is not None and upload.epoch not in upload.epochs
+    if upload.known_only or unfounded:
         ordered = Ordered(again=ordered.again, counter=counter)
     taken = _surviving(township, ordered)
     wanted = {element.change.record for element, _ in ordered.take if is_id(element.change.record)}

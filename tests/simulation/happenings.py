@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -150,6 +151,44 @@ async def _meeting(world: World, random: Random) -> None:
             device.leave()
 
 
+async def _crossing(world: World, random: Random) -> None:
+    """Two workers cross over one matter, and the office decides in between: nobody sees all of it in time.
+
+    The second one's answer ends with its first page, and then they change what the first one has just changed.
+    """
+    there = [device for device in world.devices if device.at_work]
+    if len(there) < 2:
+        return
+    first, second = random.sample(there, 2)
+    one = world.habits.sort(random)
+    other = one if random.random() < 0.5 else world.habits.sort(random)
+    for _ in range(random.choice([0, 1, 3])):
+        await _does(first, first.turn)
+    await _does(first, partial(_writes, first, [one]))
+    await _does(first, partial(_syncs, first))
+    await _does(second, partial(_writes, second, [other]))
+    second.link.leave()
+    await _does(second, partial(_syncs, second))
+    await _does(second, partial(_writes, second, [one]))
+    await asyncio.sleep(random.uniform(60, 9_000))
+    await _does(second, partial(_syncs, second))
+    if random.random() < 0.5:
+        await _does(first, partial(_writes, first, [one]))
+    await world.office.decide()
+    await _does(first, partial(_syncs, first))
+
+
+async def _does(device: Device, what: Callable[[], Awaitable[None] | None]) -> None:
+    """Somebody at work does something, over which the device may die."""
+    if not device.at_work:
+        return
+    with suppress(CrashError):
+        done = what()
+        if done is not None:
+            await done
+        device.leave()
+
+
 async def _revoke(device: Device, _: Random) -> None:
     await device.world.revoke(device)
 
@@ -243,6 +282,7 @@ OF_DEVICE: Final[dict[str, Callable[[Device, Random], Awaitable[None]]]] = {
 }
 OF_TOWN: Final[dict[str, Callable[[World, Random], Awaitable[None]]]] = {
     "meeting": _meeting,
+    "crossing": _crossing,
     "office": _office,
     "office decides": _office_decides,
     "server dies": _server_dies,

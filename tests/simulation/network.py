@@ -59,6 +59,7 @@ class Link:
         self.fades = fades
         self._exchanges = 0
         self._dark_until = 0.0
+        self._leaving = False
         self._last: Response | None = None
         self._later: set[asyncio.Task[Any]] = set()
 
@@ -107,10 +108,15 @@ class Link:
             if fault == "answer cut":
                 raise LinkBroken("cut", sent, at)
             return Response(response.status, response.headers, response.body[:at])
-        if self.fades and self.random.random() < self.fades:
+        leaving, self._leaving = self._leaving, False
+        if leaving or (self.fades and self.random.random() < self.fades):
             self.seen["coverage ends"] += 1
             self._dark_until = asyncio.get_running_loop().time() + self.random.uniform(300, 7_200)
         return response
+
+    def leave(self) -> None:
+        """The next answer that arrives is the last for a while."""
+        self._leaving = True
 
     def _without_a_server(self, fault: str) -> Response | None:
         """What answers before any server is reached."""
@@ -157,6 +163,7 @@ class Link:
     async def quiet(self) -> None:
         """Waits until nothing is under way any more; from here on the link is perfect."""
         self.chance = self.fades = self._dark_until = 0.0
+        self._leaving = False
         while self._later:
             await asyncio.wait(self._later)
 

@@ -35,7 +35,15 @@ PAGES: Final = (300, 600, 1_500, 20_000)
 """Bytes of a page: for one record, for two, for some, for all. A reading of several meets what happens between."""
 _TOWNS: Final = (12, 12, 25, 60)
 """How many devices a large township has: the largest takes as long as eighty small ones."""
-_WORK: Final = {"save": 30, "sync": 18, "sync at work": 6, "meeting": 6, "office": 9, "office decides": 4}
+_WORK: Final = {
+    "save": 30,
+    "sync": 18,
+    "sync at work": 6,
+    "meeting": 6,
+    "crossing": 5,
+    "office": 9,
+    "office decides": 4,
+}
 _FAULTS: Final[dict[str, tuple[float, str | None]]] = {
     "device dies": (3, None),
     "device loses the end of its log": (1, None),
@@ -135,7 +143,7 @@ def plan(seed: int, devices_max: int) -> Plan:
     link_faults = tuple(random.sample(FAULTS, random.choice([1, 2, 4, len(FAULTS)])))
     focus, tags = random.choice([0.7, 0.7, 3]), random.choice([1, 2, 4])
     twice = random.choice([0.3, 0.3, 0.8])
-    length, hands_on = random.choice([0, 0, 40, 180]), random.choice([0.0, 0.0, 0.5])
+    length, hands_on = random.choice([0, 0, 40, 180]), random.choice([0.0, 0.5])
     habits = Habits(_some(random, TURNS), _some(random, OFFICE_TURNS), focus, tags, twice, length, hands_on)
     processes, begun = random.choice([1, 1, 2, 3]), random.random() < 0.7
     fades, page_bytes = random.choice([0.0, 0.0, 0.1, 0.4]), random.choice(PAGES)

@@ -6,7 +6,7 @@ from server.storage import tables
 from sync_protocol.changes import Act
 from sync_protocol.registration import Claim
 from tests.sync.device import Device, enrolled
-from tests.sync.town import Town, a_town, backup, restore
+from tests.sync.town import Town, a_town, backup, id_of, restore
 
 REPORT = Act("report", "fresh", "reported")
 
@@ -76,6 +76,28 @@ async def test_a_device_that_knows_only_the_old_timeline_may_come_first(database
             await device.sync_all()
             await device.assert_equals_the_server()
         assert await subjects(town) == {"first 0", "first 1", *(f"acknowledged {at}" for at in range(3))}
+
+
+async def test_a_new_epoch_of_the_device_hides_no_lost_create_from_the_server(database_url: str) -> None:
+    """A device that died while it applied the answer takes a new epoch, in which nothing is missing.
+
+    Found by the simulation: what it had sent on was taken in before its create, and went into quarantine.
+    """
+    async with a_town(database_url) as town:
+        one = await enrolled(town, 1)
+        await one.sync_all()
+        copy = await backup(town.server)
+        made = one.create(subject="lost")
+        await one.sync_all()
+        await restore(town.server, copy)
+        one.edit(made.record, fields={"subject": "later"})
+        one._fork(id_of(77_000))
+        answer = await one.sync()
+        assert (answer.verdicts, answer.offer_above) == ([], 0)
+        await one.sync_all()
+        assert [verdict.result for verdicts in one.verdicts.values() for verdict in verdicts][1:] == ["applied"] * 2
+        assert await subjects(town) == {"later"}
+        await one.assert_equals_the_server()
 
 
 async def test_an_edit_on_a_lost_version_overwrites_nothing_that_was_written_since(database_url: str) -> None:
