@@ -156,7 +156,11 @@ class Device:
         self.told_by_this_clock = not self.world.servers.pauses
         if report.reread and not self.damaged:
             self.world.wrong.append(f"G4: {self.name} held something else than the server in {report.reread}")
-        self.world.synced(self)
+        try:
+            self.world.synced(self)
+        except Revoked:  # another sync of the same store was told so meanwhile
+            self.revoked = True
+            return True
         return report.complete
 
     def copy(self) -> None:

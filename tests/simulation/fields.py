@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tests.simulation.ledger import TAKEN_IN, Ledger, Stored, taken_in
+from tests.simulation.rounds import sentences_of
 from tests.simulation.town import Town
 from tests.simulation.witness import Writing
 
@@ -118,11 +119,25 @@ def _sentences(
     differing = [text for text in kept.get("story", []) if isinstance(text, str)]
     stands = body.get("story") or ""
     built_on = {id_ for change in changes for id_ in _built_on(change, waiting)}
+    rewritten = _rewritten(changes) if town.restored else set[str]()
     for sentence in town.witness.lost_sentences(record, stories, [stands, *differing], built_on):
+        if sentence in rewritten:
+            continue
         yield f"G7: {record} story: {sentence!r} is gone; {stands!r} stands"
     if not differing and not town.restored and not any(change.origin for change in changes):
         for sentence in town.witness.returned_sentences(record, stories, stands):
             yield f"G7: {record} story: {sentence!r} was taken out; {stands!r} stands"
+
+
+def _rewritten(changes: list[Stored]) -> set[str]:
+    """Sentences that their own author left out later: they had seen what became of them, if only in a lost time."""
+    found, last = set[str](), dict[str, set[str]]()
+    for change in changes:
+        if "story" in change.says.get("fields", {}):
+            told = sentences_of(change.says["fields"]["story"] or "")
+            found |= last.get(change.author, set()) - told
+            last[change.author] = told
+    return found
 
 
 def _built_on(change: Stored, waiting: Mapping[str, Stored]) -> Iterator[str]:
