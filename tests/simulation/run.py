@@ -126,7 +126,7 @@ def plan(seed: int, devices_max: int) -> Plan:
     random = Random(seed)
     big = random.random() < 0.01
     count = min(random.choice(_TOWNS if big else [1, 2, 2, 3, 3, 3, 4, 5]), devices_max)
-    length = random.choice([20, 35, 50]) * (6 if big else 1)
+    length = random.choice([15, 25, 40]) * (6 if big else 1)
     chance = random.choice([0.0, 0.1, 0.3, 0.5])
     violence = random.choice([0.05, 0.2, 0.4])
     faults = _faults(random)
