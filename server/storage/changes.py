@@ -11,7 +11,7 @@ from server.storage.dialect import ID, among, insert_rows, many, prepared
 from server.storage.tables import changes
 from server.vault import sealing
 from server.vault.keeping import keys_of, opening
-from server.vault.sealing import Contact
+from server.vault.sealing import Contact, SealedBody
 from server.vault.township import TownshipKeys
 
 
@@ -56,6 +56,7 @@ _COLUMNS: Final = (
 )
 
 
+_NO_BODIES: Final[Mapping[str, SealedBody]] = {}
 _NEWEST_BEFORE: Final = text(
     "SELECT n FROM changes WHERE township_id = :t AND received_ms < :before ORDER BY n DESC LIMIT 1"
 )
@@ -78,9 +79,9 @@ def _stored(row: Row[Any], keys: TownshipKeys) -> Stored:
     return Stored(*values)
 
 
-def _sealed(row: Stored, contact: Contact, keys: TownshipKeys) -> Stored:
+def _sealed(row: Stored, contact: Contact, keys: TownshipKeys, body: SealedBody | None = None) -> Stored:
     seal = sealing.sealer(keys, row.record_id)
-    payload = sealing.payload(row.payload, contact, seal)
+    payload = sealing.payload(row.payload, contact, seal, body)
     effects = sealing.effects(row.effects, contact, seal)
     if payload is row.payload and effects is row.effects:
         return row
@@ -156,12 +157,22 @@ async def reseal(
 
 
 async def append(
-    connection: AsyncConnection, township: str, rows: Sequence[Stored], contact: Sequence[Contact]
+    connection: AsyncConnection,
+    township: str,
+    rows: Sequence[Stored],
+    contact: Sequence[Contact],
+    bodies: Mapping[str, SealedBody] = _NO_BODIES,
 ) -> None:
-    """Appends changes in one statement; `contact` says of each what of it is sealed."""
+    """Appends changes in one statement; `contact` says of each what of it is sealed.
+
+    `bodies` are those of the records that were written with them.
+    """
     if any(not one.none for one in contact):
         keys = await keys_of(connection, township)
-        rows = [_sealed(row, one, keys) for row, one in zip(rows, contact, strict=True)]
+        rows = [
+            _sealed(row, one, keys, bodies.get(row.record_id or ""))
+            for row, one in zip(rows, contact, strict=True)
+        ]
     await insert_rows(
         connection, changes, township, Stored.__struct_fields__, list(map(msgspec.structs.astuple, rows))
     )

@@ -14,7 +14,7 @@ from server.storage.tables import holdings, records
 from server.storage.within import within
 from server.vault import sealing
 from server.vault.keeping import keys_of, opening
-from server.vault.sealing import Contact
+from server.vault.sealing import Contact, SealedBody
 from server.vault.township import TownshipKeys
 from sync_protocol.canonical import Digest, canonical, halves, total
 from sync_protocol.state import RecordState
@@ -43,6 +43,7 @@ _REPLACED: Final = (
 _WRITTEN: Final = ("record_id", "kind", "received_ms", *_REPLACED)
 """What `_row` gives, in order."""
 _DIGEST: Final = slice(-2, None)
+_VERSION, _BODY, _MARKS = (_WRITTEN.index(name) for name in ("version", "body", "marks"))
 _SUMS: Final = ("held", "digest_high", "digest_low")
 
 
@@ -125,21 +126,23 @@ async def write(
     states: Sequence[RecordState],
     received_ms: int,
     contact: Mapping[str, Contact],
-) -> None:
+) -> dict[str, SealedBody]:
     """Writes records whole, new ones and known ones, and keeps the digests of their grids.
 
-    `contact` says of each record what of it is sealed.
+    `contact` says of each record what of it is sealed. Returns the bodies of those of which something was.
     """
     rows = [_row(state, received_ms) for state in states]
     digests = [row[_DIGEST] for row in rows]
+    bodies: dict[str, SealedBody] = {}
     if any(not contact[state.id].none for state in states):
         keys = await keys_of(connection, township)
-        rows = [_sealed(row, contact[row[0]], keys) for row in rows]
+        rows = [_sealed(row, contact[row[0]], keys, bodies) for row in rows]
     new = [row for row, state in zip(rows, states, strict=True) if state.new]
     known = [row for row, state in zip(rows, states, strict=True) if not state.new]
     await insert_rows(connection, records, township, _WRITTEN, new)
     await insert_rows(connection, records, township, _WRITTEN, known, replace=_REPLACED)
     await insert_rows(connection, holdings, township, ("grid", *_SUMS), _counts(states, digests), add=_SUMS)
+    return bodies
 
 
 def _counts(
@@ -181,15 +184,18 @@ def _row(state: RecordState, received_ms: int) -> tuple[Any, ...]:
     )
 
 
-def _sealed(row: tuple[Any, ...], contact: Contact, keys: TownshipKeys) -> tuple[Any, ...]:
-    """The row of `_row` with contact sealed, and with its digest hidden where there is any."""
-    named = dict(zip(_WRITTEN, row, strict=True))
-    seal = sealing.sealer(keys, named["record_id"])
-    named["body"] = sealing.values(named["body"], contact, seal)
-    named["marks"] = sealing.marks(named["marks"], contact, seal)
-    stored = named["body"], named["marks"]
-    digest = _hidden(row[_DIGEST], stored, named["record_id"], named["version"], keys)
-    return (*list(named.values())[:-2], *digest)
+def _sealed(
+    row: tuple[Any, ...], contact: Contact, keys: TownshipKeys, bodies: dict[str, SealedBody]
+) -> tuple[Any, ...]:
+    """The row of `_row` with contact sealed, and with its digest hidden where there is any; its body in `bodies`."""
+    values: list[bytes] = []
+    seal = sealing.sealer(keys, row[0], values)
+    body = sealing.values(row[_BODY], contact, seal)
+    if values:
+        bodies[row[0]] = SealedBody(row[_BODY], body, tuple(values))
+    marks = sealing.marks(row[_MARKS], contact, seal)
+    digest = _hidden(row[_DIGEST], (body, marks), row[0], row[_VERSION], keys)
+    return (*row[:_BODY], body, marks, *row[_MARKS + 1 : -2], *digest)
 
 
 async def reseal(
@@ -204,7 +210,7 @@ async def reseal(
     named = {"t": township, "most": most, **({"after": after} if after else {})}
     states = await selected(connection, rest, named)
     keys = await keys_of(connection, township)
-    rows = [_sealed(_row(state, 0), contact(state.kind), keys) for state in states]
+    rows = [_sealed(_row(state, 0), contact(state.kind), keys, {}) for state in states]
     replaced = ("body", "marks", "digest_high", "digest_low")
     await insert_rows(connection, records, township, _WRITTEN, rows, replace=replaced)
     return states

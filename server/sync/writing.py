@@ -1,7 +1,7 @@
 """How a push ends: what it did becomes rows, each table at most once, all in its transaction."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,9 +13,11 @@ from server.sync.draft import Draft
 from server.sync.judge import Kinds
 from server.sync.settle import Settled
 from server.vault.keeping import keys_of
-from server.vault.sealing import NOTHING, WHOLE, Contact, contact_of
-from server.vault.telephones import of_record
+from server.vault.sealing import NOTHING, WHOLE, Contact, SealedBody, contact_of
+from server.vault.telephones import of_values
 from sync_protocol.kinds import Kind
+
+_NO_NUMBERS: Final = frozenset[str]()
 
 
 class Declared(Kinds, Protocol):
@@ -30,9 +32,9 @@ async def write(connection: AsyncConnection, batch: Batch, settled: Settled, kin
     township, now_ms = batch.township.id, batch.upload.reading.server_ms
     contact = {record: _contact_in(state.kind, kinds) for record, state in batch.records.items()}
     written = [batch.records[record] for record in batch.written]
-    await records.write(connection, township, written, now_ms, contact)
-    await telephones.put(connection, township, *_telephones(batch, contact))
-    await changes.append(connection, township, *await _rows(connection, batch, kinds))
+    bodies = await records.write(connection, township, written, now_ms, contact)
+    await telephones.put(connection, township, *_telephones(batch, contact, bodies))
+    await changes.append(connection, township, *await _rows(connection, batch, kinds), bodies)
     await conflicts.write(connection, township, settled.conflicts, contact)
     await stream.write_exits(connection, township, settled.exits)
     # Applications and people of the office read the feed and the history; nobody would fetch their receipts.
@@ -69,12 +71,16 @@ def _contact_in(name: str, kinds: Declared) -> Contact:
     return contact_of(kind) if kind is not None else WHOLE
 
 
-def _telephones(batch: Batch, contact: Mapping[str, Contact]) -> tuple[dict[str, frozenset[str]], list[str]]:
+def _telephones(
+    batch: Batch, contact: Mapping[str, Contact], bodies: Mapping[str, SealedBody]
+) -> tuple[dict[str, frozenset[str]], list[str]]:
     """The telephone numbers of the records whose contact was written, and which of those are not new."""
     touched = [
         r for r, drafts in batch.written.items() if _touches(drafts, contact[r]) or not batch.before[r]
     ]
-    found = {r: of_record(batch.records[r].stored()[0], contact[r]) for r in touched if not contact[r].none}
+    found = {
+        r: of_values(bodies[r].values) if r in bodies else _NO_NUMBERS for r in touched if not contact[r].none
+    }
     return found, [record for record in found if batch.before[record]]
 
 

@@ -4,13 +4,15 @@ Only numbers are looked for in what is of contact class, never names: there is n
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
 from server.vault.sealing import Contact, mentions
 
+_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode: Final = msgspec.json.Decoder().decode
 DIGITS_MIN, DIGITS_MAX = 7, 15
 _RUN: Final = re.compile(r"\+?\d(?:[\s()-]*\d)+")
 _NO_DIGIT: Final = re.compile(r"\D")
@@ -26,16 +28,23 @@ def telephones(text: str) -> frozenset[str]:
     return frozenset(run for run in runs if DIGITS_MIN <= len(run) <= DIGITS_MAX)
 
 
+def of_values(values: Iterable[bytes]) -> frozenset[str]:
+    """The numbers among values of contact class, each as JSON."""
+    texts = [_decode(value) for value in values if len(value) >= DIGITS_MIN]
+    return frozenset().union(*[telephones(text) for text in texts if isinstance(text, str)])
+
+
 def of_record(body: bytes, contact: Contact) -> frozenset[str]:
     """The numbers among the contact of a record's values."""
     if not mentions(body, contact):
         return frozenset()
-    texts = [text for text in _texts(msgspec.json.decode(body), contact) if isinstance(text, str)]
-    return frozenset().union(*map(telephones, texts))
+    texts = _texts(_object(body), contact)
+    long_enough = [text for text in texts if isinstance(text, str) and len(text) >= DIGITS_MIN]
+    return frozenset().union(*map(telephones, long_enough))
 
 
-def _texts(values: dict[str, Any], contact: Contact) -> Iterator[Any]:
-    yield from (values[name] for name in contact.fields & values.keys())
+def _texts(values: dict[str, msgspec.Raw], contact: Contact) -> Iterator[Any]:
+    yield from (_decode(values[name]) for name in contact.fields & values.keys())
     for name, subs in contact.subs.items():
-        for entry in (values.get(name) or {}).values():
+        for entry in (_decode(values[name]) or {}).values() if name in values else ():
             yield from (entry[sub] for sub in subs & entry.keys())

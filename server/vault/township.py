@@ -5,6 +5,7 @@ own township and its own context only: whoever writes to the database cannot mov
 """
 
 import base64
+import binascii
 import hashlib
 import hmac
 import secrets
@@ -44,9 +45,18 @@ class TownshipKeys:
 
     def seal(self, plain: bytes, context: str) -> bytes:
         """Encrypts, for this township and `context` (a record's id, say) only. ASCII: `number:base64`."""
-        nonce = self._random(NONCE_BYTES)
-        sealed = nonce + self._ciphers[self.number].encrypt(nonce, plain, self._bound(context))
-        return b"%d:%b" % (self.number, base64.b64encode(sealed))
+        return self.sealer(context)(plain)
+
+    def sealer(self, context: str) -> Callable[[bytes], bytes]:
+        """`seal` for one context, of which a record has several values: what they share is made once."""
+        random, encrypt, bound = self._random, self._ciphers[self.number].encrypt, self._bound(context)
+        head = b"%d:" % self.number
+
+        def seal(plain: bytes) -> bytes:
+            nonce = random(NONCE_BYTES)
+            return head + binascii.b2a_base64(nonce + encrypt(nonce, plain, bound), newline=False)
+
+        return seal
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """What was sealed for `context`; raises UnknownKey or Altered."""
