@@ -124,8 +124,8 @@ BLIND: Final = (
         "a-receipt-tells-of-a-record-that-moved",
         ("G5", "31"),
         "server/sync/pull.py",
-        'one if places.get(one.record or "") in reader.grids else Receipt(one.n, one.change, one.outcome)',
-        "one",
+        "        receipt = one if known else Receipt(one.n, one.change, one.outcome)\n",
+        "        receipt = one\n",
     ),
     # Merge.
     #

@@ -91,6 +91,7 @@ def noticed(free: SimpleQueue[Path], mutant: Mutant, seeds: int) -> tuple[int, s
     copy = free.get()
     file = copy / mutant.file
     before = file.read_text(encoding="utf-8")
+    assert before.count(mutant.old) == 1, f"{mutant.name} does not fit {mutant.file}"
     file.write_text(before.replace(mutant.old, mutant.new), encoding="utf-8")
     command = [sys.executable, "-m", "tests.simulation", "--jobs", "1", "--stop", "--seeds", str(seeds)]
     environment = {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.blind import BLIND
 from tests.mutants.listed import MUTANTS
 from tests.mutants.mutant import Mutant
 from tests.mutants.table import COVERED, rows
@@ -25,10 +26,14 @@ def test_every_promise_and_row_has_a_mutation() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_mutation_fits_the_code_and_names_tests_that_exist(mutant: Mutant) -> None:
+@pytest.mark.parametrize("mutant", [*MUTANTS, *BLIND], ids=lambda mutant: mutant.name)
+def test_a_mutation_fits_the_code(mutant: Mutant) -> None:
     assert (ROOT / mutant.file).read_text(encoding="utf-8").count(mutant.old) == 1
     assert mutant.old != mutant.new
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutation_names_tests_that_exist(mutant: Mutant) -> None:
     assert mutant.tests
     for test in mutant.tests:
         file, _, name = test.partition("::")

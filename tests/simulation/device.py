@@ -143,6 +143,7 @@ class Device:
         if not self.syncing:
             self.began_ms = self.world.now()
         self.syncing += 1
+        restores = self.world.restores
         try:
             report = await self.client.sync()
         except (Offline, Busy, Refused, StoreFull):
@@ -158,6 +159,8 @@ class Device:
             self.world.wrong.append(f"G4: {self.name} held something else than the server in {report.reread}")
         try:
             self.world.synced(self)
+            if report.complete and restores == self.world.restores:
+                self.world.acknowledged(self)
         except Revoked:  # another sync of the same store was told so meanwhile
             self.revoked = True
             return True

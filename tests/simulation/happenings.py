@@ -10,6 +10,7 @@ from typing import Final
 from tests.simulation import erasures
 from tests.simulation.device import Device
 from tests.simulation.disk import CrashError
+from tests.simulation.rounds import TURNS
 from tests.simulation.world import World
 
 HOURS: Final = 3_600.0
@@ -105,7 +106,7 @@ async def _grids_withheld(device: Device, random: Random) -> None:
 
 
 async def _put_back_in_between(device: Device, random: Random) -> None:
-    """The database is put back to before the device's last sync, and the worker goes on with what it had brought up.
+    """The database is put back to before the device's last sync, and the worker may go on with what it had brought up.
 
     The first change that the servers see then is not the first that they miss.
     """
@@ -116,8 +117,13 @@ async def _put_back_in_between(device: Device, random: Random) -> None:
         return
     await _syncs(device)
     await asyncio.sleep(random.uniform(1, 600))
-    await world.restore_server(by_hand=random.random() < 0.3)
-    for _ in range(random.choice([1, 2, 3])):
+    await world.restore_server(by_hand=random.random() < 0.5)
+    if random.random() < 0.5:  # a colleague comes first, and is given the numbers that were taken back
+        colleague = random.choice(world.devices)
+        await asyncio.sleep(60)
+        await _does(colleague, colleague.turn)
+        await _does(colleague, partial(_syncs, colleague))
+    for _ in range(random.choice([0, 0, 1, 3])):  # who sends nothing new shows the servers no gap
         device.go_on(begun, world.habits.sort(random))
     await asyncio.sleep(random.uniform(60, 600))
     await _syncs(device)
@@ -160,7 +166,7 @@ async def _crossing(world: World, random: Random) -> None:
     if len(there) < 2:
         return
     first, second = random.sample(there, 2)
-    one = world.habits.sort(random)
+    one = world.habits.sort(random) if random.random() < 0.5 else random.randrange(len(TURNS))
     other = one if random.random() < 0.5 else world.habits.sort(random)
     for _ in range(random.choice([0, 1, 3])):
         await _does(first, first.turn)
@@ -172,9 +178,12 @@ async def _crossing(world: World, random: Random) -> None:
     await _does(second, partial(_writes, second, [one]))
     await asyncio.sleep(random.uniform(60, 9_000))
     await _does(second, partial(_syncs, second))
-    if random.random() < 0.5:
+    if random.random() < 0.3:
         await _does(first, partial(_writes, first, [one]))
     await world.office.decide()
+    await asyncio.sleep(random.uniform(60, 600))
+    if random.random() < 0.6:  # later than the decision, of which they have not heard
+        await _does(first, partial(_writes, first, [one]))
     await _does(first, partial(_syncs, first))
 
 

@@ -64,6 +64,7 @@ class World:
     trace: list[str] = field(default_factory=list)
     backup: Path | None = None
     restored: bool = False
+    restores: int = 0
     by_hand: bool = False
     """The servers were not told of it: they may give numbers again that the lost time had given."""
     slips: dict[str, Slip] = field(default_factory=dict)
@@ -126,6 +127,22 @@ class World:
             f"G5: {device.name} was told who decided on {record}, which was elsewhere"
             for record in sorted(told)
             if self._was_elsewhere(device, record, grids)
+        ]
+
+    def acknowledged(self, device: Device) -> None:
+        """After a sync that came to its end: what the device holds as answered is on the server, however often that was
+        put back (G2). Later it may be mended by luck: a gap in what the device sends tells of it too.
+        """
+        answered = {
+            change
+            for (change,) in store(device, "SELECT id FROM changes WHERE status NOT IN ('queued', 'draft')")
+        }
+        with sqlite3.connect(self.servers.path) as connection:
+            there = {change for (change,) in connection.execute("SELECT change_id FROM changes")}
+        connection.close()
+        self.wrong += [
+            f"G2: {device.name} has synced, holds {change} as answered, and the server does not know it"
+            for change in sorted(answered - there)
         ]
 
     def _was_elsewhere(self, device: Device, record: str, grids: set[str]) -> bool:
@@ -202,6 +219,7 @@ class World:
         """The database is put back to its backup, as `roundbook restore` does it, or by copying the file."""
         if self.backup is not None:
             self.restored = self.witness.restored = True
+            self.restores += 1
             self.by_hand = self.by_hand or by_hand
             self.slips = dict(self._slips())
             await self.servers.restore(self.backup, by_hand=by_hand)

@@ -95,7 +95,9 @@ async def test_a_new_epoch_of_the_device_hides_no_lost_create_from_the_server(da
         answer = await one.sync()
         assert (answer.verdicts, answer.offer_above) == ([], 0)
         await one.sync_all()
-        assert [verdict.result for verdicts in one.verdicts.values() for verdict in verdicts][1:] == ["applied"] * 2
+        assert [verdict.result for verdicts in one.verdicts.values() for verdict in verdicts][1:] == [
+            "applied"
+        ] * 2
         assert await subjects(town) == {"later"}
         await one.assert_equals_the_server()
 
