@@ -50,11 +50,11 @@ def overheard() -> Iterator[list[bytes]]:
     heard: list[bytes] = []
     read = Steps.read
 
-    def listening(steps: Steps, outgoing: Outgoing, response: Response) -> Any:
+    def listening(steps: Steps, outgoing: Outgoing, response: Response, took_s: float) -> Any:
         heard.append(outgoing.plain)
         encoding = response.headers.get("content-encoding", "")
         heard.append(unpacked(response.body, encoding, _PLAIN_BYTES_MAX, outgoing.plain))
-        return read(steps, outgoing, response)
+        return read(steps, outgoing, response, took_s)
 
     with patch.object(Steps, "read", listening):
         yield heard

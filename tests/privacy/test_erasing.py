@@ -1,6 +1,7 @@
 """A record is erased: its values go from everywhere, and nothing brings them back."""
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,7 @@ def test_what_was_decided_once_and_differs_again_is_erased_too(village: Village,
     wang, li = village.device("王芳"), village.device("李强")
     made = matter(wang)
     settled(village, wang, li)
+    differing: list[Any] = []
     for first, second in ((5, 7), (8, 9), (10, 11)):
         wang.update(wang.get(made.id), people_involved=first)
         li.update(li.get(made.id), people_involved=second)
