@@ -6,11 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage import changes
-from server.storage.changes import Stored
-from server.vault.sealing import Contact
 from sync_protocol.changes import Put
 from tests.server.office_server import TOWN, OfficeServer
 from tests.sync.phone import Phone, stored
@@ -202,11 +199,9 @@ async def test_row_1_a_reader_misses_nothing_of_many_slow_writers(
     writers = [Phone(server, await server.device(f"写{n}")) for n in range(4)]
     append, calls = changes.append, iter(range(10_000))
 
-    async def slow(
-        connection: AsyncConnection, township: str, rows: list[Stored], contact: list[Contact]
-    ) -> None:
+    async def slow(*given: Any) -> None:
         await asyncio.sleep(0.002 * (next(calls) % 4))  # between taking the numbers and the commit
-        await append(connection, township, rows, contact)
+        await append(*given)
 
     monkeypatch.setattr("server.sync.writing.changes.append", slow)
     written: set[str] = set()

@@ -93,11 +93,6 @@ telephones = Table(  # in which records a telephone number stands, by a keyed ha
     Column("telephone_hash", String(64), nullable=False),
     Column("record_id", Id, nullable=False),
     key("telephones", "telephone_hash", "record_id"),
-    ForeignKeyConstraint(
-        ["township_id", "record_id"],
-        ["records.township_id", "records.record_id"],
-        name="fk_telephones_records",
-    ),
     Index("ix_telephones_record", "township_id", "record_id"),
 )
 
