@@ -13,9 +13,11 @@ from server.storage import sign_in
 from server.storage.engine import open_engine, snapshot, transact
 from server.storage.keys import DATA
 from server.storage.staff import StaffRow
-from server.vault import service
+from server.vault import sealing, service
 from server.vault.keeping import Vault, keys_of, opening, vault_of
 from server.vault.master import KEY_BYTES, KeyMissing, Master, read, written
+from server.vault.sealing import Contact, SealedBody
+from server.vault.telephones import of_values
 from server.vault.township import Altered, TownshipKeys, UnknownKey, keys_from
 from tests.vaults import MASTER, TEXT, vault
 
@@ -59,6 +61,39 @@ def test_keyed_hashes_are_equal_for_equal_values_of_one_purpose_and_township() -
     assert mine.hash("contact", "13800138000") != replace(mine, township="3", _derived={}).hash(
         "contact", "13800138000"
     )
+
+
+def test_a_create_shares_the_seals_of_its_record() -> None:
+    """A change whose fields are the record's is not sealed twice; one with operations, or other fields, is."""
+    mine, contact = keys(1), Contact(frozenset({"phone"}), {"of": frozenset({"phone"})}, (b'"phone"',))
+    body = b'{"phone":"13800138000","title":"\\"fields\\":"}'
+    noted: list[bytes] = []
+    sealed = sealing.values(body, contact, sealing.sealer(mine, "r", noted))
+    assert noted == [b'"13800138000"']
+    shared = SealedBody(body, sealed, tuple(noted))
+    seal = sealing.sealer(mine, "r")
+    create = b'{"id":"c","do":"create","fields":' + body + b',"reason":"x"}'
+    assert sealing.payload(create, contact, seal, shared) == create.replace(body, sealed)
+    put = b',"ops":[{"op":"put","field":"of","entry":"e","values":{"phone":"13900139000"}}]'
+    operation = create.replace(b',"reason":"x"', put)
+    edit = create.replace(b"13800138000", b"13900139000")
+    for change in (create, operation, edit):
+        stored = sealing.payload(change, contact, seal, shared)
+        assert b"13800138000" not in stored
+        assert b"13900139000" not in stored
+        assert sealing.opened(stored, mine, "r") == change
+    assert sealed not in sealing.payload(edit, contact, seal, shared)
+
+
+def test_telephone_numbers_are_found_among_what_was_sealed() -> None:
+    values = [
+        b'"+86 138-0013 8000, 0523-1234567"',
+        b'"\xe7\x8e\x8b\xe5\xa4\xa7"',
+        b'"12"',
+        b'["13900139000"]',
+        b"null",
+    ]
+    assert of_values(values) == {"13800138000", "05231234567"}
 
 
 def test_no_key_is_shown() -> None:
