@@ -34,7 +34,7 @@ _STRONG_BYTES: Final = 2**14
 """Up to this an answer is compressed harder, which takes four tenths of a millisecond."""
 _LEVEL_STRONG: Final = 9
 _LEVEL_SPARING: Final = 16
-"""For a narrow link: a seventh smaller than at the usual level, for some 0.3 milliseconds of processor a kilobyte."""
+"""For a narrow link: a seventh smaller than at the usual level, for some 0.4 milliseconds of processor a kilobyte."""
 _SPARING_BYTES_MAX: Final = 2**20
 _GZIP_LEVEL: Final = 6
 

@@ -143,8 +143,8 @@ def plan(seed: int, devices_max: int) -> Plan:
     link_faults = tuple(random.sample(FAULTS, random.choice([1, 2, 4, len(FAULTS)])))
     focus, tags = random.choice([0.7, 0.7, 3]), random.choice([1, 2, 4])
     twice = random.choice([0.3, 0.3, 0.8])
-    length, hands_on = random.choice([0, 0, 40, 180]), random.choice([0.0, 0.5])
-    habits = Habits(_some(random, TURNS), _some(random, OFFICE_TURNS), focus, tags, twice, length, hands_on)
+    wordy, hands_on = random.choice([0, 0, 40, 180]), random.choice([0.0, 0.5])
+    habits = Habits(_some(random, TURNS), _some(random, OFFICE_TURNS), focus, tags, twice, wordy, hands_on)
     processes, begun = random.choice([1, 1, 2, 3]), random.random() < 0.7
     fades, page_bytes = random.choice([0.0, 0.0, 0.1, 0.4]), random.choice(PAGES)
     jumps = random.choice([0.0, 0.0, 0.0, 0.15])

@@ -63,8 +63,8 @@ class World:
     """What the checks found on the way."""
     trace: list[str] = field(default_factory=list)
     backup: Path | None = None
-    restored: bool = False
     restores: int = 0
+    """How often the database was put back."""
     by_hand: bool = False
     """The servers were not told of it: they may give numbers again that the lost time had given."""
     slips: dict[str, Slip] = field(default_factory=dict)
@@ -81,6 +81,11 @@ class World:
         self.office.link.fades = 0.0
         for record, story in self.template.told.items():
             self.witness.sentences[record] = sentences_of(story)
+
+    @property
+    def restored(self) -> bool:
+        """Whether the database was ever put back."""
+        return self.restores > 0
 
     def part(self) -> Random:
         """Randomness of its own for one part, so that a part that is left out changes no other."""
@@ -218,8 +223,8 @@ class World:
     async def restore_server(self, *, by_hand: bool = False) -> None:
         """The database is put back to its backup, as `roundbook restore` does it, or by copying the file."""
         if self.backup is not None:
-            self.restored = self.witness.restored = True
             self.restores += 1
+            self.witness.restored = True
             self.by_hand = self.by_hand or by_hand
             self.slips = dict(self._slips())
             await self.servers.restore(self.backup, by_hand=by_hand)

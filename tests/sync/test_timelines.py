@@ -2,6 +2,7 @@
 
 import pytest
 
+from server.devices.service import revoke
 from server.storage import tables
 from sync_protocol.changes import Act
 from sync_protocol.registration import Claim
@@ -100,6 +101,25 @@ async def test_a_new_epoch_of_the_device_hides_no_lost_create_from_the_server(da
         ] * 2
         assert await subjects(town) == {"later"}
         await one.assert_equals_the_server()
+
+
+async def test_a_revoked_device_hands_in_after_a_restore_in_whatever_epoch(database_url: str) -> None:
+    """It gets no page, so each of its requests tells of the restore: what it sends is taken in all the same."""
+    async with a_town(database_url) as town:
+        one = await enrolled(town, 1)
+        await one.sync_all()
+        copy = await backup(town.server)
+        made = one.create(subject="lost")
+        await one.sync_all()
+        await restore(town.server, copy)
+        await revoke(town.server.services.engine, one.id, now_ms=town.server.now)
+        one.edit(made.record, fields={"subject": "later"})
+        one._fork(id_of(77_000))
+        answer = await one.sync()
+        assert [(verdict.result, verdict.code) for verdict in answer.verdicts] == [
+            ("quarantined", "revoked_device")
+        ]
+        assert answer.page is None
 
 
 async def test_an_edit_on_a_lost_version_overwrites_nothing_that_was_written_since(database_url: str) -> None:
