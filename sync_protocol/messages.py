@@ -203,6 +203,8 @@ class SyncAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The key that the request offered is the one that the device signs with."""
     cursor_refused: str | None = None
     """Why the cursor could not be used (a code): the page reads from the beginning."""
+    cursor: str | None = None
+    """After a restore, for a device that gets no page: where it stands, so that it is asked to offer only once."""
     page: Page | None = None
     profile: Profile | None = None
 

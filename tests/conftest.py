@@ -1,6 +1,7 @@
 """Databases, the PostgreSQL server behind them, and what is left out where something is missing."""
 
 import fcntl
+import gc
 import os
 import shutil
 import tempfile
@@ -138,6 +139,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "shared_data" in getattr(item, "fixturenames", ()):
             item.add_marker("shared_data")
     items[:] = [item for item in items if not any(item.get_closest_marker(mark) for mark in MISSING)]
+
+
+def pytest_collection_finish() -> None:
+    """What every test stands on is not looked through for garbage with each: a twelfth of their time went there."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:

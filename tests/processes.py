@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-COMMAND = (sys.executable, "-c", "from server.cli import main; main()")
+COMMAND = (sys.executable, "-c", "from server.starting import main; main()")
 TOWN, GRID = "321283104", "321283104203001"
 
 

@@ -35,6 +35,8 @@ def apply_answer(
         _verdicts(tx, answer, sent)
         if answer.cursor_refused is not None:
             meta.forget(tx, meta.CURSOR)
+        if answer.cursor is not None:
+            meta.put(tx, meta.CURSOR, answer.cursor)
         if answer.profile is not None:
             meta.put_profile(tx, answer.profile)
         turned = pages.Turned()

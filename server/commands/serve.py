@@ -33,9 +33,9 @@ from server.refused import RefusedError
 from server.sessions.links import PATH
 from server.settings import Settings, environment, shown_database
 from server.sockets import make_room
+from server.starting import TARGET
 from server.storage.engine import Unavailable
 
-TARGET: Final = "server.serving:application"
 _ASK_S: Final = 0.1
 _HEAD_BYTES_MAX: Final = 64 * 2**10
 """Of a request's head, and of what a connection may have waiting unread: a head of ours has 500."""

@@ -25,7 +25,7 @@ from server.sync.timeline import Proof
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable
-from sync_protocol.cursor import Cursor, CursorInvalid, from_the_beginning, unseal
+from sync_protocol.cursor import Cursor, CursorInvalid, from_the_beginning, seal, unseal
 from sync_protocol.files import key_of
 from sync_protocol.ids import is_id
 from sync_protocol.messages import Profile, SyncAnswer, SyncRequest
@@ -148,6 +148,8 @@ async def _answered(
         key=taken.key,
         cursor_refused=taken.cursor_refused,
     )
+    if taken.revoked and pushed.offer_above is not None:
+        return await _with_cursor(services, caller, taken, answer)
     return answer if old or taken.revoked else await _with_page(services, caller, request, taken, answer)
 
 
@@ -225,6 +227,20 @@ def _remembered(caller: Caller, request: SyncRequest, pushed: Pushed, upload: Up
         "queued": max(request.queued - answered, 0),
         "client": request.client.replace("\0", ""),
     }
+
+
+async def _with_cursor(services: Services, caller: Caller, taken: _Taken, answer: SyncAnswer) -> SyncAnswer:
+    """With the cursor that a page would have brought: the old one would tell of the restore for ever."""
+
+    async def read(connection: AsyncConnection) -> Township | None:
+        return await townships.read(connection, caller.township)
+
+    township = await snapshot(services.engine, read)
+    if township is None or taken.cursor is None:
+        return answer
+    now = {"tip": township.tip, "tip_change": township.tip_change, "register": township.register}
+    moved = msgspec.structs.replace(taken.cursor, **now)
+    return msgspec.structs.replace(answer, cursor=seal(moved, township.cursor_key))
 
 
 async def _with_page(

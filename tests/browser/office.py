@@ -110,7 +110,7 @@ def looking(
 ) -> Iterator[Page]:
     """A person's browser, signed in. Whatever a page complains of fails the test."""
     context = browser.new_context(viewport=viewport, locale="zh-CN", base_url=office.url)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)  # as `expect` waits: the machine does other things, too
     _carry(context, office, person, language)
     page = context.new_page()
     complaints: list[str] = []

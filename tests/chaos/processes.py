@@ -113,7 +113,7 @@ class Server(Started):
         self.command = [
             sys.executable,
             "-c",
-            "from server.cli import main; main()",
+            "from server.starting import main; main()",
             "serve",
             "--port",
             str(port),

@@ -120,7 +120,7 @@ class Town:
             [
                 sys.executable,
                 "-c",
-                "from server.cli import main; main()",
+                "from server.starting import main; main()",
                 *words,
                 "--database",
                 self.pair.url,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.vaults import TEXT
 
-COMMAND = [sys.executable, "-c", "from server.cli import main; main()", "serve", "--port", "0"]
+COMMAND = [sys.executable, "-c", "from server.starting import main; main()", "serve", "--port", "0"]
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import make_url
 
-from client_sdk import FieldClient, NotEnrolled, Record
+from client_sdk import FieldClient, NotEnrolled, Policy, Progress, Record, Revoked
 from sync_protocol.limits import DEFAULTS
 from tests.e2e.processes import CHECKOUT, serving
 from tests.e2e.village import GRID, NEXT_GRID, PASSPHRASE, Village, assert_converged, holds
@@ -25,7 +25,7 @@ from tests.postgres import installed
 from tests.vaults import TEXT
 
 WORKERS = {"王芳": (GRID,), "李强": (GRID,), "周敏": (NEXT_GRID,)}
-ROUNDBOOK = [sys.executable, "-c", "from server.cli import main; main()"]
+ROUNDBOOK = [sys.executable, "-c", "from server.starting import main; main()"]
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -297,3 +297,36 @@ def test_a_device_that_was_enrolled_after_the_backup_comes_back_by_its_rescue_fi
         assert sorted(one.fields["title"] for one in new.list("well")) == ["not sent", "sent and answered"]
         assert new.get(made.id).number == known
         assert_converged(village, new, GRID)
+
+
+@pytest.mark.slow
+def test_a_device_that_is_revoked_after_a_restore_hands_in_what_was_lost_once_and_is_wiped(
+    drill: Drill,
+) -> None:
+    """It gets no page that would move its cursor out of the lost time: the answer alone has to."""
+    village = drill.village
+    device = village.device("王芳")
+    device.sync()
+    drill.leave()
+    drill.back_up()
+    for at in range(4):
+        report(device, f"lost {at}")
+    device.sync()
+    lost = set(village.changes())
+    device.close()
+    drill.leave()
+    drill.restore()
+    exchanges: list[Progress] = []
+
+    def counted(progress: Progress) -> None:
+        exchanges.append(progress)
+        assert len(exchanges) < 60, "it comes to no end"
+
+    with serving(drill.url, village.folder) as (url, _):
+        device = village.open("王芳", transport=None)
+        device.set_server(url)
+        village.revoke(device.me().device)
+        with pytest.raises(Revoked):
+            device.sync(counted, policy=Policy(changes_max=3))
+    assert set(village.changes()) == lost
+    assert not (village.folder / "王芳.rbk").exists()

@@ -20,7 +20,7 @@ from pyotp import TOTP
 from server.backup import back_up, check, restore
 from server.refused import RefusedError
 
-COMMAND = [sys.executable, "-c", "from server.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from server.starting import main; main()"]
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 

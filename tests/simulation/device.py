@@ -242,6 +242,10 @@ class Device:
         """The worker saves something; an edit of one sort on the oldest record, if it is named."""
         self._at_work(lambda worker: worker.turn() if sort is None else worker.edit_first(sort))
 
+    def shows(self) -> list[str]:
+        """The ids of the records on the screen, the oldest first; none when the device is off."""
+        return (self._at_work(Worker.shows) if self.at_work else None) or []
+
     def begin(self) -> str | None:
         """The worker begins a new record; its id, if it was saved."""
         return self._at_work(Worker.begin) if self.at_work else None

@@ -10,10 +10,12 @@ from typing import Final
 from tests.simulation import erasures
 from tests.simulation.device import Device
 from tests.simulation.disk import CrashError
-from tests.simulation.rounds import TURNS
+from tests.simulation.rounds import ENTRY, ENTRY_REMOVED, ENTRY_WORDS, TURNS
 from tests.simulation.world import World
 
 HOURS: Final = 3_600.0
+_AGAINST: Final = {ENTRY_WORDS: ENTRY_REMOVED, ENTRY_REMOVED: ENTRY_WORDS}
+"""What somebody does with the thing that somebody else takes away."""
 
 
 async def _save(device: Device, random: Random) -> None:
@@ -160,40 +162,57 @@ async def _meeting(world: World, random: Random) -> None:
 async def _crossing(world: World, random: Random) -> None:
     """Two workers cross over one matter, and the office decides in between: nobody sees all of it in time.
 
-    The second one's answer ends with its first page, and then they change what the first one has just changed.
+    The second one's answer ends with its first page, and then they change what the first one has just changed; of
+    an entry that one of them has taken away, they go on with what they had begun.
     """
     there = [device for device in world.devices if device.at_work]
     if len(there) < 2:
         return
     first, second = random.sample(there, 2)
-    one = world.habits.sort(random) if random.random() < 0.5 else random.randrange(len(TURNS))
-    other = one if random.random() < 0.5 else world.habits.sort(random)
-    for _ in range(random.choice([0, 1, 3])):
-        await _does(first, first.turn)
-    await _does(first, partial(_writes, first, [one]))
+    known = set(second.shows())
+    matter = next((record for record in first.shows() if record in known), None)
+    if matter is None:
+        return
+
+    async def saves(device: Device, sort: int) -> None:
+        await _does(device, partial(device.go_on, matter, sort))
+
+    one = random.choice(
+        [world.habits.sort(random), random.randrange(len(TURNS)), random.choice(list(_AGAINST))]
+    )
+    other = random.choice([one, _AGAINST.get(one, one), world.habits.sort(random)])
+    if one in _AGAINST:
+        await saves(first, ENTRY)
+        await _does(first, partial(_syncs, first))
+        await _does(second, partial(_syncs, second))
+    for _ in range(random.choice([0, 1, 3, 3])):  # new matters, which fill the page that the second one gets
+        await _does(first, first.begin)
+    await saves(first, one)
     await _does(first, partial(_syncs, first))
-    await _does(second, partial(_writes, second, [other]))
+    await saves(second, other)
     second.link.leave()
     await _does(second, partial(_syncs, second))
-    await _does(second, partial(_writes, second, [one]))
+    await saves(second, other if one in _AGAINST else one)
     await asyncio.sleep(random.uniform(60, 9_000))
     await _does(second, partial(_syncs, second))
+    if random.random() < 0.4:
+        return  # what the first one wrote stays their last word
     if random.random() < 0.3:
-        await _does(first, partial(_writes, first, [one]))
+        await saves(first, one)
     await world.office.decide()
     await asyncio.sleep(random.uniform(60, 600))
     if random.random() < 0.6:  # later than the decision, of which they have not heard
-        await _does(first, partial(_writes, first, [one]))
+        await saves(first, one)
     await _does(first, partial(_syncs, first))
 
 
-async def _does(device: Device, what: Callable[[], Awaitable[None] | None]) -> None:
+async def _does(device: Device, what: Callable[[], Awaitable[None] | str | None]) -> None:
     """Somebody at work does something, over which the device may die."""
     if not device.at_work:
         return
     with suppress(CrashError):
         done = what()
-        if done is not None:
+        if isinstance(done, Awaitable):
             await done
         device.leave()
 

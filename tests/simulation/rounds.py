@@ -21,6 +21,8 @@ _SENTENCE: Final = re.compile("句[0-9]+。")
 
 TURNS: Final = (4, 3, 3, 6, 4, 2, 3, 3, 2, 4, 2, 2, 1.5)
 """How often a worker does each thing, in the order of `Worker.turn`."""
+ENTRY, ENTRY_WORDS, ENTRY_REMOVED = 8, 9, 12
+"""Places in that order."""
 OFFICE_TURNS: Final = (2, 2, 0.5, 2, 1)
 """How often the office does each thing, in the order of `Office.turn`."""
 
@@ -43,7 +45,7 @@ class Habits:
     """How often the office gives the matter to another grid, once it has decided on it."""
 
     def pick(self, random: Random, shown: Sequence[T]) -> T:
-        """The record that somebody works on next."""
+        """The record, or the entry of one, that somebody works on next."""
         return shown[min(int(random.expovariate(self.focus)), len(shown) - 1)]
 
     def sort(self, random: Random) -> int:
@@ -100,6 +102,10 @@ class Worker:
         record = self.habits.pick(self.random, shown)
         self._edit(shown, record, self.habits.sort(self.random))
 
+    def shows(self) -> list[str]:
+        """The ids of the records on the screen, the oldest first."""
+        return [record.id for record in self.client.list()]
+
     def edit_first(self, sort: int) -> None:
         """Saves an edit of one sort on the oldest record, which everybody knows."""
         shown = self.client.list()
@@ -108,9 +114,9 @@ class Worker:
 
     def begin(self) -> str | None:
         """Saves a new record; its id."""
-        before = {record.id for record in self.client.list()}
+        before = set(self.shows())
         self._create()
-        return next((record.id for record in self.client.list() if record.id not in before), None)
+        return next((record for record in self.shows() if record not in before), None)
 
     def go_on(self, record: str, sort: int) -> None:
         """Saves an edit of one sort on a record, if the screen still shows it."""
@@ -215,7 +221,7 @@ class Worker:
         steps: Mapping[str, Any] = record.fields.get("steps") or {}
         if not steps:
             return
-        entry = self.random.choice(sorted(steps))
+        entry = self.habits.pick(self.random, sorted(steps))
         seen = steps[entry]
         if self.random.random() < 0.5:
             self.client.edit_entry(record, "steps", entry, words=self._text(seen.get("words")))
@@ -226,7 +232,7 @@ class Worker:
     def _entry_removed(self, record: Record) -> None:
         steps: Mapping[str, Any] = record.fields.get("steps") or {}
         if steps:
-            self.client.remove_entry(record, "steps", self.random.choice(sorted(steps)))
+            self.client.remove_entry(record, "steps", self.habits.pick(self.random, sorted(steps)))
             self._came_back(record.id)
 
     def _delete(self, record: Record) -> None:

@@ -40,7 +40,7 @@ _WORK: Final = {
     "sync": 18,
     "sync at work": 6,
     "meeting": 6,
-    "crossing": 5,
+    "crossing": 9,
     "office": 9,
     "office decides": 4,
 }
