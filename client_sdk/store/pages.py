@@ -66,6 +66,7 @@ def _cover(tx: Tx, page: Page, turned: Turned, now_ms: int) -> None:
         queue.cover_all(tx)
         _leave(tx, records.outside(tx, page.digests), turned)
         turned.reread = _differing(tx, page.digests, now_ms)
+    queue.give_way(tx)
     problems.settle(tx)
 
 

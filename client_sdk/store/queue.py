@@ -17,9 +17,9 @@ import msgspec
 from client_sdk.store import meta
 from client_sdk.store.database import Tx
 from sync_protocol import kept
-from sync_protocol.changes import Change, decode, encode
+from sync_protocol.changes import Change, Increment, decode, encode
 from sync_protocol.kept import Kept
-from sync_protocol.overlay import Laid
+from sync_protocol.overlay import Laid, writes
 from sync_protocol.registration import Claim
 
 KEPT_DAYS: Final = 30
@@ -300,6 +300,30 @@ def cover_record(tx: Tx, record: str, number: int | None = None) -> None:
         number,
         number,
     )
+
+
+def give_way(tx: Tx) -> None:
+    """Ends the overlay of what waits in quarantine once the base has what its author wrote there later.
+
+    Laid over that, it would take back on the screen what its author has replaced since, or taken out.
+    """
+    for (record,) in tx.rows("SELECT DISTINCT record FROM changes WHERE laid AND status = 'quarantined'"):
+        reached = set[str]()
+        for change, status, laid, payload in tx.rows(
+            "SELECT id, status, laid, payload FROM changes WHERE record = ? AND NOT sealed ORDER BY place DESC",
+            record,
+        ):
+            if status == ACKNOWLEDGED and not laid:
+                reached |= writes(decode(payload)).keys()
+            elif status == QUARANTINED and laid and _is_replaced(decode(payload), reached):
+                tx.run("UPDATE changes SET laid = 0 WHERE id = ?", change)
+
+
+def _is_replaced(change: Change, reached: set[str]) -> bool:
+    """Whether every path that an edit writes, or the entry that it is in, was written once more; no sum is."""
+    if change.do != "edit" or any(isinstance(op, Increment) for op in change.ops):
+        return False
+    return all(path in reached or path.rpartition("/")[0] in reached for path in writes(change))
 
 
 def forget_answered(tx: Tx, record: str) -> None:

@@ -246,9 +246,9 @@ class Device:
         """The ids of the records on the screen, the oldest first; none when the device is off."""
         return (self._at_work(Worker.shows) if self.at_work else None) or []
 
-    def begin(self) -> str | None:
-        """The worker begins a new record; its id, if it was saved."""
-        return self._at_work(Worker.begin) if self.at_work else None
+    def begin(self, grid: str | None = None) -> str | None:
+        """The worker begins a new record, in any of their grids; its id, if it was saved."""
+        return self._at_work(lambda worker: worker.begin(grid)) if self.at_work else None
 
     def go_on(self, record: str, sort: int) -> None:
         """The worker goes on with a record, unless the device is off."""

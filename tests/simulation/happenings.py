@@ -10,7 +10,7 @@ from typing import Final
 from tests.simulation import erasures
 from tests.simulation.device import Device
 from tests.simulation.disk import CrashError
-from tests.simulation.rounds import ENTRY, ENTRY_REMOVED, ENTRY_WORDS, TURNS
+from tests.simulation.rounds import ENTRY, ENTRY_REMOVED, ENTRY_WORDS, VALUES
 from tests.simulation.world import World
 
 HOURS: Final = 3_600.0
@@ -169,18 +169,16 @@ async def _crossing(world: World, random: Random) -> None:
     if len(there) < 2:
         return
     first, second = random.sample(there, 2)
-    known = set(second.shows())
-    matter = next((record for record in first.shows() if record in known), None)
+    matter = await _common(first, second, random)
     if matter is None:
         return
 
     async def saves(device: Device, sort: int) -> None:
         await _does(device, partial(device.go_on, matter, sort))
 
-    one = random.choice(
-        [world.habits.sort(random), random.randrange(len(TURNS)), random.choice(list(_AGAINST))]
-    )
-    other = random.choice([one, _AGAINST.get(one, one), world.habits.sort(random)])
+    one = random.choice([world.habits.sort(random), random.choice(VALUES), random.choice(list(_AGAINST))])
+    drawn = world.habits.sort(random)
+    other = random.choice([one, _AGAINST.get(one, drawn), drawn])
     if one in _AGAINST:
         await saves(first, ENTRY)
         await _does(first, partial(_syncs, first))
@@ -204,6 +202,20 @@ async def _crossing(world: World, random: Random) -> None:
     if random.random() < 0.6:  # later than the decision, of which they have not heard
         await saves(first, one)
     await _does(first, partial(_syncs, first))
+
+
+async def _common(first: Device, second: Device, random: Random) -> str | None:
+    """A matter that both of them show; a new one where there is none, and they share a grid."""
+    for _ in range(2):
+        known = set(second.shows())
+        found = next((record for record in first.shows() if record in known), None)
+        shared = sorted({*first.enrolled.grids} & {*second.enrolled.grids})
+        if found is not None or not shared:
+            return found
+        await _does(first, partial(first.begin, random.choice(shared)))
+        await _does(first, partial(_syncs, first))
+        await _does(second, partial(_syncs, second))
+    return None
 
 
 async def _does(device: Device, what: Callable[[], Awaitable[None] | str | None]) -> None:

@@ -21,8 +21,9 @@ _SENTENCE: Final = re.compile("句[0-9]+。")
 
 TURNS: Final = (4, 3, 3, 6, 4, 2, 3, 3, 2, 4, 2, 2, 1.5)
 """How often a worker does each thing, in the order of `Worker.turn`."""
+VALUES = (0, 1, 2)
+"""Places in that order: what replaces one value by another."""
 ENTRY, ENTRY_WORDS, ENTRY_REMOVED = 8, 9, 12
-"""Places in that order."""
 OFFICE_TURNS: Final = (2, 2, 0.5, 2, 1)
 """How often the office does each thing, in the order of `Office.turn`."""
 
@@ -112,10 +113,10 @@ class Worker:
         if shown:
             self._edit(shown, shown[0], sort)
 
-    def begin(self) -> str | None:
-        """Saves a new record; its id."""
+    def begin(self, grid: str | None = None) -> str | None:
+        """Saves a new record, in any grid unless one is named; its id."""
         before = set(self.shows())
-        self._create()
+        self._create(grid)
         return next((record for record in self.shows() if record not in before), None)
 
     def go_on(self, record: str, sort: int) -> None:
@@ -141,8 +142,8 @@ class Worker:
             return  # the screen did not offer it, such as a step that is not open
         self._second_thought = None if then is None else (record.id, then)
 
-    def _create(self) -> None:
-        grids = [grid.code for grid in self.client.grids()]
+    def _create(self, grid: str | None = None) -> None:
+        grids = [one.code for one in self.client.grids() if grid in {None, one.code}]
         if not grids:
             return
         subject = self._text(None)
