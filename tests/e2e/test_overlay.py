@@ -1,10 +1,12 @@
 """What a worker sees of changes that wait in quarantine, beside what they wrote later."""
 
+from typing import Any
+
 from client_sdk import FieldClient, Record
 from tests.e2e.village import GRID, NEXT_GRID, Village, reported
 
 
-def quarantined(village: Village, device: FieldClient, record: Record, **fields: object) -> None:
+def quarantined(village: Village, device: FieldClient, record: Record, **fields: Any) -> None:
     """The device's grid is taken away by mistake while it has these edits to send; then it is given back."""
     village.set_grids(device, NEXT_GRID)
     device.update(device.get(record.id), **fields)
