@@ -1,8 +1,9 @@
 """What a restore takes back, noted in the restored database itself, before a server runs on it.
 
 Devices would notice by themselves (server/sync/timeline.py). But whoever restores by `roundbook restore` still
-has the database that is replaced, and it knows what devices can only prove in part: the last number of each
-register, and how far the counters had come. So nothing is given twice, not even before the first device comes.
+has the database that is replaced, and it knows what devices can only prove in part, or not at all: the last number
+of each register and of each sort of slip, and how far the counters had come. So nothing is given twice, not even
+before the first device comes.
 """
 
 import contextlib
@@ -30,6 +31,9 @@ _NEWEST = text(
     "UNION ALL SELECT opened_ms FROM townships WHERE township_id = :t) x"
 )
 
+_HAS_SLIPS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'slips'"
+_SLIPS = "SELECT township_id, sort, year, max(serial) FROM slips GROUP BY township_id, sort, year"
+
 
 class Given(msgspec.Struct, frozen=True):
     """How far a township had come in the database that was replaced."""
@@ -37,6 +41,8 @@ class Given(msgspec.Struct, frozen=True):
     counter: int = 0
     registers: tuple[tuple[int, int], ...] = ()
     """Year and last number."""
+    slips: tuple[tuple[str, int, int], ...] = ()
+    """Sort, year and last number of its slips."""
     head: Head | None = None
     """Where its audit had come to."""
 
@@ -60,16 +66,25 @@ def given_in(file: Path | None) -> dict[str, Given]:
     if file is None:
         return {}
     registers: dict[str, list[tuple[int, int]]] = {}
+    slips: dict[str, list[tuple[str, int, int]]] = {}
     try:
         with contextlib.closing(read_only(file)) as connection:
             for township, year, last in connection.execute("SELECT township_id, year, last FROM registers"):
                 registers.setdefault(township, []).append((year, last))
+            has_slips = connection.execute(_HAS_SLIPS).fetchone() is not None  # older ones have none
+            for township, *given in connection.execute(_SLIPS) if has_slips else ():
+                slips.setdefault(township, []).append((given[0], given[1], given[2]))
             counters = dict(connection.execute("SELECT township_id, counter FROM townships").fetchall())
             heads = {head.township: head for head in heads_in(connection)}
     except sqlite3.Error:
         return {}
     return {
-        code: Given(counters.get(code, 0), tuple(registers.get(code, ())), heads.get(code))
+        code: Given(
+            counters.get(code, 0),
+            tuple(registers.get(code, ())),
+            tuple(slips.get(code, ())),
+            heads.get(code),
+        )
         for code in {*counters, *heads}
     }
 
@@ -103,6 +118,7 @@ async def _note(connection: AsyncConnection, township: Township, given: Given, n
     )
     for year, last in given.registers:
         township = await pass_register(connection, township, year, last)
+    await townships.note_slips(connection, township, given.slips)
     return since_ms
 
 

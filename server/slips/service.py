@@ -126,7 +126,7 @@ async def make(services: Services, caller: Caller, target: Target, new: NewSlip)
     slip_id = request_id(services, caller, target, msgspec.json.encode(new), now_ms)
 
     async def work(connection: AsyncConnection) -> SlipView:
-        await townships.lock(connection, township)
+        locked = await townships.lock(connection, township)
         state = await record_of(connection, township, target.thing, caller.reach)
         if state.erased:
             raise Declined("erased")
@@ -135,7 +135,8 @@ async def make(services: Services, caller: Caller, target: Target, new: NewSlip)
             it = await values.known(connection, services, township, state, now_ms)
             given = values.of_matter(it) | said | {ADDRESSEE: _addressee(state, sort, new.addressee)}
             year = datetime.fromtimestamp(now_ms / 1000, SHANGHAI).year
-            serial = await slips.next_serial(connection, township, new.sort, year)
+            above = locked.slips_given(new.sort, year) if locked is not None else 0
+            serial = await slips.next_serial(connection, township, new.sort, year, above)
             text = await text_of(connection, township, new.sort)
             body = Body(it.office, sort.title, number(sort.word, year, serial), text, given, day_said(now_ms))
             packed = msgspec.json.encode(body)

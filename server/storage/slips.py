@@ -61,11 +61,13 @@ async def by_id(connection: AsyncConnection, township: str, slip: str) -> Slip |
     return found[0] if found else None
 
 
-async def next_serial(connection: AsyncConnection, township: str, sort: str, year: int) -> int:
-    """The number that comes next; the caller holds the township's lock, so nobody else is given it."""
+async def next_serial(
+    connection: AsyncConnection, township: str, sort: str, year: int, above: int = 0
+) -> int:
+    """The number that comes next, at least one `above`; the caller holds the township's lock, so it is given once."""
     mine = (slips.c.township_id == township) & (slips.c.sort == sort) & (slips.c.year == year)
     last = await connection.scalar(select(func.max(slips.c.serial)).where(mine))
-    return int(last or 0) + 1
+    return max(int(last or 0), above) + 1
 
 
 async def add(connection: AsyncConnection, township: str, slip: Slip) -> None:

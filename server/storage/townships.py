@@ -28,6 +28,8 @@ class LostSpan(msgspec.Struct, frozen=True, array_like=True):
     noticed_ms: int = 0
     registers: tuple[tuple[int, int, int], ...] = ()
     """Year, first and last of the registration numbers that were given in that time."""
+    slips: tuple[tuple[str, int, int], ...] = ()
+    """Sort, year, and how far the numbers of slips had come then."""
 
 
 class Township(msgspec.Struct, frozen=True):
@@ -56,6 +58,11 @@ class Township(msgspec.Struct, frozen=True):
             if span.first <= number <= span.last:
                 return span.first - 1
         return number
+
+    def slips_given(self, sort: str, year: int) -> int:
+        """The last number that slips of a sort had before a restore, 0 where none is known: papers bear it."""
+        noted = [last for span in self.lost_spans for *of, last in span.slips if of == [sort, year]]
+        return max(noted, default=0)
 
 
 _COLUMNS: Final = (
@@ -129,6 +136,15 @@ async def note_numbers(
     spans = (*township.lost_spans[:-1], noted)
     await connection.execute(_NOTE, {"t": township.id, "spans": _encoded(spans)})
     return msgspec.structs.replace(township, lost_spans=spans)
+
+
+async def note_slips(
+    connection: AsyncConnection, township: Township, given: tuple[tuple[str, int, int], ...]
+) -> None:
+    """Notes with the newest lost span how far the numbers of slips had come."""
+    noted = msgspec.structs.replace(township.lost_spans[-1], slips=given)
+    spans = (*township.lost_spans[:-1], noted)
+    await connection.execute(_NOTE, {"t": township.id, "spans": _encoded(spans)})
 
 
 async def missing_numbers(

@@ -1,14 +1,17 @@
 """Slips: numbered without gaps, made once, addressed by the rule of contact, and never run as a program."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
+from server.backup import back_up
 from server.declined import Declined
 from server.privacy.matters import erase_matter
 from server.records.writing import Target
+from server.restoring import Given, given_in, note_restore
 from server.slips import service as slips
 from server.slips import wording
 from server.slips.documents import slip_docx
@@ -47,6 +50,27 @@ async def test_each_sort_counts_by_itself_without_gaps_and_a_refused_one_takes_n
     assert (await made(office, first, "answer")).number == "答复〔2025〕第1号"
     office.server.now_ms += 366 * 86_400_000
     assert (await made(office, first)).number == "受告〔2026〕第1号"
+
+
+async def test_no_number_is_given_again_after_a_restore(
+    office: Office, database_url: str, tmp_path: Path
+) -> None:
+    """Papers that bear it lie with citizens; `roundbook restore` still has the database that it replaces."""
+    record = await office.matter()
+    for sort in ("acceptance", "acceptance", "answer"):
+        await made(office, record, sort)
+    slips_then = {("acceptance", 2025, 2), ("answer", 2025, 1)}
+    given = {TOWN: Given(slips=tuple(slips_then))}
+    if database_url.startswith("sqlite"):
+        replaced = tmp_path / "replaced.db"
+        back_up(Path(make_url(database_url).database or ""), replaced)
+        given = given_in(replaced)
+        assert set(given[TOWN].slips) == slips_then
+    async with office.services.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM slips"))  # as in the backup, which is older
+    await note_restore(office.services.engine, given, office.server.now_ms)
+    numbers = [(await made(office, record, sort)).number for sort in ("acceptance", "answer", "supervision")]
+    assert numbers == ["受告〔2025〕第3号", "答复〔2025〕第2号", "督办〔2025〕第1号"]
 
 
 async def test_the_same_request_again_is_the_same_slip(office: Office) -> None:
