@@ -89,7 +89,7 @@ class Reading:
     def troubles(self) -> Iterator[Trouble]:
         """Problems, those of changes first, then records that were returned."""
         for row in problems.every(self.tx):
-            record = self.partly(row.record) or self._held(row.record)
+            record = self.partly(row.record) or self._told(row)
             if record is not None:
                 yield self._trouble(row, record)
         for record in self.every(None, None):
@@ -108,12 +108,16 @@ class Reading:
         words = (code.next_zh, code.next_en) if code is not None else _NEXT[problems.DIFFERS]
         return Trouble(row.id, record, row.what, values, row.code, reason, *words)
 
-    def _held(self, record: str) -> Record | None:
-        """The record as it stands; for a problem whose change is no longer over it."""
-        held = records.base(self.tx, record)
-        if held is None:
+    def _told(self, row: problems.Row) -> Record | None:
+        """The record of a problem whose change is no longer over it: as it stands or, once it left, what that said."""
+        held, own = records.base(self.tx, row.record), queue.get(self.tx, row.change)
+        if held is not None:
+            view = lay(held, [], self.kind(held.kind), row.record)
+        elif own is not None:
+            view = lay(None, [Laid(own[0])], self.kind(own[0].kind), row.record)
+        else:
             return None
-        return self._snapshot(lay(held, [], self.kind(held.kind), record), set(), {record})
+        return self._snapshot(view, set(), {row.record})
 
     def _snapshot(self, view: View, statuses: set[str], troubled: set[str]) -> Record:
         kind = self.kind(view.kind)

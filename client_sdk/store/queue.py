@@ -307,7 +307,10 @@ def give_way(tx: Tx) -> None:
 
     Laid over that, it would take back on the screen what its author has replaced since, or taken out.
     """
-    for (record,) in tx.rows("SELECT DISTINCT record FROM changes WHERE laid AND status = 'quarantined'"):
+    for (record,) in tx.rows(
+        "SELECT DISTINCT record FROM changes WHERE laid AND status = 'quarantined'"
+        " AND record IN (SELECT id FROM records)"
+    ):
         reached = set[str]()
         for change, status, laid, payload in tx.rows(
             "SELECT id, status, laid, payload FROM changes WHERE record = ? AND NOT sealed ORDER BY place DESC",

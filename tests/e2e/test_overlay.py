@@ -36,6 +36,21 @@ def test_what_was_written_later_and_arrived_is_not_covered_by_what_waits(village
     assert device.get(record.id).fields["note"] == "三"
 
 
+def test_what_waits_is_still_told_when_its_record_has_left(village: Village) -> None:
+    device = village.device("王芳")
+    record = reported(device, note="一")
+    device.sync()
+    quarantined(village, device, record, note="二")
+    device.update(device.get(record.id), note="三")
+    device.sync()
+    village.set_grids(device, NEXT_GRID)
+    assert device.sync().removed == 1
+    assert [(one.record.id, one.values["note"].own) for one in device.problems()] == [(record.id, "二")]
+    village.set_grids(device, GRID)
+    device.sync()
+    assert device.get(record.id).fields["note"] == "三"
+
+
 def test_what_waits_is_shown_as_long_as_a_part_of_it_is_the_last_word(village: Village) -> None:
     device = village.device("王芳")
     record = reported(device, note="一", households=3)
