@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import AsyncIterator, Iterator
+from random import Random
 from typing import Any, cast
 
 import httpx2
@@ -11,6 +12,7 @@ import zstandard
 from structlog.testing import capture_logs
 
 from server.app import create_app
+from server.bodies import answered
 from server.services import Services
 from server.settings import Settings
 from sync_protocol.limits import Limits
@@ -125,3 +127,18 @@ async def test_answers_travel_in_what_the_caller_accepts(
         assert encoding is None or (len(raw) < len(plain) / 3 and "ccept-" in answer.headers["vary"])
         short = await office.get("/v1/health/live", headers={"accept-encoding": accepted})
         assert "content-encoding" not in short.headers
+
+
+async def test_a_narrow_link_is_spared_up_to_a_bound() -> None:
+    """Above it, compressing harder would take the processor for half a second and more."""
+
+    async def sizes(bytes_: int) -> tuple[int, int]:
+        told = "".join(f"{Random(n).getrandbits(24):06x}，村东水渠漏水。" for n in range(bytes_ // 30 + 1))
+        answer = told.encode()[:bytes_]
+        both = [await answered(b"{}", answer, sparing=sparing) for sparing in (True, False)]
+        return len(both[0]), len(both[1])
+
+    spared, usual = await sizes(2**20)
+    assert spared < usual
+    spared, usual = await sizes(2**20 + 1)
+    assert spared == usual
