@@ -10,12 +10,12 @@ from typing import Final
 from tests.simulation import erasures
 from tests.simulation.device import Device
 from tests.simulation.disk import CrashError
-from tests.simulation.rounds import ENTRY, ENTRY_REMOVED, ENTRY_WORDS, VALUES
+from tests.simulation.rounds import ENTRY, ENTRY_REMOVED, ENTRY_WORDS, GROUPS, TAG, VALUES
 from tests.simulation.world import World
 
 HOURS: Final = 3_600.0
-_AGAINST: Final = {ENTRY_WORDS: ENTRY_REMOVED, ENTRY_REMOVED: ENTRY_WORDS}
-"""What somebody does with the thing that somebody else takes away."""
+_AGAINST: Final = {ENTRY_WORDS: ENTRY_REMOVED, ENTRY_REMOVED: ENTRY_WORDS, TAG: TAG}
+"""What somebody does with the thing that somebody else adds, or takes away."""
 
 
 async def _save(device: Device, random: Random) -> None:
@@ -94,16 +94,29 @@ async def _grids_withheld(device: Device, random: Random) -> None:
     """
     world = device.world
     others = [grid for grid in world.template.grids if grid not in device.enrolled.grids]
-    sorts = [world.habits.sort(random) for _ in range(3)]
-    _writes(device, sorts)
+    sorts = [
+        world.habits.sort(random),
+        random.choice(VALUES),
+        random.choice([GROUPS, world.habits.sort(random)]),
+    ]
+    await _syncs(device)
+    matter = next(iter(device.shows()), None)
+    if matter is None:
+        return
+
+    def writes() -> None:
+        for sort in sorts:
+            device.go_on(matter, sort)
+
+    writes()
     await world.regrid(device, random.sample(others, 1))
     await asyncio.sleep(random.uniform(0.2, 12) * HOURS)
     await _syncs(device)
     await world.regrid(device, device.enrolled.grids)
     await _syncs(device)
-    _writes(device, sorts)
+    writes()
     await _syncs(device)
-    for _ in sorts:
+    for _ in (*sorts, *sorts):
         await world.office.take_in_again()
 
 
@@ -169,7 +182,9 @@ async def _crossing(world: World, random: Random) -> None:
     if len(there) < 2:
         return
     first, second = random.sample(there, 2)
-    matter = await _common(first, second, random)
+    shared = sorted({*first.enrolled.grids} & {*second.enrolled.grids})
+    grid = random.choice(shared) if shared else None
+    matter = await _common(first, second, grid)
     if matter is None:
         return
 
@@ -184,7 +199,7 @@ async def _crossing(world: World, random: Random) -> None:
         await _does(first, partial(_syncs, first))
         await _does(second, partial(_syncs, second))
     for _ in range(random.choice([0, 1, 3, 3])):  # new matters, which fill the page that the second one gets
-        await _does(first, first.begin)
+        await _does(first, partial(first.begin, grid))
     await saves(first, one)
     await _does(first, partial(_syncs, first))
     await saves(second, other)
@@ -204,15 +219,14 @@ async def _crossing(world: World, random: Random) -> None:
     await _does(first, partial(_syncs, first))
 
 
-async def _common(first: Device, second: Device, random: Random) -> str | None:
-    """A matter that both of them show; a new one where there is none, and they share a grid."""
+async def _common(first: Device, second: Device, grid: str | None) -> str | None:
+    """A matter that both of them show; a new one in a grid that they share, where there is none."""
     for _ in range(2):
         known = set(second.shows())
         found = next((record for record in first.shows() if record in known), None)
-        shared = sorted({*first.enrolled.grids} & {*second.enrolled.grids})
-        if found is not None or not shared:
+        if found is not None or grid is None:
             return found
-        await _does(first, partial(first.begin, random.choice(shared)))
+        await _does(first, partial(first.begin, grid))
         await _does(first, partial(_syncs, first))
         await _does(second, partial(_syncs, second))
     return None

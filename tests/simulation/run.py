@@ -156,8 +156,9 @@ def plan(seed: int, devices_max: int) -> Plan:
 def _faults(random: Random) -> dict[str, float]:
     """A few sorts of faults, or all: some only show when the others leave room (swarm testing: Groce et al., 2012)."""
     chosen = set(random.sample(list(_FAULTS), random.choice([0, 1, 2, 3, 4, len(_FAULTS)])))
-    if random.random() < 0.2:
-        chosen.add("restore")  # which little else can stand in for
+    for rare in ("restore", "grids withheld for a while"):  # which little else can stand in for
+        if random.random() < 0.2:
+            chosen.add(rare)
     if chosen and random.random() < 0.5:
         chosen.add("device's clock is set")  # which makes others worse
     chosen |= {needed for _, needed in (_FAULTS[what] for what in chosen) if needed is not None}
