@@ -27,10 +27,12 @@ def no_silent_winner(town: Town, ledger: Ledger) -> Iterator[str]:
         elif not found["deleted"]:
             body = json.loads(found["body"])
             kept_of = {path: values for (of, path), values in kept.items() if of == record}
-            removed = _removed(changes, body)
+            removed, dropped = _removed(changes, body), _dropped(town, changes)
             for path, writings in _writings(town, changes, paths_of).items():
                 if path.rpartition("/")[0] not in removed:
-                    yield from _path(town, record, path, writings, _at(body, path), kept_of.get(path, []))
+                    yield from _path(
+                        town, record, path, writings, _at(body, path), kept_of.get(path, []), dropped[path]
+                    )
             yield from _members(town, record, changes, body)
             yield from _entries(town, record, changes, removed)
             yield from _sentences(town, record, changes, body, kept_of, paths_of, waiting)
@@ -43,6 +45,22 @@ def _removed(changes: list[Stored], body: Mapping[str, Any]) -> dict[str, list[S
         for op in change.says.get("ops", []):
             if op["op"] == "drop" and op["entry"] not in (body.get(op["field"]) or {}):
                 found[f"{op['field']}/{op['entry']}"].append(change)
+    return found
+
+
+def _dropped(town: Town, changes: list[Stored]) -> dict[str, set[Any]]:
+    """Values of entries by path that somebody took away who may have seen them: nobody lost them unawares."""
+    found = defaultdict[str, set[Any]](set)
+    for at, change in enumerate(changes):
+        for op in change.says.get("ops", []):
+            if op["op"] != "drop":
+                continue
+            for before in changes[:at]:
+                own = before.author == change.author
+                if own or not town.witness.unseen(before.received_ms, change.id):
+                    for path, value in _wanted(before.says):
+                        if path.startswith(f"{op['field']}/{op['entry']}/"):
+                            found[path].add(value)
     return found
 
 
@@ -88,9 +106,16 @@ def _unseen_by_all(town: Town, writings: list[Stored], removals: list[Stored]) -
 
 
 def _path(
-    town: Town, record: str, path: str, writings: list[Writing], stands: Any, kept: list[Any]
+    town: Town,
+    record: str,
+    path: str,
+    writings: list[Writing],
+    stands: Any,
+    kept: list[Any],
+    dropped: set[Any],
 ) -> Iterator[str]:
-    found = town.witness.objection(path, writings, stands, kept)
+    decided = any(writing.of for writing in writings)  # else an entry comes back with all that it said
+    found = town.witness.objection(path, writings, stands, kept, dropped if decided else ())
     if found:
         told = "; ".join(_told(town, writing) for writing in writings)
         yield f"G7: {record} {path} {found}. Written there: {told}"

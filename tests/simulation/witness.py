@@ -77,8 +77,18 @@ class Witness:
             if self.disturbances[change] > 1:
                 self.saved_ms.pop(change, None)
 
-    def objection(self, path: str, writings: list[Writing], stands: Any, kept: Iterable[Any]) -> str:
-        """What is wrong with a path: what was written there in the order of the server, what stands, what is kept."""
+    def objection(
+        self,
+        path: str,
+        writings: list[Writing],
+        stands: Any,
+        kept: Iterable[Any],
+        dropped: Iterable[Any] = (),
+    ) -> str:
+        """What is wrong with a path: what was written there in the order of the server, what stands, what is kept.
+
+        `dropped` are values that went with their entry, by somebody who may have seen them: they may stand, or not.
+        """
         match path.rpartition("/")[2] if path.startswith("steps/") else path.partition("/")[0]:
             case "groups":
                 total = sum(writing.value for writing in writings)
@@ -90,7 +100,7 @@ class Witness:
                 return self._member({writing.value for writing in writings}, there=bool(stands))
             case "story":
                 return ""  # see `lost_sentences`
-        return self._single(writings, stands, set(kept))
+        return self._single(writings, stands, {*kept, *dropped})
 
     def _single(self, writings: list[Writing], stands: Any, kept: set[Any]) -> str:
         written, replaced, decided = set[Any](), set[Any](), set[Any]()
