@@ -191,7 +191,9 @@ async def _crossing(world: World, random: Random) -> None:
     async def saves(device: Device, sort: int) -> None:
         await _does(device, partial(device.go_on, matter, sort))
 
-    one = random.choice([world.habits.sort(random), random.choice(VALUES), random.choice(list(_AGAINST))])
+    one = random.choice(
+        [world.habits.sort(random), random.choice(VALUES), *random.choices(list(_AGAINST), k=2)]
+    )
     drawn = world.habits.sort(random)
     other = random.choice([one, _AGAINST.get(one, drawn), drawn])
     if one in _AGAINST:

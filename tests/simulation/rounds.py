@@ -46,7 +46,7 @@ class Habits:
     """How often the office gives the matter to another grid, once it has decided on it."""
 
     def pick(self, random: Random, shown: Sequence[T]) -> T:
-        """The record, or the entry of one, that somebody works on next."""
+        """The record that somebody works on next; of one, the entry or the tag."""
         return shown[min(int(random.expovariate(self.focus)), len(shown) - 1)]
 
     def sort(self, random: Random) -> int:
@@ -193,7 +193,7 @@ class Worker:
         self._update(record, peak=self.values.fresh() * 7919 % 100_003)
 
     def _tag(self, record: Record) -> Edit | None:
-        tag = self.random.choice(TAGS[: self.habits.tags])
+        tag = self.habits.pick(self.random, TAGS[: self.habits.tags])
         if tag in (record.fields.get("tags") or []) and self.random.random() >= 0.5:
             return None
         return self._tagged(tag, record)
