@@ -40,7 +40,7 @@ async def open_batch(
     ordered = order(items, seen, counter, upload.lowest)
     # In an epoch that is new here nothing seems to be missing: what it builds on may have been sent in the one before,
     # and lost. What has to come first is offered by the device's next request. Of a revoked one everything waits for
-    # the office anyway, and without a page its cursor would tell of the restore for ever.
+    # the office anyway; it gets no page, and a program that does not know the answer's `cursor` would never hand in.
     unfounded = offer_above is not None and upload.epoch not in upload.epochs and not upload.author.revoked
     if upload.known_only or unfounded:
         ordered = Ordered(again=ordered.again, counter=counter)
