@@ -255,6 +255,11 @@ class Device:
         if self.at_work:
             self._at_work(lambda worker: worker.go_on(record, sort))
 
+    def think_again(self, record: str) -> None:
+        """The worker takes back what they saved last on a record, unless the device is off."""
+        if self.at_work:
+            self._at_work(lambda worker: worker.think_again(record))
+
     def _at_work(self, saves: Callable[[Worker], T]) -> T | None:
         assert self.worker is not None
         if self.world.jumps and self.random.random() < self.world.jumps:

@@ -100,7 +100,8 @@ def _unseen_by_all(town: Town, writings: list[Stored], removals: list[Stored]) -
     for writing in writings:
         others = [one for one in removals if one.author != writing.author]
         if len(others) == len(removals) and all(
-            town.witness.unseen(writing.received_ms, one.id) for one in others
+            town.witness.unseen(writing.received_ms, one.id) or town.witness.not_on_screen(writing.n, one.id)
+            for one in others
         ):
             yield writing
 

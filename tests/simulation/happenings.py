@@ -207,7 +207,10 @@ async def _crossing(world: World, random: Random) -> None:
     await saves(second, other)
     second.link.leave()
     await _does(second, partial(_syncs, second))
-    await saves(second, other if one in _AGAINST else one)
+    if random.random() < 0.5:
+        await _does(second, partial(second.think_again, matter))
+    else:
+        await saves(second, other if one in _AGAINST else one)
     await asyncio.sleep(random.uniform(60, 9_000))
     await _does(second, partial(_syncs, second))
     if random.random() < 0.4:

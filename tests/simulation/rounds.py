@@ -125,6 +125,13 @@ class Worker:
         if shown:
             self._edit(shown, shown[0], sort)
 
+    def think_again(self, record: str) -> None:
+        """Takes back, or tells anew, what was saved last, if it was of this record and can be."""
+        (of, edit), self._second_thought = self._second_thought or ("", None), None
+        shown = [one for one in self.client.list() if one.id == of == record]
+        if edit is not None and shown:
+            edit(shown[0])
+
     def _edit(self, shown: Sequence[Record], record: Record, sort: int) -> None:
         if record.kind != "sheet":
             return
@@ -204,7 +211,7 @@ class Worker:
             self.client.discard(record, "tags", tag)
         else:
             self.client.add(record, "tags", tag)
-        self._came_back(record.id)
+        self.witness.screen[self._came_back(record.id)] = record.version
         return partial(self._tagged, tag)
 
     def _step(self, record: Record) -> None:

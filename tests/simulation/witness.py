@@ -50,6 +50,8 @@ class Witness:
     """To each sentence that somebody took out of a story, the changes that did."""
     told_ms: dict[str, float] = field(default_factory=dict)
     """To each change the server's time until which its author's device can have heard of others."""
+    screen: dict[str, int] = field(default_factory=dict)
+    """To each change of a set the version of the record that its author had before them."""
     saved_ms: dict[str, int] = field(default_factory=dict)
     """To each change the true time of its saving, where at most one thing can have misled the server about it."""
     disturbances: Counter[str] = field(default_factory=Counter)
@@ -65,6 +67,10 @@ class Witness:
     def unseen(self, received_ms: int, by: str) -> bool:
         """Whether the author of the change `by` cannot have seen what the server took in at that time."""
         return not (self.restored or self.clock_was_set) and received_ms > self.told_ms.get(by, inf)
+
+    def not_on_screen(self, n: int, by: str) -> bool:
+        """Whether what has the number `n` was not on the screen of the author of `by`, whatever they synced before."""
+        return not self.restored and n > self.screen.get(by, n)
 
     def chose(self, value: Any, among: frozenset[Any]) -> None:
         """Somebody is about to decide for a value that was written before."""
