@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -67,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SERVER_URL] = from_controller["server_url"]
     else:
         config.stash[FOLDER] = _session_folder(_room(), stack)
+    get_temp_dir()  # multiprocessing's own has to outlive the folder of the session
     scratch = config.stash[FOLDER] / "tmp"
     scratch.mkdir(exist_ok=True)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)

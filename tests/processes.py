@@ -1,19 +1,28 @@
-"""The commands of the server as processes of their own, on a data folder of the test."""
+"""The commands of the server as processes of their own, on a data folder of the test.
+
+They are forked from one that has loaded the server (tests/loaded.py), else they are what an operator starts:
+tests/server/test_serving.py and the README's commands start it as an operator does.
+"""
 
 import json
+import multiprocessing
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
+from multiprocessing.reduction import DupFd
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Self
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-COMMAND = (sys.executable, "-c", "from server.starting import main; main()")
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.loaded"])
 TOWN, GRID = "321283104", "321283104203001"
 
 
@@ -33,16 +42,101 @@ class Served:
         return int(self.url.rpartition(":")[2])
 
 
+class Process:
+    """`roundbook`, while it runs."""
+
+    def __init__(
+        self,
+        arguments: tuple[str, ...],
+        environment: Mapping[str, str],
+        errors: int,
+        *,
+        alone: bool = False,
+    ) -> None:
+        """`errors` is where its standard error goes; `alone` gives it a process group of its own, to be killed."""
+        read, write = os.pipe()
+        self.stdout: IO[str] = os.fdopen(read, encoding="utf-8")
+        self._forked = _Forked(arguments, dict(environment), write, errors, alone=alone)
+        try:
+            self._forked.start()
+        finally:
+            os.close(write)
+        assert self._forked.pid is not None
+        self.pid: int = self._forked.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wait()
+        self.stdout.close()
+
+    def poll(self) -> int | None:
+        """Its exit code, minus the signal that ended it; None while it runs."""
+        return self._forked.exitcode
+
+    def wait(self, seconds: float | None = None) -> int:
+        """The same, once it has ended."""
+        self._forked.join(seconds)
+        code = self._forked.exitcode
+        assert code is not None, f"process {self.pid} runs after {seconds} s"
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """A signal, if it runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill_group(self) -> None:
+        """Kills it with all that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+class _Forked(ForkServerProcess):
+    """Its process, as multiprocessing makes it."""
+
+    def __init__(
+        self, arguments: tuple[str, ...], environment: dict[str, str], said: int, errors: int, *, alone: bool
+    ) -> None:
+        super().__init__()
+        self._arguments, self._own_environment, self._alone = arguments, environment, alone
+        self._outputs = (said, errors)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to the process: of the files their numbers over there."""
+        return {**self.__dict__, "_outputs": [DupFd(number) for number in self._outputs]}
+
+    def run(self) -> None:
+        if self._alone:
+            os.setsid()
+        for number, output in zip((1, 2), self._outputs, strict=True):
+            file: Any = output
+            os.dup2(file.detach(), number)
+        os.environ.clear()
+        os.environ.update(self._own_environment)
+        sys.argv[:] = ["roundbook", *self._arguments]
+        multiprocessing.set_start_method("fork", force=True)  # as it is in a process that nobody forked
+        from tests.loaded import main
+
+        main()
+
+
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """One command, to its end."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=_environment(folder, variables),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    return completed(arguments, _environment(folder, variables))
+
+
+def completed(
+    arguments: tuple[str, ...], environment: Mapping[str, str], seconds: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """One command in an environment, to its end."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+        with Process(arguments, environment, errors.fileno()) as process:
+            said = process.stdout.read()
+            code = process.wait(seconds)
+        errors.seek(0)
+        return subprocess.CompletedProcess(arguments, code, said, errors.read())
 
 
 def printed_link(server: Served) -> str:
@@ -58,15 +152,12 @@ def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[Served]
     """`roundbook serve` on a free port, once it says where it is; stopped at the end."""
     folder.mkdir(exist_ok=True)
     log = folder.with_name(f"{folder.name}.log")
-    command = [*COMMAND, "serve", "--port", "0", *arguments]
+    command = ("serve", "--port", "0", *arguments)
     with (
         log.open("a") as errors,
-        subprocess.Popen(
-            command, env=_environment(folder, variables), stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as process,
+        Process(command, _environment(folder, variables), errors.fileno()) as process,
     ):
         try:
-            assert process.stdout is not None
             said = process.stdout.readline()
             found = re.search(r"https?://\S+:\d+", said)
             assert found, (said, log.read_text())

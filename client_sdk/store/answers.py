@@ -42,10 +42,9 @@ def apply_answer(
         turned = pages.Turned()
         if answer.page is not None:
             turned = pages.apply_page(tx, answer.page, store.kinds(tx), answer.now)
-        if answer.fork or offered:
+        lacking = answer.send_from is not None and not queue.again_from(tx, answer.send_from)
+        if answer.fork or offered or lacking:
             store.fork(tx, new_epoch())
-        elif answer.send_from is not None:
-            queue.again_from(tx, answer.send_from)
         queue.expire(tx, answer.now)
         kept.seal_what_left(tx)
         if answer.revoked:

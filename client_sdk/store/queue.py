@@ -348,12 +348,17 @@ def seal(tx: Tx, change: str, payload: bytes) -> None:
     tx.run("UPDATE changes SET payload = ?, sealed = 1 WHERE id = ?", payload, change)
 
 
-def again_from(tx: Tx, counter: int) -> None:
-    """A gap: what is kept from `counter` on goes into the queue again, as it was numbered."""
+def again_from(tx: Tx, counter: int) -> bool:
+    """A gap: what is kept from `counter` on goes into the queue again, as it was numbered.
+
+    False when it begins with one that is kept no more: what was erased leaves holes, and a restored server would wait
+    for it for ever. Then all of this has to be numbered anew.
+    """
     tx.run(
         "UPDATE changes SET status = 'queued', laid = NOT sealed WHERE n >= ? AND status NOT IN ('draft', 'queued')",
         counter,
     )
+    return tx.row("SELECT 1 FROM changes WHERE n = ?", counter) is not None
 
 
 def offer(tx: Tx, above: int, but: Collection[str]) -> int:

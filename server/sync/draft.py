@@ -54,7 +54,7 @@ class Draft:
     carries: "Draft | None" = None
     """The change to a joined record that this one brings to the surviving record; nobody sent it."""
     formerly: str | None = None
-    """The number that the record proves to have had in a lost timeline, and that another one has now."""
+    """The number that the record proves to have had in a lost timeline, and does not have now."""
     _verdict: Verdict | None = None
 
     @property
@@ -75,7 +75,9 @@ class Draft:
             code, where, reason = self.refused.code, self.refused.field, self.refused.reason
             if code == ERASED:
                 return Verdict(answered, ERASED, self.n)
-            return Verdict(answered, "quarantined", self.n, code, where, reason)
+            return Verdict(
+                answered, "quarantined", self.n, code, where, reason=reason, formerly=self.formerly
+            )
         if self.restricted and self.author.grids is not None:
             return Verdict(answered, APPLIED, self.n)
         differs = tuple(sorted({clash.path for clash in self.merged.clashes}))

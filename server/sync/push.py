@@ -75,8 +75,7 @@ def _claims(batch: Batch) -> dict[str, Registered]:
     township, numbers = batch.township, batch.upload.numbers
     found = {
         record: proven(township.cursor_key, township.id, record, numbers[record])
-        for record in batch.written
-        if record in numbers
+        for record in {draft.element.change.record for draft in batch.drafts} & numbers.keys()
     }
     return {record: number for record, number in found.items() if number is not None}
 

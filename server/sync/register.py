@@ -1,6 +1,6 @@
 """The register: who gets which registration number, in the order of arrival, in the push's own transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
@@ -29,12 +29,14 @@ async def give_numbers(
 ) -> None:
     """Gives each record that has earned it a number: the one that it proves to have had, else the next.
 
-    Claims come first, so that no new number of this very push takes one of them.
+    Claims come first, so that no new number of this very push takes one of them. Where what would earn it waits in
+    quarantine, the number waits in its verdict, and nobody else gets it.
     """
     earning = _earning(drafts, records)
-    if not earning:
+    waiting = _waiting(drafts, records, claims.keys() - earning.keys())
+    if not earning and not waiting:
         return
-    kept = await _kept(connection, township, {r: claims[r] for r in earning if r in claims})
+    kept = await _kept(connection, township, {r: claims[r] for r in (*earning, *waiting) if r in claims})
     year = datetime.fromtimestamp(now_ms / 1000, SHANGHAI).year
     years = {one.year for one in kept.values()} | ({year} if earning.keys() - kept.keys() else set())
     before = {one: await stream.registered(connection, township, one) for one in sorted(years)}
@@ -49,6 +51,8 @@ async def give_numbers(
             draft.formerly = written(township, former) if former is not None else None
         records[record].number = draft.number = written(township, number)
         draft.merged.effects.append(Effect(NUMBER, None, draft.number))
+    for draft in (one for record in waiting.keys() & kept.keys() for one in waiting[record]):
+        draft.formerly = written(township, kept[draft.element.change.record])
     for moved in [one for one in last if last[one] != before[one]]:
         await stream.register(connection, township, moved, last[moved])
 
@@ -62,6 +66,24 @@ def _earning(drafts: Sequence[Draft], records: dict[str, RecordState]) -> dict[s
         if not draft.refused and state is not None and state.number is None and _numbered(draft):
             earning.setdefault(record, draft)
     return earning
+
+
+def _waiting(
+    drafts: Sequence[Draft], records: dict[str, RecordState], claimed: Set[str]
+) -> dict[str, list[Draft]]:
+    """Of the records with a claim those without a number, with what was refused of them."""
+    waiting: dict[str, list[Draft]] = {}
+    for draft in drafts:
+        record = draft.element.change.record
+        state = records.get(record)
+        if (
+            record in claimed
+            and draft.refused
+            and not draft.erased
+            and (state is None or state.number is None)
+        ):
+            waiting.setdefault(record, []).append(draft)
+    return waiting
 
 
 def _numbered(draft: Draft) -> bool:

@@ -2,8 +2,6 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +12,8 @@ from server.reckoning.reading import parse
 from server.reckoning.rules import RuleSet
 from server.reckoning.workdays import calendar_of
 from sync_protocol.kinds import KindError, shipped
+from tests.processes import run
 
-ROUNDBOOK = str(Path(sys.executable).with_name("roundbook"))
 PAGE = (Path(__file__).parents[2] / "docs" / "deadlines.md").read_text(encoding="utf-8")
 SOUND = """
 [rules.letters]
@@ -101,8 +99,7 @@ def test_the_file_that_ships_needs_an_edition() -> None:
 
 
 def roundbook(data: Path, *arguments: str, code: int = 0) -> str:
-    command = [ROUNDBOOK, *arguments, "--data", str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run(data, *arguments)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 

@@ -18,7 +18,7 @@ from server.vault.resealing import reseal
 from server.vault.sealing import FENCE, opened, opened_fingerprint
 from tests.e2e.processes import serving
 from tests.e2e.test_at_rest import FIRST, SECRETS, at_rest, differ, found_in, report
-from tests.e2e.test_restore_drill import ROUNDBOOK, command, roundbook
+from tests.e2e.test_restore_drill import command, roundbook
 from tests.e2e.village import GRID, TOWN, Village
 from tests.processes import open_town, run
 from tests.vaults import TEXT, keys_in
@@ -71,12 +71,12 @@ def test_a_server_without_a_master_key_refuses_with_the_command_that_makes_one(
 ) -> None:
     if village.url.startswith("sqlite"):
         (Path(village.url.partition("///")[2]).with_name("master.key")).unlink(missing_ok=True)
-    refused = command("env", "-u", "ROUNDBOOK_MASTER_KEY", *ROUNDBOOK, "serve", "--database", village.url)
+    refused = command("serve", "--database", village.url, ROUNDBOOK_MASTER_KEY="")
     assert refused.returncode == 1
     expected = "put the copy of it back" if village.url.startswith("sqlite") else "roundbook keys make FILE"
     assert expected in refused.stderr
-    made = command(*ROUNDBOOK, "keys", "make", str(tmp_path / "m.key"))
-    again = command(*ROUNDBOOK, "keys", "make", str(tmp_path / "m.key"))
+    made = command("keys", "make", str(tmp_path / "m.key"))
+    again = command("keys", "make", str(tmp_path / "m.key"))
     assert (made.returncode, again.returncode) == (0, 1)
     assert "exists already" in again.stderr
 
@@ -123,8 +123,8 @@ def over(village: Village, name: str, url: str) -> FieldClient:
 
 
 def rotate(village: Village, key: Path, *arguments: str) -> None:
-    given = ["ROUNDBOOK_MASTER_KEY=", f"ROUNDBOOK_MASTER_KEY_FILE={key}"]
-    done = command("env", *given, *ROUNDBOOK, "keys", "rotate", *arguments, "--database", village.url)
+    given = {"ROUNDBOOK_MASTER_KEY": "", "ROUNDBOOK_MASTER_KEY_FILE": str(key)}
+    done = command("keys", "rotate", *arguments, "--database", village.url, **given)
     assert done.returncode == 0, done.stderr
 
 

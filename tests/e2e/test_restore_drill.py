@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,30 +21,30 @@ from sync_protocol.limits import DEFAULTS
 from tests.e2e.processes import CHECKOUT, serving
 from tests.e2e.village import GRID, NEXT_GRID, PASSPHRASE, Village, assert_converged, holds
 from tests.postgres import installed
+from tests.privacy.desk import Desk
+from tests.processes import completed
 from tests.vaults import TEXT
 
 WORKERS = {"王芳": (GRID,), "李强": (GRID,), "周敏": (NEXT_GRID,)}
-ROUNDBOOK = [sys.executable, "-c", "from server.starting import main; main()"]
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own, as an operator runs it."""
+def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, as an operator runs it; what is empty in `variables` is not set."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDBOOK_")}
-    environment = {**plain, "PYTHONPATH": str(CHECKOUT), "ROUNDBOOK_MASTER_KEY": TEXT}
-    return subprocess.run(
-        arguments, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
+    own = {"PYTHONPATH": str(CHECKOUT), "ROUNDBOOK_MASTER_KEY": TEXT, **variables}
+    return completed(arguments, {**plain, **{name: value for name, value in own.items() if value}})
 
 
 def roundbook(*arguments: str) -> str:
-    done = command(*ROUNDBOOK, *arguments)
+    done = command(*arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
 
 def tool(name: str, *arguments: str) -> None:
     """A program of PostgreSQL, from the wheel that brings the server of the tests."""
-    done = command(str(installed() / "bin" / name), *arguments)
+    command = (str(installed() / "bin" / name), *arguments)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
 
 
@@ -297,6 +296,32 @@ def test_a_device_that_was_enrolled_after_the_backup_comes_back_by_its_rescue_fi
         assert sorted(one.fields["title"] for one in new.list("well")) == ["not sent", "sent and answered"]
         assert new.get(made.id).number == known
         assert_converged(village, new, GRID)
+
+
+@pytest.mark.slow
+def test_what_was_erased_leaves_no_gap_that_a_restored_server_waits_for_for_ever(drill: Drill) -> None:
+    """The server asks for a change that no device keeps any more, because it was erased after the backup."""
+    village = drill.village
+    device = village.device("王芳")
+    report(device, "kept")
+    device.sync()
+    drill.leave()
+    drill.back_up()
+    gone = report(device, "erased later")
+    device.sync()
+    Desk(village).erase(gone.id)
+    device.sync()
+    report(device, "not sent")
+    device.close()
+    drill.leave()
+    drill.restore()
+    with serving(drill.url, village.folder) as (url, _):
+        device = village.open("王芳", transport=None)
+        device.set_server(url)
+        for _ in range(2):
+            assert device.sync().complete
+        assert {one.fields["title"] for one in device.list("well")} == {"kept", "not sent"}
+        assert_converged(village, device, GRID)
 
 
 @pytest.mark.slow

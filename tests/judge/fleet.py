@@ -4,15 +4,12 @@ Processes are killed (SIGKILL) in the middle of their work and started again on 
 get lost. Which server a request reaches is drawn anew each time, within one sync too.
 """
 
-import os
-import signal
 import threading
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
-from subprocess import Popen  # noqa: TC003 (a name for an annotation reads better than a block for it)
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
@@ -20,6 +17,9 @@ from client_sdk import HttpTransport, LinkBroken, Response
 from client_sdk.compression import unpacked
 from sync_protocol.messages import SyncAnswer, SyncRequest, Verdict
 from tests.e2e.processes import serving
+
+if TYPE_CHECKING:
+    from tests.processes import Process
 
 SYNC: Final = "/v1/sync"
 BODY_BYTES_MAX: Final = 2**26
@@ -42,7 +42,7 @@ class Fleet:
 
     def __init__(self, url: str, folder: Path, size: int) -> None:
         self._url, self._folder, self._size = url, folder, size
-        self._running: list[tuple[str, Popen[str], ExitStack]] = []
+        self._running: list[tuple[str, Process, ExitStack]] = []
         self.faults: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._exchanges = threading.Semaphore(0)
@@ -66,7 +66,7 @@ class Fleet:
         """One process dies as it is, and another one comes."""
         with self._lock:
             _, process, stack = self._running.pop(random.randrange(len(self._running)))
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill_group()
         stack.close()
         self.count("server killed")
         self._start()

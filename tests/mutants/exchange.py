@@ -1,5 +1,6 @@
 """Mutations of the exchange: what is kept, told, merged, paged, timed and numbered."""
 
+from textwrap import indent
 from typing import Final
 
 from tests.mutants.mutant import Mutant
@@ -45,8 +46,8 @@ EXCHANGE: Final = (
         "told-before-the-commit",
         ("G1", "27"),
         "server/sync/service.py",
-        "    taken = await transact(services.engine, take)\n",
-        _TOLD_EARLY,
+        "        taken = await transact(services.engine, take)\n",
+        indent(_TOLD_EARLY, "    "),
         (f"{ONCE}::test_row_27_a_verdict_is_told_after_its_commit",),
     ),
     Mutant(

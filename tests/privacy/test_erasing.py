@@ -1,6 +1,7 @@
 """A record is erased: its values go from everywhere, and nothing brings them back."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.e2e.village import GRID, NEXT_GRID, TOWN, Village, assert_converged, 
 from tests.privacy.desk import WHY, WORDS, Desk, matter, on_device
 
 
-def test_the_words_go_from_every_table_and_every_device(village: Village, desk: Desk) -> None:
+def test_the_words_go_from_every_table_and_every_device(village: Village, desk: Desk, tmp_path: Path) -> None:
     wang, li = village.device("王芳"), village.device("李强")
     made = matter(wang)
     settled(village, wang, li)
@@ -42,6 +43,10 @@ def test_the_words_go_from_every_table_and_every_device(village: Village, desk: 
     settled(village, wang, li)
     assert not on_device(wang)
     assert not on_device(li), "its change was in quarantine, and its grid is another one now"
+    for one in (wang, li):
+        assert one.rescue(tmp_path / "kept", answered=True) == 0, (
+            "sealed for the office, it would be there yet"
+        )
     assert [one.what for one in wang.news()][-1:] == ["erased"]
     assert (wang.problems(), li.problems()) == ([], [])
     assert village.quarantine() == {}

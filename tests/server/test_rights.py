@@ -133,6 +133,13 @@ async def world(server: OfficeServer) -> World:
     return await furnished(server)
 
 
+@pytest.fixture(scope="module")
+async def settled(module_database_url: str) -> AsyncIterator[World]:
+    """The same for tests that leave every matter as it is: each adds a person."""
+    async with office_server(module_database_url) as running:
+        yield await furnished(running)
+
+
 READING = {
     "records.read": "",
     "records.history": "/history",
@@ -190,14 +197,14 @@ def expected(action: str, role: str, *, named: bool) -> tuple[bool, set[str]]:
 
 @pytest.mark.parametrize(("role", "named"), PERSONS)
 async def test_each_role_meets_what_its_scope_says_and_nothing_else(
-    world: World, role: str, *, named: bool
+    settled: World, role: str, *, named: bool
 ) -> None:
-    person = await world.person(role, named=named)
+    person = await settled.person(role, named=named)
     for action in ABOUT_ONE:
         may, seen = expected(action, role, named=named)
         nothing = await ask(person.browser, action, UNKNOWN)
         assert nothing.json()["code"] == ("not_found" if may else "forbidden"), action
-        for name, record in world.matters.items():
+        for name, record in settled.matters.items():
             answer = await ask(person.browser, action, record)
             if not may:
                 assert (answer.status_code, answer.json().get("role")) == (403, role), (action, name)
@@ -208,9 +215,9 @@ async def test_each_role_meets_what_its_scope_says_and_nothing_else(
 
 
 @pytest.mark.parametrize(("role", "named"), PERSONS)
-async def test_lists_and_the_feed_hold_the_same(world: World, role: str, *, named: bool) -> None:
-    person = await world.person(role, named=named)
-    names = {record: name for name, record in world.matters.items()}
+async def test_lists_and_the_feed_hold_the_same(settled: World, role: str, *, named: bool) -> None:
+    person = await settled.person(role, named=named)
+    names = {record: name for name, record in settled.matters.items()}
     for action, path, key in (
         ("records.list", "/v1/records", "records"),
         ("changes.follow", "/v1/changes", "changes"),
@@ -252,9 +259,9 @@ async def test_a_record_is_made_and_moved_within_the_own_reach_only(world: World
 
 
 @pytest.mark.parametrize("role", PEOPLE)
-async def test_what_is_not_about_one_record(world: World, role: str) -> None:
+async def test_what_is_not_about_one_record(settled: World, role: str) -> None:
     """The desk's inbox, the feed, people: open or closed as the table says."""
-    person = await world.person(role, named=False)
+    person = await settled.person(role, named=False)
     about, case = f"/v1/records/{UNKNOWN}", f"/office/matters/{UNKNOWN}"
     extension = {"rule": "resolve", "amount": 1, "reason": "x"}
     requests = {

@@ -36,6 +36,8 @@ class World:
 
     server: OfficeServer
     matters: dict[str, str] = field(default_factory=dict)
+    people: int = 0
+    """How many have been made."""
 
     def desk(self, township: str = TOWN) -> Caller:
         """A clerk, as services know one: a hundred of them need not sign in."""
@@ -48,7 +50,8 @@ class World:
             scope["village"] = VILLAGE
         if role == "unit_handler":
             scope["unit"] = f"  {UNIT} "
-        made = await signed_in(self.server, role, "某人", **scope)
+        self.people += 1
+        made = await signed_in(self.server, role, f"某人{self.people}", **scope)
         if role == "grid_worker":
             await self.server.device_of(made.row, GRID)
         if role == "leader":

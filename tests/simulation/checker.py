@@ -168,9 +168,19 @@ def _numbered(town: Town, ledger: Ledger) -> Iterator[str]:
 
 
 def _on_slips(world: World, ledger: Ledger) -> Iterator[str]:
-    """A number that a worker was told, and handed on, is the matter's number after a restore too."""
+    """A number that a worker was told, and handed on, is the matter's number after a restore too.
+
+    It has none as long as what brings it waits in quarantine, and the number waits there with it.
+    """
+    waiting = {
+        (change.record, change.verdict.get("formerly"))
+        for change in ledger.changes
+        if change.result == "quarantined"
+    }
     for record, slip in world.slips.items():
         row, device = ledger.records.get(record), slip.device
+        if row is not None and row["number"] is None and (record, slip.number) in waiting:
+            continue
         if row is not None and row["number"] != slip.number and not (device.revoked or device.replaced):
             yield f"G9: {record} had the number {slip.number}, and has {row['number']}"
 

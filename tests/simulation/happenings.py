@@ -1,11 +1,11 @@
 """What each event of a plan does: to a device, or to the town."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from tests.simulation import erasures
 from tests.simulation.device import Device
@@ -37,11 +37,23 @@ async def _sync_at_work(device: Device, random: Random) -> None:
             if device.at_work:
                 device.turn()
 
-    await asyncio.gather(_sync(device, random), goes_on())
+    await _together(_sync(device, random), goes_on())
 
 
 async def _two_syncs(device: Device, _: Random) -> None:
-    await asyncio.gather(device.sync(), device.sync())
+    await _together(device.sync(), device.sync())
+
+
+async def _together(*doings: Coroutine[Any, Any, Any]) -> None:
+    """Two things at once on one device: over the end of its process, both end."""
+    tasks = [asyncio.create_task(doing) for doing in doings]
+    try:
+        await asyncio.gather(*tasks)
+    except CrashError:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 async def _device_dies(device: Device, random: Random) -> None:

@@ -35,6 +35,7 @@ class Stored:
     stamp_ms: int
     uncertainty_ms: int
     received_ms: int
+    verdict: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _stored(row: Mapping[str, Any], keys: Mapping[str, TownshipKeys]) -> Stored:
     return Stored(
         row["change_id"], row["n"], row["record_id"] or "", row["author"], row["result"], row["code"],
         payload, says, effects, row["origin"], row["stamp_ms"], row["uncertainty_ms"],
-        row["received_ms"],
+        row["received_ms"], json.loads(row["verdict"] or "{}"),
     )  # fmt: skip
 
 

@@ -3,6 +3,10 @@
 import pytest
 
 from server.devices.service import revoke
+from server.quarantine import service as quarantine
+from server.quarantine.replaying import Correction
+from server.reach import Caller, Reach
+from server.records.writing import Target
 from server.storage import tables
 from sync_protocol.changes import Act
 from sync_protocol.registration import Claim
@@ -218,6 +222,38 @@ async def test_a_number_that_somebody_else_has_got_since_is_given_up_and_told(da
         told = one.verdicts[mine.id][-1]
         assert (told.number, told.formerly) == (found[mine.record], lost)
         assert one.verdicts[mine.id][0].formerly is None
+
+
+async def test_the_number_of_what_goes_to_quarantine_waits_there_with_it(database_url: str) -> None:
+    """Its matter lies where the device has no business any more: the office takes it in, with the number of its slip.
+
+    Nobody else gets the number meanwhile, not even from a device that knows nothing of the lost time.
+    """
+    async with a_town(database_url) as town:
+        one, other = await enrolled(town, 1, *town.grids[:2]), await enrolled(town, 2)
+        await one.sync_all()
+        await other.sync_all()
+        copy = await backup(town.server)
+        mine = one.create(town.grids[1], subject="mine", act=REPORT)
+        await one.sync_all()
+        lost = (await numbers(town))[mine.record]
+        await restore(town.server, copy)
+        await town.set_device(one.id, grids=list(town.grids[:1]))
+        one.grids = town.grids[:1]
+        await one.sync_all()
+        told = one.verdicts[mine.id][-1]
+        assert (told.result, told.code, told.number, told.formerly) == (
+            "quarantined", "not_in_scope", None, lost,
+        )  # fmt: skip
+        theirs = other.create(subject="theirs", act=REPORT)
+        await other.sync_all()
+        office = Caller(id_of(900), "office", "clerk", Reach((town.code,)), frozenset())
+        await quarantine.replay(
+            town.server.services, office, Target(mine.id), Correction(reason="the grid was another one's")
+        )
+        found = await numbers(town)
+        assert found[mine.record] == lost
+        assert found[theirs.record] != lost
 
 
 async def test_no_device_can_claim_a_number_that_was_not_given_to_its_record(database_url: str) -> None:
