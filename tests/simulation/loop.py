@@ -5,9 +5,23 @@ run in a thread runs in place, so that nothing depends on the machine.
 """
 
 import asyncio
+import random
 import selectors
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
+
+
+@contextmanager
+def drawn_from(seed: int) -> Iterator[None]:
+    """Everything that is drawn comes from one seed: the server's jitter, and keys and nonces as well.
+
+    They are of one length, but not of one size when they are compressed, and a link is cut at a byte.
+    """
+    random.seed(seed)
+    with patch("random._urandom", random.Random(seed).randbytes):  # below `secrets`
+        yield
 
 
 class StuckError(RuntimeError):

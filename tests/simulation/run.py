@@ -6,7 +6,6 @@ fewer of them, until each that is left is needed.
 
 import asyncio
 import logging
-import random as random_module
 import shutil
 import sys
 import traceback
@@ -24,7 +23,7 @@ from tests.simulation.device import Device
 from tests.simulation.disk import CrashError
 from tests.simulation.happenings import HOURS, OF_DEVICE, OF_TOWN
 from tests.simulation.ledger import read
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.loop import SimulatedLoop, drawn_from
 from tests.simulation.network import FAULTS
 from tests.simulation.rounds import OFFICE_TURNS, TURNS, USUAL, Habits
 from tests.simulation.template import Template
@@ -176,12 +175,15 @@ def _some(random: Random, usual: Sequence[float]) -> tuple[float, ...]:
 
 def simulate(template: Template, folder: Path, drawn: Plan, *, wire: bool = False) -> Result:
     """Carries a plan out in `folder`, which is removed afterwards; `wire` puts every exchange into the trace."""
-    random_module.seed(drawn.seed)  # the server's jitter
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     home = folder / f"seed{drawn.seed}"
     shutil.rmtree(home, ignore_errors=True)
     try:
-        with disk.simulated(), asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+        with (
+            disk.simulated(),
+            drawn_from(drawn.seed),
+            asyncio.Runner(loop_factory=SimulatedLoop) as runner,
+        ):
             return runner.run(_simulated(template.of(begun=drawn.begun), home, drawn, wire=wire))
     finally:
         shutil.rmtree(home, ignore_errors=True)

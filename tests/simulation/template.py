@@ -22,7 +22,7 @@ from server.storage.directory import Place
 from server.storage.engine import transact
 from tests.protocol.kinds_for_tests import NOTE_TOML, SHEET_TOML
 from tests.simulation import disk
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.loop import SimulatedLoop, drawn_from
 from tests.simulation.network import Link
 from tests.simulation.servers import Room, Servers
 
@@ -71,7 +71,7 @@ def make(folder: Path, devices_count: int) -> Template:
     home = folder / "template"
     home.mkdir()
     upgrade(f"sqlite+aiosqlite:///{home / 'town.sqlite'}")
-    with disk.simulated(), asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+    with disk.simulated(), drawn_from(0), asyncio.Runner(loop_factory=SimulatedLoop) as runner:
         return runner.run(_made(home, rooms, devices_count))
 
 
