@@ -1,6 +1,7 @@
 """The register: who gets which registration number, in the order of arrival, in the push's own transaction."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
@@ -69,7 +70,7 @@ def _earning(drafts: Sequence[Draft], records: dict[str, RecordState]) -> dict[s
 
 
 def _waiting(
-    drafts: Sequence[Draft], records: dict[str, RecordState], claimed: Set[str]
+    drafts: Sequence[Draft], records: dict[str, RecordState], claimed: AbstractSet[str]
 ) -> dict[str, list[Draft]]:
     """Of the records with a claim those without a number, with what was refused of them."""
     waiting: dict[str, list[Draft]] = {}

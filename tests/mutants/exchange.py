@@ -11,6 +11,7 @@ ONCE, SCOPE, PAGES, TIME = (
     f"tests/sync/test_{name}.py" for name in ("exactly_once", "scope", "pages", "honest_time")
 )
 TIMELINES: Final = "tests/sync/test_timelines.py"
+DRILL: Final = "tests/e2e/test_restore_drill.py"
 CHAINS, RULES, REPLAY = (f"tests/protocol/test_merge_{name}.py" for name in ("chains", "rules", "replay"))
 SESSION, CLOCK = "tests/protocol/test_session.py", "tests/protocol/test_clock.py"
 LANES: Final = "tests/lanes/test_lanes_model.py::test_a_device_holds_its_scope_whatever_moves_under_its_pages"
@@ -400,6 +401,22 @@ EXCHANGE: Final = (
         "((max(township.counter, above) >> EPOCH_BITS) + 1)",
         "((township.counter >> EPOCH_BITS) + 1)",
         (f"{TIMELINES}::test_what_a_copy_lacks_twice_is_never_numbered_alike",),
+    ),
+    Mutant(
+        "a-hole-is-waited-for",
+        ("G6", "11"),
+        "client_sdk/store/queue.py",
+        '    return tx.row("SELECT 1 FROM changes WHERE n = ?", counter) is not None\n',
+        "    return True\n",
+        (f"{DRILL}::test_what_was_erased_leaves_no_gap_that_a_restored_server_waits_for_for_ever",),
+    ),
+    Mutant(
+        "quarantine-gives-a-number-away",
+        ("11",),
+        "server/sync/register.py",
+        "    for draft in (one for record in waiting.keys() & kept.keys() for one in waiting[record]):\n",
+        "    for draft in (one for record in waiting.keys() & earning.keys() for one in waiting[record]):\n",
+        (f"{TIMELINES}::test_the_number_of_what_goes_to_quarantine_waits_there_with_it",),
     ),
     Mutant(
         "a-register-goes-on-where-the-backup-stood",
