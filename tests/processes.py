@@ -49,18 +49,14 @@ class Process:
         self,
         arguments: tuple[str, ...],
         environment: Mapping[str, str],
+        output: int,
         errors: int,
         *,
         alone: bool = False,
     ) -> None:
-        """`errors` is where its standard error goes; `alone` gives it a process group of its own, to be killed."""
-        read, write = os.pipe()
-        self.stdout: IO[str] = os.fdopen(read, encoding="utf-8")
-        self._forked = _Forked(arguments, dict(environment), write, errors, alone=alone)
-        try:
-            self._forked.start()
-        finally:
-            os.close(write)
+        """Standard output and error go to those files; `alone` gives it a process group of its own, to be killed."""
+        self._forked = _Forked(arguments, dict(environment), output, errors, alone=alone)
+        self._forked.start()
         assert self._forked.pid is not None
         self.pid: int = self._forked.pid
 
@@ -69,7 +65,6 @@ class Process:
 
     def __exit__(self, *_: object) -> None:
         self.wait()
-        self.stdout.close()
 
     def poll(self) -> int | None:
         """Its exit code, minus the signal that ended it; None while it runs."""
@@ -122,6 +117,21 @@ class _Forked(ForkServerProcess):
         main()
 
 
+@contextmanager
+def started(
+    arguments: tuple[str, ...], environment: Mapping[str, str], errors: int, *, alone: bool = False
+) -> Iterator[tuple[Process, IO[str]]]:
+    """A process, and what it says on its standard output; it is waited for at the end."""
+    read, write = os.pipe()
+    with os.fdopen(read, encoding="utf-8") as said:
+        try:
+            process = Process(arguments, environment, write, errors, alone=alone)
+        finally:
+            os.close(write)
+        with process:
+            yield process, said
+
+
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """One command, to its end."""
     return completed(arguments, _environment(folder, variables))
@@ -131,12 +141,19 @@ def completed(
     arguments: tuple[str, ...], environment: Mapping[str, str], seconds: float = 300
 ) -> subprocess.CompletedProcess[str]:
     """One command in an environment, to its end."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
-        with Process(arguments, environment, errors.fileno()) as process:
-            said = process.stdout.read()
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as output,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
+    ):
+        process = Process(arguments, environment, output.fileno(), errors.fileno(), alone=True)
+        try:
             code = process.wait(seconds)
+        except AssertionError:
+            process.kill_group()
+            raise
+        output.seek(0)
         errors.seek(0)
-        return subprocess.CompletedProcess(arguments, code, said, errors.read())
+        return subprocess.CompletedProcess(arguments, code, output.read(), errors.read())
 
 
 def printed_link(server: Served) -> str:
@@ -155,13 +172,13 @@ def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[Served]
     command = ("serve", "--port", "0", *arguments)
     with (
         log.open("a") as errors,
-        Process(command, _environment(folder, variables), errors.fileno()) as process,
+        started(command, _environment(folder, variables), errors.fileno()) as (process, said),
     ):
         try:
-            said = process.stdout.readline()
-            found = re.search(r"https?://\S+:\d+", said)
-            assert found, (said, log.read_text())
-            yield Served(found.group(), folder, log, process.stdout)
+            first = said.readline()
+            found = re.search(r"https?://\S+:\d+", first)
+            assert found, (first, log.read_text())
+            yield Served(found.group(), folder, log, said)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(120)

@@ -42,8 +42,10 @@ def apply_answer(
         turned = pages.Turned()
         if answer.page is not None:
             turned = pages.apply_page(tx, answer.page, store.kinds(tx), answer.now)
-        lacking = answer.send_from is not None and not queue.again_from(tx, answer.send_from)
-        if answer.fork or offered or lacking:
+        anew = answer.fork or offered
+        if answer.send_from is not None and not anew:
+            anew = not queue.again_from(tx, answer.send_from)
+        if anew:
             store.fork(tx, new_epoch())
         queue.expire(tx, answer.now)
         kept.seal_what_left(tx)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.processes import Process
+from tests.processes import Process, started
 from tests.vaults import TEXT
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -19,11 +19,11 @@ def serving(url: str, folder: Path, **settings: int | str) -> Iterator[tuple[str
     chosen = {f"ROUNDBOOK_{name.upper()}": str(value) for name, value in settings.items()}
     own = {"PYTHONPATH": str(CHECKOUT), "ROUNDBOOK_DATA": str(folder / "data"), "ROUNDBOOK_MASTER_KEY": TEXT}
     command = ("serve", "--port", "0", "--database", url)
-    with Process(command, {**plain, **own, **chosen}, 2, alone=True) as process:
+    with started(command, {**plain, **own, **chosen}, 2, alone=True) as (process, said):
         try:
-            said = process.stdout.readline()
-            found = re.search(r"http://\S+:\d+", said)
-            assert found, said
+            first = said.readline()
+            found = re.search(r"http://\S+:\d+", first)
+            assert found, first
             yield found.group(), process
         finally:
             process.kill_group()
