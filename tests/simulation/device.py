@@ -195,7 +195,7 @@ class Device:
             clone = self.world.add(self.enrolled, f"{self.name}'s clone {clones}", self.path)
             clone.saved = list(self.saved)
             clone.uncertain = set(self.uncertain)
-            clone.damaged, clone.told_ms = self.damaged, self.told_ms
+            clone.damaged, clone.told_ms, clone.news = self.damaged, self.told_ms, self.news
             clone.syncing = self.syncing and 1  # what a running sync had brought already, nobody knows
             clone.clock_changed()  # what waits in its queue may be sent beside another clock
             await clone.open()
