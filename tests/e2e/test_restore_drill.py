@@ -300,7 +300,7 @@ def test_a_device_that_was_enrolled_after_the_backup_comes_back_by_its_rescue_fi
 
 @pytest.mark.slow
 def test_what_was_erased_leaves_no_gap_that_a_restored_server_waits_for_for_ever(drill: Drill) -> None:
-    """The server asks for a change that no device keeps any more, because it was erased after the backup."""
+    """Failures, row 11. The server asks for a change that no device keeps any more: it was erased after the backup."""
     village = drill.village
     device = village.device("王芳")
     report(device, "kept")

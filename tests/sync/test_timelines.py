@@ -225,9 +225,10 @@ async def test_a_number_that_somebody_else_has_got_since_is_given_up_and_told(da
 
 
 async def test_the_number_of_what_goes_to_quarantine_waits_there_with_it(database_url: str) -> None:
-    """Its matter lies where the device has no business any more: the office takes it in, with the number of its slip.
+    """Failures, row 11. The matter lies where the device has no business any more: the office takes the change in.
 
-    Nobody else gets the number meanwhile, not even from a device that knows nothing of the lost time.
+    The matter has the number of its slip again. Nobody else gets it meanwhile, not even from a device that knows
+    nothing of the lost time.
     """
     async with a_town(database_url) as town:
         one, other = await enrolled(town, 1, *town.grids[:2]), await enrolled(town, 2)
