@@ -224,7 +224,7 @@ async def page(
     most: int,
     skip: tuple[int, int] = (0, 0),
 ) -> list[RecordState]:
-    """Of each grid, what its devices hold: up to `most` records with versions above `above`, the lowest first.
+    """Of what devices hold of these grids, the `most` lowest versions above `above`, in order.
 
     Versions from `skip[0]` to `skip[1]` are left out.
     """
@@ -236,7 +236,7 @@ async def page(
 
 @lru_cache(maxsize=64)
 def _page(grids: int) -> TextualSelect:
-    """One statement for all grids, each with a limit of its own, so that each is read from its index."""
+    """One statement that reads each grid from its index, by turns, and no more of any than the page takes."""
     parts = (
         f"SELECT * FROM (SELECT {_COLUMNS} FROM records WHERE township_id = :t AND place = :grid{at} "
         "AND version > :above AND version NOT BETWEEN :first AND :last AND NOT deleted AND NOT closed "
@@ -244,7 +244,7 @@ def _page(grids: int) -> TextualSelect:
         f"ORDER BY version LIMIT :most) AS part{at}"
         for at in range(grids)
     )
-    return prepared(" UNION ALL ".join(parts), _COLUMNS)
+    return prepared(f"{' UNION ALL '.join(parts)} ORDER BY version LIMIT :most", _COLUMNS)
 
 
 async def count_above(connection: AsyncConnection, township: str, grids: Sequence[str], above: int) -> int:

@@ -26,8 +26,8 @@ from sync_protocol.limits import Limits
 from sync_protocol.messages import Exit, Page, PageRecord, Receipt
 from sync_protocol.state import RecordState
 
-_RECORD_BYTES: Final = 400
-"""A small record; how many rows are asked for follows from the budget and this."""
+_RECORD_BYTES: Final = 800
+"""A usual record: so many rows are asked for at a time as fill the page with such."""
 _OVERHEAD_BYTES: Final = 90
 _RECEIPTS_MAX: Final = 500
 
@@ -147,28 +147,27 @@ async def _lane(
     connection: AsyncConnection, reader: Reader, lane: Lane, head: int, filling: _Filling
 ) -> Lane:
     """Fills the page from one lane and says how far it came."""
-    if filling.full() or lane.position >= head:
-        return lane
-    most = filling.budget // _RECORD_BYTES + 1
     own, skip = _own(reader, lane)
-    states = await records.page(connection, reader.township, lane.grids, lane.position, most, skip)
-    exits = await stream.exits_of(
-        connection, reader.township, lane.grids, max(lane.position, lane.exits_above), most
-    )
-    upto = exits[-1].n if len(exits) == most else head
-    for grid in lane.grids:
-        versions = [state.version for state in states if state.place == grid]
-        upto = min(upto, versions[-1]) if len(versions) == most else upto
     position = lane.position
-    found: list[RecordState | Exit] = [*states, *own, *exits]
-    for thing in sorted(found, key=_number):
-        if _number(thing) > upto:
-            break
-        if filling.full():
-            return msgspec.structs.replace(lane, position=position)
-        _put(filling, thing, lane, reader.own)
-        position = _number(thing)
-    return msgspec.structs.replace(lane, position=upto)
+    while position < head and not filling.full():
+        most = filling.budget // _RECORD_BYTES + 1
+        states = await records.page(connection, reader.township, lane.grids, position, most, skip)
+        exits = await stream.exits_of(
+            connection, reader.township, lane.grids, max(position, lane.exits_above), most
+        )
+        upto = min(
+            states[-1].version if len(states) == most else head, exits[-1].n if len(exits) == most else head
+        )
+        found: list[RecordState | Exit] = [*states, *own, *exits]
+        for thing in sorted(found, key=_number):
+            if not position < _number(thing) <= upto:
+                continue
+            if filling.full():
+                return msgspec.structs.replace(lane, position=position)
+            _put(filling, thing, lane, reader.own)
+            position = _number(thing)
+        position = upto
+    return msgspec.structs.replace(lane, position=position)
 
 
 def _own(reader: Reader, lane: Lane) -> tuple[list[RecordState], tuple[int, int]]:
