@@ -32,7 +32,7 @@ from sync_protocol.files import (
     unpack_carried,
 )
 from sync_protocol.messages import SyncAnswer
-from sync_protocol.session import Policy, SyncSession
+from sync_protocol.session import Policy, SyncSession, lasting
 from sync_protocol.session_steps import Applied, Collect, Exchange
 from sync_protocol.signing import decode_bytes
 
@@ -126,7 +126,7 @@ def _read(store: Store, path: Path) -> tuple[SyncAnswer, Asked]:
     asked = next((one for one in open_ones if one.nonce == answer.nonce), None)
     if asked is None or asked.cursor != cursor or answer.server.rpartition(":")[0] != identity.server:
         raise _refused("answer_stale")
-    return answer, asked
+    return lasting(answer), asked
 
 
 def _key(profile: object) -> bytes:

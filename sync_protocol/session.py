@@ -190,7 +190,7 @@ class SyncSession:
             return self._again("other_answer", event.random, event.retry_after_s)
         if answer.server.rpartition(":")[0] != asked.server:
             return self._again("other_server", event.random, event.retry_after_s)
-        self._answer = answer
+        self._answer = answer = lasting(answer)
         self.state = State.APPLY
         return Apply(answer, asked.ids)
 
@@ -269,6 +269,15 @@ class SyncSession:
     def _done(self, finish: Finish) -> Finish:
         self.state = State.DONE
         return finish
+
+
+def lasting(answer: SyncAnswer) -> SyncAnswer:
+    """An answer with the verdicts that end a change. To an old serial there are none: it brings no cursor.
+
+    Only a cursor tells a server that was restored from a backup what it has forgotten (docs/protocol.md, section 15). So
+    the change is sent once more above the serial that the answer names, and gets its verdict again.
+    """
+    return answer if answer.serial is None else msgspec.structs.replace(answer, verdicts=[], unanswered=[])
 
 
 def _refusal(event: Received) -> str:

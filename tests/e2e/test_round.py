@@ -140,6 +140,37 @@ def test_row_5_what_a_captive_portal_says_is_no_answer(village: Village) -> None
     assert len(village.changes()) == 2
 
 
+def test_row_11_a_verdict_that_brings_no_cursor_ends_nothing(village: Village) -> None:
+    """Failures, rows 5 and 11; G2. A proxy sends the request twice, and the answer to the second one arrives.
+
+    Should the server be restored now, only a cursor of this time could tell it what it has forgotten. Found by the
+    simulation: the change counted as received, and nobody offered it again.
+    """
+    link = Link(village.link)
+    device = village.device("王芳", transport=link)
+    device.sync()
+    well = reported(device)
+    answers: list[Response] = []
+
+    def twice(method: str, path: str, headers: dict[str, str], body: bytes, timeout_s: float) -> Response:
+        exchange(method, path, headers, body, timeout_s)
+        answers.append(exchange(method, path, headers, body, timeout_s))
+        return answers[-1]
+
+    exchange = link.inner.exchange
+    link.inner.exchange = twice  # type: ignore[method-assign]  # what such a proxy does
+    link.up = lambda body: dead(body) if answers else body
+    device.sync()
+    assert link.answer.serial is not None
+    assert [one.duplicate for one in link.answer.verdicts] == [True, True]
+    assert [one.status for one in device.queue()] == ["queued", "queued"]
+    link.up = lambda body: body
+    link.inner.exchange = exchange  # type: ignore[method-assign]
+    assert device.sync().duplicates == 2
+    assert device.get(well.id).delivery == "received"
+    assert len(village.changes()) == 2
+
+
 def test_row_2_the_server_dies_between_commit_and_answer(village: Village) -> None:
     """Failures, row 2; G3: whatever is lost how often, each change counts once."""
     link = Link(village.link)
