@@ -46,6 +46,11 @@ class Cursor(msgspec.Struct, frozen=True):
     register: tuple[int, int] = (0, 0)
     """A year, and the last registration number of it that was given: numbers that a restore must not give again."""
 
+    @property
+    def head(self) -> int:
+        """As far as it has read: a server that has not given so many numbers was restored since."""
+        return max((number for lane in self.lanes for number in (lane.position, lane.exits_above)), default=0)
+
 
 class CursorInvalid(ValueError):  # noqa: N818 (it is the cursor that is invalid)
     """Altered, of another reader, or of another server."""

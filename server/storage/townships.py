@@ -59,6 +59,14 @@ class Township(msgspec.Struct, frozen=True):
                 return span.first - 1
         return number
 
+    def lacks(self, head: int) -> bool:
+        """Whether a reader has stood at `head` in a timeline that is not this one.
+
+        That can be so though every change of its time is here: a timeline that was lost may have begun and had none.
+        A timeline begins at the last number of the span before it, where its readers may stand.
+        """
+        return head > self.counter or any(span.first <= head < span.last for span in self.lost_spans)
+
     def slips_given(self, sort: str, year: int) -> int:
         """The last number that slips of a sort had before a restore, 0 where none is known: papers bear it."""
         noted = [last for span in self.lost_spans for *of, last in span.slips if of == [sort, year]]

@@ -33,7 +33,8 @@ async def open_batch(
     reused = [under_other_id(i).key for i in items if i.key in seen and not is_resend(i, seen)]
     seen |= await changes.by_ids(connection, township.id, reused)
     offer_above = None
-    if tip and (tip_change not in seen or seen[tip_change].n != tip):
+    is_lost = tip and (tip_change not in seen or seen[tip_change].n != tip)
+    if is_lost or township.lacks(upload.proof.head):
         now_ms = upload.reading.server_ms
         township, offer_above = await restored(connection, township, upload.author.id, upload.proof, now_ms)
     counter = upload.epochs.get(upload.epoch or "", 0)

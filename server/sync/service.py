@@ -202,7 +202,7 @@ def _proof(cursor: Cursor | None, known: Contact) -> Proof:
     """What the cursor proves of the timeline that it was given in; nothing without one."""
     if cursor is None:
         return Proof()
-    return Proof(cursor.tip, cursor.tip_change, cursor.register, known.contact_ms or 0)
+    return Proof(cursor.tip, cursor.tip_change, cursor.head, cursor.register, known.contact_ms or 0)
 
 
 def _cursor(request: SyncRequest, key: bytes, device: str) -> tuple[Cursor | None, str | None]:

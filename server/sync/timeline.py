@@ -20,6 +20,8 @@ class Proof(msgspec.Struct, frozen=True):
     tip: int = 0
     """The newest change; 0 when there was none."""
     tip_change: str = ""
+    head: int = 0
+    """As far as it has read: numbers up to here had been given."""
     register: tuple[int, int] = (0, 0)
     """A year, and the last registration number of it."""
     since_ms: int = 0
@@ -34,11 +36,11 @@ async def restored(
     Not simply the last number that survived: somebody may have written here before the restore was noticed,
     and given numbers again that the lost timeline had given too.
     """
-    survived = township.survived(proof.tip)
-    if survived == proof.tip:  # nobody has noticed this restore before
-        survived = township.counter
+    noticed = [at for n in (proof.tip, proof.head) if (at := township.survived(n)) != n]
+    survived = min(noticed, default=township.counter)
+    if not noticed:
         township = await townships.open_epoch(
-            connection, township, above=proof.tip, since_ms=proof.since_ms, now_ms=now_ms
+            connection, township, above=max(proof.tip, proof.head), since_ms=proof.since_ms, now_ms=now_ms
         )
         told = {"since_ms": proof.since_ms, "lost_above": survived}
         await append(connection, Act(township.id, "restored", Actor("device", device), now_ms, told))
