@@ -59,8 +59,8 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     proof: str | None = None
     """Shows that the number was given to this record, should the server forget it; see registration.py."""
     formerly: str | None = None
-    """The number that the record had before the server was restored, and has not now: another one has got it since,
-    or this change waits in quarantine, and will bring it when the office takes it in."""
+    """The number that the record had before the server was restored, and has not now: another one has got it since, or
+    this one has got `number`, or this change waits in quarantine, and will bring it when the office takes it in."""
     differs: tuple[str, ...] = ()
     """The paths of a `conflict` that somebody else had written too."""
     duplicate: bool = False

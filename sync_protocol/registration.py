@@ -37,6 +37,12 @@ def written(township: str, registered: Registered) -> str:
     return f"{township}-{registered.year}-{registered.serial:05}"
 
 
+def read(number: str) -> Registered:
+    """The parts of a number that `written` gave; raises ValueError for anything else."""
+    _, year, serial = number.split("-")
+    return Registered(int(year), int(serial))
+
+
 def proof(key: bytes, record: str, number: str) -> str:
     """The proof that a record was given a number: 96 bits of HMAC-SHA-256, URL-safe."""
     text = f"roundbook number\0{record}\0{number}".encode()

@@ -46,7 +46,7 @@ async def push(
     for element, n in batch.ordered.take:
         _take(batch, element, n, kinds, limits)
     now_ms = upload.reading.server_ms
-    settled = await settle(connection, batch.township.id, batch.drafts, batch.records, now_ms, _claims(batch))
+    settled = await settle(connection, batch.township, batch.drafts, batch.records, now_ms, _claims(batch))
     own = _number_records(batch)
     await write(connection, batch, settled, kinds)
     pushed = Pushed(batch.township, batch.ordered, offer_above=offer_above, own=own)

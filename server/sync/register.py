@@ -7,11 +7,12 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.storage import changes, stream
 from server.storage import records as stored
-from server.storage import stream
-from server.sync.draft import Draft
+from server.storage.townships import Township
+from server.sync.draft import Draft, first_verdict
 from sync_protocol.history import NUMBER, Effect
-from sync_protocol.registration import Registered, written
+from sync_protocol.registration import Registered, read, written
 from sync_protocol.state import RecordState
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -22,7 +23,7 @@ Claims = Mapping[str, Registered]
 
 async def give_numbers(
     connection: AsyncConnection,
-    township: str,
+    township: Township,
     drafts: Sequence[Draft],
     records: dict[str, RecordState],
     now_ms: int,
@@ -33,14 +34,18 @@ async def give_numbers(
     Claims come first, so that no new number of this very push takes one of them. Where what would earn it waits in
     quarantine, the number waits in its verdict, and nobody else gets it.
     """
+    _tell_renumbered(township.id, drafts, records, claims)
     earning = _earning(drafts, records)
+    if township.lost_spans and earning.keys() - claims.keys():
+        waits = await _waits(connection, township.id, sorted(earning.keys() - claims.keys()))
+        claims = {**claims, **waits}
     waiting = _waiting(drafts, records, claims.keys() - earning.keys())
     if not earning and not waiting:
         return
-    kept = await _kept(connection, township, {r: claims[r] for r in (*earning, *waiting) if r in claims})
+    kept = await _kept(connection, township.id, {r: claims[r] for r in (*earning, *waiting) if r in claims})
     year = datetime.fromtimestamp(now_ms / 1000, SHANGHAI).year
     years = {one.year for one in kept.values()} | ({year} if earning.keys() - kept.keys() else set())
-    before = {one: await stream.registered(connection, township, one) for one in sorted(years)}
+    before = {one: await stream.registered(connection, township.id, one) for one in sorted(years)}
     last = dict(before)
     for one in kept.values():
         last[one.year] = max(last[one.year], one.serial)
@@ -49,13 +54,13 @@ async def give_numbers(
         if number is None:
             last[year] += 1
             number = Registered(year, last[year])
-            draft.formerly = written(township, former) if former is not None else None
-        records[record].number = draft.number = written(township, number)
+            draft.formerly = written(township.id, former) if former is not None else None
+        records[record].number = draft.number = written(township.id, number)
         draft.merged.effects.append(Effect(NUMBER, None, draft.number))
     for draft in (one for record in waiting.keys() & kept.keys() for one in waiting[record]):
-        draft.formerly = written(township, kept[draft.element.change.record])
+        draft.formerly = written(township.id, kept[draft.element.change.record])
     for moved in [one for one in last if last[one] != before[one]]:
-        await stream.register(connection, township, moved, last[moved])
+        await stream.register(connection, township.id, moved, last[moved])
 
 
 def _earning(drafts: Sequence[Draft], records: dict[str, RecordState]) -> dict[str, Draft]:
@@ -67,6 +72,21 @@ def _earning(drafts: Sequence[Draft], records: dict[str, RecordState]) -> dict[s
         if not draft.refused and state is not None and state.number is None and _numbered(draft):
             earning.setdefault(record, draft)
     return earning
+
+
+def _tell_renumbered(
+    township: str, drafts: Sequence[Draft], records: dict[str, RecordState], claims: Claims
+) -> None:
+    """Of a record that has got another number since, by somebody else's change that came first, its verdict says both."""
+    told = set[str]()
+    for draft in drafts:
+        record = draft.element.change.record
+        state, claim = records.get(record), claims.get(record)
+        if draft.erased or state is None or state.number is None or claim is None or record in told:
+            continue
+        if state.number != written(township, claim):
+            draft.number, draft.formerly = state.number, written(township, claim)
+            told.add(record)
 
 
 def _waiting(
@@ -91,6 +111,13 @@ def _numbered(draft: Draft) -> bool:
     workflow = draft.kind.workflow if draft.kind is not None else None
     entered = workflow.state(draft.entered or "") if workflow is not None else None
     return entered is not None and entered.numbered
+
+
+async def _waits(connection: AsyncConnection, township: str, records: Sequence[str]) -> dict[str, Registered]:
+    """The numbers of these records that wait in quarantine: whichever change earns one, the slip has that."""
+    rows = await changes.of_records(connection, township, records)
+    told = [(row.record_id or "", first_verdict(row).formerly) for row in rows if row.quarantined]
+    return {record: read(number) for record, number in told if number is not None}
 
 
 async def _kept(connection: AsyncConnection, township: str, claims: Claims) -> dict[str, Registered]:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage import conflicts
 from server.storage.conflicts import BY_RULE, DECIDED, OPEN, Conflict
+from server.storage.townships import Township
 from server.sync.draft import Draft
 from server.sync.register import Claims, give_numbers
 from sync_protocol.case import equal
@@ -36,7 +37,7 @@ class Settled:
 
 async def settle(
     connection: AsyncConnection,
-    township: str,
+    township: Township,
     drafts: Sequence[Draft],
     records: dict[str, RecordState],
     now_ms: int,
@@ -60,7 +61,7 @@ async def settle(
     if clashing or deciding:
         touched = sorted({draft.element.change.record for draft in [*clashing, *deciding]})
         known = {
-            (c.record_id, c.path): c for c in await conflicts.undecided_of(connection, township, touched)
+            (c.record_id, c.path): c for c in await conflicts.undecided_of(connection, township.id, touched)
         }
         settled.conflicts = _conflicts(settled, clashing, deciding, known, records, now_ms)
     return settled

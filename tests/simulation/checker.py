@@ -93,7 +93,8 @@ def _in_order(town: Town, ledger: Ledger) -> Iterator[str]:
                 yield f"G3: {edit.id} reached {record} before its author's create of it"
     numbers = {change.id: change.n for change in ledger.changes}
     for device in town.devices:
-        there = [saved for saved in device.saved if saved in numbers]
+        # What a store that was put back has lost, a clone may bring at any time.
+        there = [saved for saved in device.saved if saved in numbers and saved not in device.uncertain]
         for earlier, later in pairwise(there):
             if numbers[earlier] > numbers[later] and not town.restored:
                 yield f"G3: {device.name} saved {earlier} before {later}, and it was taken in after it"
@@ -170,8 +171,18 @@ def _numbered(town: Town, ledger: Ledger) -> Iterator[str]:
 def _on_slips(world: World, ledger: Ledger) -> Iterator[str]:
     """A number that a worker was told, and handed on, is the matter's number after a restore too.
 
-    It has none as long as what brings it waits in quarantine, and the number waits there with it.
+    It has none as long as what brings it waits in quarantine, and the number waits there with it. Where somebody else's
+    report came to the restored server first, it has the number that this one brought, and the worker was told both.
     """
+    told = {
+        (change.record, change.author, change.verdict.get("formerly"), change.verdict.get("number"))
+        for change in ledger.changes
+    }
+    brought = {
+        (change.record, change.verdict["number"]): change.author
+        for change in ledger.changes
+        if change.verdict.get("number") and not change.verdict.get("formerly")
+    }
     waiting = {
         (change.record, change.verdict.get("formerly"))
         for change in ledger.changes
@@ -181,6 +192,9 @@ def _on_slips(world: World, ledger: Ledger) -> Iterator[str]:
         row, device = ledger.records.get(record), slip.device
         if row is not None and row["number"] is None and (record, slip.number) in waiting:
             continue
+        if row is not None and (record, device.enrolled.id, slip.number, row["number"]) in told:
+            if brought.get((record, row["number"]), device.enrolled.id) != device.enrolled.id:
+                continue
         if row is not None and row["number"] != slip.number and not (device.revoked or device.replaced):
             yield f"G9: {record} had the number {slip.number}, and has {row['number']}"
 

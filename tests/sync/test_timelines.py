@@ -257,6 +257,91 @@ async def test_the_number_of_what_goes_to_quarantine_waits_there_with_it(databas
         assert found[theirs.record] != lost
 
 
+async def test_a_number_that_waits_in_quarantine_is_its_matters_whatever_earns_it(database_url: str) -> None:
+    """Failures, row 11. Another device's older report reaches the restored server, and is applied."""
+    async with a_town(database_url) as town:
+        one, other = await enrolled(town, 1, *town.grids[:2]), await enrolled(town, 2, town.grids[1])
+        await one.sync_all()
+        await other.sync_all()
+        copy = await backup(town.server)
+        matter = other.create(town.grids[1], subject="lamp")
+        await other.sync_all()
+        await one.sync_all()
+        reported = one.edit(matter.record, act=REPORT)
+        await one.sync_all()
+        lost = (await numbers(town))[matter.record]
+        await restore(town.server, copy)
+        await one.sync_all()  # before the create is back
+        assert one.verdicts[reported.id][-1].formerly == lost
+        await other.sync_all()
+        again = other.edit(matter.record, act=REPORT)
+        await other.sync_all()
+        assert other.verdicts[again.id][-1].number == lost
+        assert (await numbers(town))[matter.record] == lost
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_matter_that_has_got_another_number_first_keeps_that_and_the_worker_is_told_both(
+    database_url: str, *, ended: bool
+) -> None:
+    """Failures, row 11. Two workers reported it; the report that was not sent before the restore comes first.
+
+    Where the matter has ended since, the other report goes to quarantine, and its worker is told all the same.
+    """
+    async with a_town(database_url) as town:
+        one, other, third = [await enrolled(town, number) for number in (1, 2, 3)]
+        matter = other.create(subject="lamp")
+        for device in (other, one, third):
+            await device.sync_all()
+        copy = await backup(town.server)
+        mine = one.edit(matter.record, act=REPORT)
+        theirs = other.edit(matter.record, act=REPORT)
+        await one.sync_all()
+        lost = (await numbers(town))[matter.record]
+        new = third.create(subject="another", act=REPORT)
+        await third.sync_all()
+        await restore(town.server, copy)
+        await third.sync_all()
+        await other.sync_all()
+        found = other.verdicts[theirs.id][-1].number
+        assert found not in {None, lost, (await numbers(town))[new.record]}
+        if ended:
+            other.edit(matter.record, act=Act("finish", "reported", "finished"))
+            await other.sync_all()
+        await one.sync_all()
+        told = one.verdicts[mine.id][-1]
+        came = "quarantined" if ended else "merged"
+        assert (told.result, told.number, told.formerly) == (came, found, lost)
+        assert (await numbers(town))[matter.record] == found
+        assert one.claims[matter.record].number == found
+
+
+async def test_a_timeline_that_had_no_change_hides_nothing_when_it_is_lost_too(database_url: str) -> None:
+    """Failures, row 11. A cursor may stand beyond everything that the server has given, and name a change that is there.
+
+    Found by the simulation: such a device read nothing of what others wrote, until the digests were compared.
+    """
+    async with a_town(database_url) as town:
+        one, other, away = [await enrolled(town, number) for number in (1, 2, 3)]
+        one.create(subject="before")
+        for device in (one, other, away):
+            await device.sync_all()
+        copy = await backup(town.server)
+        one.create(subject="lost")
+        await one.sync_all()
+        await other.sync_all()
+        await restore(town.server, copy)
+        await other.sync_all()  # notices it, and has nothing to offer
+        await restore(town.server, copy)
+        for at in range(2):
+            away.create(subject=f"later {at}")
+        await away.sync_all()  # knows nothing of either lost timeline
+        for device in (other, one, other, away):
+            await device.sync_all()
+            await device.assert_equals_the_server()
+        assert await subjects(town) == {"before", "lost", "later 0", "later 1"}
+
+
 async def test_no_device_can_claim_a_number_that_was_not_given_to_its_record(database_url: str) -> None:
     """Not with a proof of its own making, nor with the proof of another record, nor for another township."""
     async with a_town(database_url) as town:
