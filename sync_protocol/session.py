@@ -274,8 +274,8 @@ class SyncSession:
 def lasting(answer: SyncAnswer) -> SyncAnswer:
     """An answer with the verdicts that end a change. To an old serial there are none: it brings no cursor.
 
-    Only a cursor tells a server that was restored from a backup what it has forgotten (docs/protocol.md, section 15). So
-    the change is sent once more above the serial that the answer names, and gets its verdict again.
+    Only a cursor tells a server that was restored from a backup what it has forgotten (docs/protocol.md, section
+    15). So the change is sent once more above the serial that the answer names, and gets its verdict again.
     """
     return answer if answer.serial is None else msgspec.structs.replace(answer, verdicts=[], unanswered=[])
 

@@ -75,8 +75,16 @@ class Draft:
             code, where, reason = self.refused.code, self.refused.field, self.refused.reason
             if code == ERASED:
                 return Verdict(answered, ERASED, self.n)
-            numbers = {"number": self.number, "formerly": self.formerly}
-            return Verdict(answered, "quarantined", self.n, code, where, reason, **numbers)
+            return Verdict(
+                answered,
+                "quarantined",
+                self.n,
+                code,
+                where,
+                reason,
+                number=self.number,
+                formerly=self.formerly,
+            )
         if self.restricted and self.author.grids is not None:
             return Verdict(answered, APPLIED, self.n)
         differs = tuple(sorted({clash.path for clash in self.merged.clashes}))

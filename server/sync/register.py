@@ -77,7 +77,7 @@ def _earning(drafts: Sequence[Draft], records: dict[str, RecordState]) -> dict[s
 def _tell_renumbered(
     township: str, drafts: Sequence[Draft], records: dict[str, RecordState], claims: Claims
 ) -> None:
-    """Of a record that has got another number since, by somebody else's change that came first, its verdict says both."""
+    """Where somebody else's change came first and brought the record another number, the verdict says both."""
     told = set[str]()
     for draft in drafts:
         record = draft.element.change.record

@@ -174,29 +174,30 @@ def _on_slips(world: World, ledger: Ledger) -> Iterator[str]:
     It has none as long as what brings it waits in quarantine, and the number waits there with it. Where somebody else's
     report came to the restored server first, it has the number that this one brought, and the worker was told both.
     """
-    told = {
-        (change.record, change.author, change.verdict.get("formerly"), change.verdict.get("number"))
+    waiting = {
+        (change.record, change.verdict.get("formerly"))
         for change in ledger.changes
+        if change.result == "quarantined"
     }
     brought = {
         (change.record, change.verdict["number"]): change.author
         for change in ledger.changes
         if change.verdict.get("number") and not change.verdict.get("formerly")
     }
-    waiting = {
-        (change.record, change.verdict.get("formerly"))
+    told = {
+        (change.record, change.author, change.verdict["formerly"], change.verdict["number"])
         for change in ledger.changes
-        if change.result == "quarantined"
+        if change.verdict.get("formerly") and change.verdict.get("number")
     }
     for record, slip in world.slips.items():
         row, device = ledger.records.get(record), slip.device
-        if row is not None and row["number"] is None and (record, slip.number) in waiting:
+        if row is None or row["number"] == slip.number or device.revoked or device.replaced:
             continue
-        if row is not None and (record, device.enrolled.id, slip.number, row["number"]) in told:
-            if brought.get((record, row["number"]), device.enrolled.id) != device.enrolled.id:
-                continue
-        if row is not None and row["number"] != slip.number and not (device.revoked or device.replaced):
-            yield f"G9: {record} had the number {slip.number}, and has {row['number']}"
+        author, number = device.enrolled.id, row["number"]
+        waits = number is None and (record, slip.number) in waiting
+        was_first = brought.get((record, number), author) == author
+        if not waits and (was_first or (record, author, slip.number, number) not in told):
+            yield f"G9: {record} had the number {slip.number}, and has {number}"
 
 
 def _rebuilt(ledger: Ledger) -> Iterator[str]:

@@ -317,9 +317,9 @@ async def test_a_matter_that_has_got_another_number_first_keeps_that_and_the_wor
 
 
 async def test_a_timeline_that_had_no_change_hides_nothing_when_it_is_lost_too(database_url: str) -> None:
-    """Failures, row 11. A cursor may stand beyond everything that the server has given, and name a change that is there.
+    """Failures, row 11. A cursor may stand beyond every number that was given, and name a change that is there.
 
-    Found by the simulation: such a device read nothing of what others wrote, until the digests were compared.
+    Found by the simulation: its device read nothing of what others wrote, until the digests were compared.
     """
     async with a_town(database_url) as town:
         one, other, away = [await enrolled(town, number) for number in (1, 2, 3)]
