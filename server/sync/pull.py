@@ -163,7 +163,8 @@ async def _lane(
             if not position < _number(thing) <= upto:
                 continue
             if filling.full():
-                return msgspec.structs.replace(lane, position=position)
+                upto = position
+                break
             _put(filling, thing, lane, reader.own)
             position = _number(thing)
         position = upto

@@ -12,6 +12,7 @@ ONCE, SCOPE, PAGES, TIME = (
 )
 TIMELINES: Final = "tests/sync/test_timelines.py"
 DRILL: Final = "tests/e2e/test_restore_drill.py"
+ROUND: Final = "tests/e2e/test_round.py"
 CHAINS, RULES, REPLAY = (f"tests/protocol/test_merge_{name}.py" for name in ("chains", "rules", "replay"))
 SESSION, CLOCK = "tests/protocol/test_session.py", "tests/protocol/test_clock.py"
 LANES: Final = "tests/lanes/test_lanes_model.py::test_a_device_holds_its_scope_whatever_moves_under_its_pages"
@@ -63,8 +64,9 @@ EXCHANGE: Final = (
         "registration-number-outside-the-transaction",
         ("22",),
         "server/sync/register.py",
-        "await stream.register(connection, township, moved, last[moved])\n",
-        f"await stream.register(connection, township, moved, last[moved])\n        {_COMMIT.format('        ')}pass\n",
+        "await stream.register(connection, township.id, moved, last[moved])\n",
+        "await stream.register(connection, township.id, moved, last[moved])\n"
+        f"        {_COMMIT.format('        ')}pass\n",
         (f"{ONCE}::test_row_27_verdict_effect_and_number_are_one_transaction",),
     ),
     Mutant(
@@ -171,8 +173,8 @@ EXCHANGE: Final = (
         "full-page-moves-to-its-end",
         ("G4",),
         "server/sync/pull.py",
-        "return msgspec.structs.replace(lane, position=position)",
-        "return msgspec.structs.replace(lane, position=upto)",
+        "                upto = position\n                break\n",
+        "                break\n",
         (LANES, f"{PAGES}::test_a_first_download_in_tiny_pages_is_whole"),
     ),
     Mutant(
@@ -417,6 +419,40 @@ EXCHANGE: Final = (
         "    for draft in (one for record in waiting.keys() & kept.keys() for one in waiting[record]):\n",
         "    for draft in (one for record in waiting.keys() & earning.keys() for one in waiting[record]):\n",
         (f"{TIMELINES}::test_the_number_of_what_goes_to_quarantine_waits_there_with_it",),
+    ),
+    Mutant(
+        "another-report-gets-another-number",
+        ("11",),
+        "server/sync/register.py",
+        "    if township.lost_spans and earning.keys() - claims.keys():\n",
+        "    if not township.id and earning.keys() - claims.keys():\n",
+        (f"{TIMELINES}::test_a_number_that_waits_in_quarantine_is_its_matters_whatever_earns_it",),
+    ),
+    Mutant(
+        "a-number-that-stands-hides-the-former-one",
+        ("11",),
+        "server/sync/register.py",
+        "        if state.number != written(township, claim):\n",
+        "        if not state.number:\n",
+        (
+            f"{TIMELINES}::test_a_matter_that_has_got_another_number_first_keeps_that_and_the_worker_is_told_both",
+        ),
+    ),
+    Mutant(
+        "a-cursor-beyond-the-head-is-believed",
+        ("G4", "11"),
+        "server/sync/opening.py",
+        "    if is_lost or township.lacks(upload.proof.head):\n",
+        "    if is_lost:\n",
+        (f"{TIMELINES}::test_a_timeline_that_had_no_change_hides_nothing_when_it_is_lost_too",),
+    ),
+    Mutant(
+        "a-verdict-without-a-cursor-is-believed",
+        ("G2", "11"),
+        "sync_protocol/session.py",
+        "    return answer if answer.serial is None else ",
+        "    return answer if answer.nonce else ",
+        (f"{ROUND}::test_row_11_a_verdict_that_brings_no_cursor_ends_nothing",),
     ),
     Mutant(
         "a-register-goes-on-where-the-backup-stood",
