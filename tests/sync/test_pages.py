@@ -6,7 +6,8 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage.engine import transact
+from server.storage import records as stored
+from server.storage.engine import snapshot, transact
 from sync_protocol.messages import Page, PageRecord
 from tests.server.office_server import GRID, NEXT_GRID, TOWN, OfficeServer
 from tests.sync.phone import Phone, office, scope
@@ -93,6 +94,20 @@ async def test_a_first_download_in_tiny_pages_is_whole(server: OfficeServer, wan
     assert rows.keys() == set(records)
     assert all(row.whole for row in rows.values())
     assert pages[-1].digests[GRID].count == 9
+
+
+async def test_of_many_grids_no_more_is_read_than_a_page_takes(server: OfficeServer, li: Phone) -> None:
+    """Else a first download of a whole township reads all of it for each page; docs/performance.md has what that cost."""
+    made = await several(li, 6)
+    for record in made[::2]:
+        await office(server, record, place=NEXT_GRID)
+    versions = {record: (await server.state(record)).version for record in made}
+
+    async def read(connection: AsyncConnection) -> list[str]:
+        above = min(versions.values())
+        return [one.id for one in await stored.page(connection, TOWN, (GRID, NEXT_GRID), above, 3)]
+
+    assert await snapshot(server.services.engine, read) == sorted(made, key=versions.__getitem__)[1:4]
 
 
 async def test_a_newly_granted_grid_is_read_beside_the_others(wang: Phone, li: Phone) -> None:
