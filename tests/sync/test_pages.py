@@ -97,7 +97,7 @@ async def test_a_first_download_in_tiny_pages_is_whole(server: OfficeServer, wan
 
 
 async def test_of_many_grids_no_more_is_read_than_a_page_takes(server: OfficeServer, li: Phone) -> None:
-    """Else a first download of a whole township reads all of it for each page; docs/performance.md has what that cost."""
+    """Else a first download of a whole township reads all of it for each page (docs/performance.md)."""
     made = await several(li, 6)
     for record in made[::2]:
         await office(server, record, place=NEXT_GRID)
