@@ -276,7 +276,7 @@ class _Dying:
         _put(self._path, left)
 
     def close(self) -> None:
-        if not self._process.dead:
+        if not self._process.dead and self._lose in self._process.on_death:  # else it is closed already
             self._raw.close()
             self._process.on_death.remove(self._lose)  # what it had is on the disk, or is meant to be no more
 
