@@ -1,10 +1,11 @@
 """What a device shows: the reading half of FieldClient. All of it works offline."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from client_sdk import editing
+from client_sdk.listing import Listing, that_say
 from client_sdk.reading import Reading
 from client_sdk.record import Delivery, Record
 from client_sdk.store import meta, news, queue, records
@@ -59,16 +60,14 @@ class Views:
         delivery: Delivery | None = None,
         text: str | None = None,
     ) -> Sequence[Record]:
-        """Records in the order of their ids, which is about that of their creation. `text` looks into texts."""
+        """Records in the order of their ids, which is about that of their creation. `text` looks into numbers and texts.
+
+        What the store holds now; each record is made when it is looked at.
+        """
         with self._store.read() as tx:
-            found = list(Reading(tx, self._store).every(kind, grid))
-        return [
-            record
-            for record in found
-            if state in {None, record.state}
-            and delivery in {None, record.delivery}
-            and (text is None or _says(record, text.casefold()))
-        ]
+            lines = Reading(tx, self._store).lines(kind, grid)
+        chosen = [one for one in lines if state in {None, one.state} and delivery in {None, one.delivery}]
+        return Listing(chosen if text is None else list(that_say(chosen, text)))
 
     def queue(self) -> Sequence[Entry]:
         """Drafts, what waits, and what is in quarantine, in the order of saving."""
@@ -135,16 +134,3 @@ def _profile(tx: Tx) -> Profile:
     if profile is None:
         raise not_enrolled()
     return profile
-
-
-def _says(record: Record, wanted: str) -> bool:
-    """Whether a text stands in a record: its number, its fields, the sub-fields of its entries."""
-    return any(wanted in text.casefold() for text in _texts([record.number, *record.values.values()]))
-
-
-def _texts(values: Iterable[object]) -> Iterator[str]:
-    for value in values:
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict):
-            yield from _texts(value.values())

@@ -1,11 +1,14 @@
 """Reads snapshots and problems from the store."""
 
 from collections.abc import Iterator
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
 from client_sdk import editing
+from client_sdk.listing import Line
 from client_sdk.record import Delivery, Record, snapshot
 from client_sdk.store import meta, news, problems, queue, records
 from client_sdk.store.database import Tx
@@ -13,6 +16,7 @@ from client_sdk.store.store import Store
 from sync_protocol.codes import CODES
 from sync_protocol.kinds import Kind
 from sync_protocol.overlay import Base, Laid, View, lay
+from sync_protocol.state import encode_values
 
 RETURNED = "returned"
 _NEXT = {
@@ -78,13 +82,34 @@ class Reading:
             view = lay(base, own, self.kind(seen.kind), record)
         return self._snapshot(view, queue.statuses_of(self.tx, record), problems.troubled(self.tx))
 
-    def every(self, kind: str | None, grid: str | None) -> Iterator[Record]:
-        """Every record as shown."""
+    def lines(self, kind: str | None, grid: str | None) -> list[Line]:
+        """Every record as shown, of a kind and a grid if they are named, in the order of their ids."""
         if not all(named is None or named.isascii() for named in (kind, grid)):
-            return  # neither has such a name, and a lone surrogate could not even be looked for
+            return []  # neither has such a name, and a lone surrogate could not even be looked for
+        held = {row[0]: row for row in records.rows(self.tx, kind, grid)}
+        laid = {record: own for record, own in queue.all_laid(self.tx).items() if kind in {None, own[0]}}
         statuses, troubled = queue.statuses(self.tx), problems.troubled(self.tx)
-        for view in records.views(self.tx, self.kinds, kind, grid):
-            yield self._snapshot(view, statuses.get(view.id, set()), troubled)
+        numbers = news.numbers(self.tx)
+        lines = [
+            self._held(row, statuses.get(id_, set()), troubled, numbers.get(id_))
+            for id_, row in held.items()
+            if id_ not in laid
+        ]
+        for id_, (name, own) in laid.items():
+            base = records.base_of(held[id_]) if id_ in held else records.base(self.tx, id_)
+            view = lay(base, own, self.kind(name), id_)
+            if view.whole and not view.deleted and grid in {None, view.place}:
+                lines.append(_changed(self._snapshot(view, statuses.get(id_, set()), troubled)))
+        return sorted(lines, key=itemgetter(0))
+
+    def _held(self, row: tuple[Any, ...], statuses: set[str], troubled: set[str], told: str | None) -> Line:
+        """A record without own changes over it, which is nothing but what the pages left."""
+        id_, name, _, _, body, state, number = row
+        kind = self.kind(name)
+        delivery = self._delivery(id_, state, kind, statuses, troubled)
+        return Line(
+            id_, name, state, number or told, delivery, body, partial(_as_held, row, kind, delivery, told)
+        )
 
     def troubles(self) -> Iterator[Trouble]:
         """Problems, those of changes first, then records that were returned."""
@@ -92,10 +117,10 @@ class Reading:
             record = self.partly(row.record) or self._told(row)
             if record is not None:
                 yield self._trouble(row, record)
-        for record in self.every(None, None):
-            if editing.returned(self.kind(record.kind), record.state, self.role):
-                why = news.reason(self.tx, record.id, RETURNED)
-                yield Trouble(-1, record, RETURNED, {}, None, why, *_NEXT[RETURNED])
+        for line in self.lines(None, None):
+            if editing.returned(self.kind(line.kind), line.state, self.role):
+                why = news.reason(self.tx, line.id, RETURNED)
+                yield Trouble(-1, line.make(), RETURNED, {}, None, why, *_NEXT[RETURNED])
 
     def _trouble(self, row: problems.Row, record: Record) -> Trouble:
         held = records.base(self.tx, row.record)
@@ -122,13 +147,25 @@ class Reading:
     def _snapshot(self, view: View, statuses: set[str], troubled: set[str]) -> Record:
         kind = self.kind(view.kind)
         number = None if view.number is not None else news.number_of(self.tx, view.id)
-        return snapshot(view, kind, self._delivery(view, kind, statuses, troubled), number)
+        delivery = self._delivery(view.id, view.state, kind, statuses, troubled)
+        return snapshot(view, kind, delivery, number)
 
-    def _delivery(self, view: View, kind: Kind, statuses: set[str], troubled: set[str]) -> Delivery:
+    def _delivery(
+        self, record: str, state: str | None, kind: Kind, statuses: set[str], troubled: set[str]
+    ) -> Delivery:
         if queue.DRAFT in statuses:
             return "draft"
-        if queue.QUARANTINED in statuses or view.id in troubled:
+        if queue.QUARANTINED in statuses or record in troubled:
             return "attention"
         if queue.QUEUED in statuses:
             return "waiting"
-        return "attention" if editing.returned(kind, view.state, self.role) else "received"
+        return "attention" if editing.returned(kind, state, self.role) else "received"
+
+
+def _as_held(row: tuple[Any, ...], kind: Kind, delivery: Delivery, told: str | None) -> Record:
+    return snapshot(lay(records.base_of(row), [], kind, row[0]), kind, delivery, told)
+
+
+def _changed(record: Record) -> Line:
+    values = encode_values(record.values)
+    return Line(record.id, record.kind, record.state, record.number, record.delivery, values, lambda: record)

@@ -54,6 +54,11 @@ def number_of(tx: Tx, record: str) -> str | None:
     return row[0] if row is not None else None
 
 
+def numbers(tx: Tx) -> dict[str, str]:
+    """The same of every record that was told one."""
+    return dict(tx.rows("SELECT record, number FROM reports WHERE number IS NOT NULL"))
+
+
 def numbered(tx: Tx, record: str, number: str, at_ms: int, formerly: str | None = None) -> None:
     """The record was registered; told once, and once more when a restored server had to give it another number."""
     if formerly is not None:

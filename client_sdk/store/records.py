@@ -1,6 +1,6 @@
 """The base: records as the pages left them, each with its digest; and views, with own changes laid over."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ _COLUMNS = "id, kind, place, version, body, state, number"
 def base(tx: Tx, record: str) -> Base | None:
     """The record as the pages left it."""
     row = tx.row(f"SELECT {_COLUMNS} FROM records WHERE id = ?", record)
-    return _base(row) if row is not None else None
+    return base_of(row) if row is not None else None
 
 
 def put(tx: Tx, held: Base, *, stale: bool) -> None:
@@ -101,22 +101,13 @@ def view(tx: Tx, record: str, kinds: dict[str, Kind]) -> View | None:
     return lay(held, own, kinds.get(name) or unknown_kind(name), record)
 
 
-def views(tx: Tx, kinds: dict[str, Kind], kind: str | None, grid: str | None) -> Iterator[View]:
-    """Every record as shown, of a kind and a grid if they are named, in the order of their ids."""
-    laid = queue.all_laid(tx)
+def rows(tx: Tx, kind: str | None, grid: str | None) -> list[tuple[Any, ...]]:
+    """Every record as the pages left it, of a kind and a grid if they are named; `base_of` reads one."""
     conditions = [f"{column} = ?" for column, value in (("kind", kind), ("place", grid)) if value is not None]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    values = [value for value in (kind, grid) if value is not None]
-    bases = {row[0]: row for row in tx.rows(f"SELECT {_COLUMNS} FROM records{where}", *values)}
-    only_own = {record for record, (name, _) in laid.items() if kind is None or name == kind}
-    for record in sorted(bases.keys() | only_own):
-        held = _base(bases[record]) if record in bases else base(tx, record)
-        name, own = laid.get(record, (held.kind if held is not None else "", []))
-        if held is None and not own:
-            continue
-        shown = lay(held, own, kinds.get(name) or unknown_kind(name), record)
-        if shown.whole and not shown.deleted and (grid is None or shown.place == grid):
-            yield shown
+    return tx.rows(
+        f"SELECT {_COLUMNS} FROM records{where}", *(value for value in (kind, grid) if value is not None)
+    )
 
 
 def unknown_kind(name: str) -> Kind:
@@ -126,6 +117,7 @@ def unknown_kind(name: str) -> Kind:
     )
 
 
-def _base(row: tuple[Any, ...]) -> Base:
+def base_of(row: tuple[Any, ...]) -> Base:
+    """A record of `rows`."""
     id_, kind, place, version_, body, state, number = row
     return Base(id_, kind, place, version_, decode_values(body), state, number)
