@@ -60,7 +60,7 @@ class Views:
         delivery: Delivery | None = None,
         text: str | None = None,
     ) -> Sequence[Record]:
-        """Records in the order of their ids, which is about that of their creation. `text` looks into numbers and texts.
+        """Records in the order of their ids, about that of their creation. `text` looks into numbers and texts.
 
         What the store holds now; each record is made when it is looked at.
         """
