@@ -36,7 +36,8 @@ async def open_batch(
     is_lost = tip and (tip_change not in seen or seen[tip_change].n != tip)
     if is_lost or township.lacks(upload.proof.head):
         now_ms = upload.reading.server_ms
-        township, offer_above = await restored(connection, township, upload.author.id, upload.proof, now_ms)
+        sender = (upload.author.id, upload.epoch)
+        township, offer_above = await restored(connection, township, sender, upload.proof, now_ms)
     counter = upload.epochs.get(upload.epoch or "", 0)
     ordered = order(items, seen, counter, upload.lowest)
     # In an epoch that is new here nothing seems to be missing: what it builds on may have been sent in the one before,

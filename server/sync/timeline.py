@@ -28,14 +28,19 @@ class Proof(msgspec.Struct, frozen=True):
     """The reader's last contact that this server remembers: the backup is not older."""
 
 
-async def restored(
-    connection: AsyncConnection, township: Township, device: str, proof: Proof, now_ms: int
-) -> tuple[Township, int]:
-    """The township on its own timeline, and the number of the last change of this device that it still has.
+Sender = tuple[str, str | None]
+"""A device, and the installation epoch that it counts its changes in."""
 
-    Not simply the last number that survived: somebody may have written here before the restore was noticed,
-    and given numbers again that the lost timeline had given too.
+
+async def restored(
+    connection: AsyncConnection, township: Township, sender: Sender, proof: Proof, now_ms: int
+) -> tuple[Township, int]:
+    """The township on its own timeline, and the number of the last change of this installation that it still has.
+
+    Not simply the last number that survived: somebody may have written here before the restore was noticed, a copy
+    of this very store among them, and given numbers again that the lost timeline had given too.
     """
+    device, epoch = sender
     noticed = [at for n in (proof.tip, proof.head) if (at := township.survived(n)) != n]
     survived = min(noticed, default=township.counter)
     if not noticed:
@@ -45,7 +50,8 @@ async def restored(
         told = {"since_ms": proof.since_ms, "lost_above": survived}
         await append(connection, Act(township.id, "restored", Actor("device", device), now_ms, told))
     township = await pass_register(connection, township, *proof.register)
-    return township, await changes.last_sent(connection, township.id, device, survived)
+    upto = min(survived, proof.tip)  # whatever this installation was told of has no number above its tip
+    return township, await changes.last_sent(connection, township.id, device, epoch, upto)
 
 
 async def pass_register(connection: AsyncConnection, township: Township, year: int, last: int) -> Township:

@@ -16,8 +16,8 @@ from tests.simulation.disk import CrashError
 from tests.simulation.loop import StuckError
 
 TIME_OUT_S: Final = 60.0
-EXCHANGES_MAX: Final = 1_000
-"""Of one device; some thirty are usual."""
+EXCHANGES_MAX: Final = 5_000
+"""Of one device some thirty are usual; the office of a large township, which takes much in again, makes a thousand."""
 FAULTS: Final = (
     "request lost",
     "request cut",

@@ -152,7 +152,7 @@ class Device:
         again = [
             change
             for change in self.sent.values()
-            if self.verdicts[change.id][0].n > above and change not in self.queue
+            if self.verdicts[change.id][-1].n > above and change not in self.queue
         ]
         self._fork(id_of(int(self.epoch[-12:]) + 1), [*again, *self.queue])
 

@@ -1,5 +1,7 @@
 """A server that was restored from an older copy (failures, row 11): recognised, and given back what it lost."""
 
+from dataclasses import replace
+
 import pytest
 
 from server.devices.service import revoke
@@ -388,6 +390,42 @@ async def test_what_a_copy_lacks_twice_is_never_numbered_alike(database_url: str
         fresh = {row.n for row in await town.changes()} - kept
         assert min(fresh) > max(given)
         assert await subjects(town) == {"before 1", "before 2", "lost 0", "lost 1"}
+
+
+async def test_a_copy_of_the_device_that_wrote_since_hides_nothing_that_this_one_has_to_offer(
+    database_url: str,
+) -> None:
+    """Failures, rows 11 and 12. The backup is put back twice, and the numbers of the time between are given again.
+
+    Found by the simulation: of the second copy only what lay above the first one's last change was asked for.
+    """
+    async with a_town(database_url) as town:
+        one = await enrolled(town, 1)
+        one.create(subject="before")
+        await one.sync_all()
+        clone = replace(
+            one, queue=[], sent=dict(one.sent), verdicts=dict(one.verdicts), held=dict(one.held), receipts=[]
+        )
+        clone._fork(id_of(55_000))
+        copy = await backup(town.server)
+
+        async def syncs(device: Device) -> None:
+            device.serial = max(one.serial, clone.serial)  # the two share it
+            await device.sync_all()
+
+        for device, subject in ((clone, "of the clone"), (one, "of the first")):
+            device.create(subject=subject)
+            await syncs(device)
+        await restore(town.server, copy)
+        await syncs(clone)
+        await restore(town.server, copy)
+        await syncs(one)
+        one.create(subject="later")
+        await syncs(one)
+        for device in (clone, one):
+            await syncs(device)
+            await device.assert_equals_the_server()
+        assert await subjects(town) == {"before", "of the clone", "of the first", "later"}
 
 
 async def test_what_its_author_had_seen_in_the_lost_time_is_no_difference(database_url: str) -> None:
