@@ -50,8 +50,7 @@ async def restored(
         told = {"since_ms": proof.since_ms, "lost_above": survived}
         await append(connection, Act(township.id, "restored", Actor("device", device), now_ms, told))
     township = await pass_register(connection, township, *proof.register)
-    upto = min(survived, proof.tip)  # whatever this installation was told of has no number above its tip
-    return township, await changes.last_sent(connection, township.id, device, epoch, upto)
+    return township, await changes.last_sent(connection, township.id, device, epoch, survived)
 
 
 async def pass_register(connection: AsyncConnection, township: Township, year: int, last: int) -> Township:

@@ -58,7 +58,7 @@ BLIND: Final = (
         "a-restored-server-asks-above-its-own-head",
         ("G1", "G9", "11"),
         "server/sync/timeline.py",
-        "    return township, await changes.last_sent(connection, township.id, device, epoch, upto)\n",
+        "    return township, await changes.last_sent(connection, township.id, device, epoch, survived)\n",
         "    return township, survived\n",
     ),
     # Base and queue of the device.

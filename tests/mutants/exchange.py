@@ -421,6 +421,16 @@ EXCHANGE: Final = (
         (f"{TIMELINES}::test_the_number_of_what_goes_to_quarantine_waits_there_with_it",),
     ),
     Mutant(
+        "a-copy-is-asked-above-what-the-other-one-sent",
+        ("G2", "11", "12"),
+        "server/storage/changes.py",
+        "AND epoch = :epoch AND n <= :upto",
+        "AND (epoch = :epoch OR epoch IS NOT NULL) AND n <= :upto",
+        (
+            f"{TIMELINES}::test_a_copy_of_the_device_that_wrote_since_hides_nothing_that_this_one_has_to_offer",
+        ),
+    ),
+    Mutant(
         "another-report-gets-another-number",
         ("11",),
         "server/sync/register.py",
