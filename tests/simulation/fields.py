@@ -28,10 +28,14 @@ def no_silent_winner(town: Town, ledger: Ledger) -> Iterator[str]:
             body = json.loads(found["body"])
             kept_of = {path: values for (of, path), values in kept.items() if of == record}
             removed, dropped = _removed(changes, body), _dropped(town, changes)
+            begun_anew = _begun_anew(changes)
             for path, writings in _writings(town, changes, paths_of).items():
                 if path.rpartition("/")[0] not in removed:
+                    # Where nobody decides, an entry comes back with all that it said.
+                    comes_back = not any(writing.of for writing in writings) and path not in begun_anew
+                    gone = set[Any]() if comes_back else dropped[path]
                     yield from _path(
-                        town, record, path, writings, _at(body, path), kept_of.get(path, []), dropped[path]
+                        town, record, path, writings, _at(body, path), kept_of.get(path, []), gone
                     )
             yield from _members(town, record, changes, body)
             yield from _entries(town, record, changes, removed)
@@ -61,6 +65,18 @@ def _dropped(town: Town, changes: list[Stored]) -> dict[str, set[Any]]:
                     for path, value in _wanted(before.says):
                         if path.startswith(f"{op['field']}/{op['entry']}/"):
                             found[path].add(value)
+    return found
+
+
+def _begun_anew(changes: list[Stored]) -> set[str]:
+    """What was written in an entry by somebody who had seen that it was taken away: it begins with that."""
+    found = set[str]()
+    for at, change in enumerate(changes):
+        for op in change.says.get("ops", []):
+            if op["op"] == "drop":
+                entry = f"{op['field']}/{op['entry']}/"
+                later = [one.says for one in changes[at:] if one.says.get("base", 0) >= change.n]
+                found |= {path for says in later for path, _ in _wanted(says) if path.startswith(entry)}
     return found
 
 
@@ -115,8 +131,7 @@ def _path(
     kept: list[Any],
     dropped: set[Any],
 ) -> Iterator[str]:
-    decided = any(writing.of for writing in writings)  # else an entry comes back with all that it said
-    found = town.witness.objection(path, writings, stands, kept, dropped if decided else ())
+    found = town.witness.objection(path, writings, stands, kept, dropped)
     if found:
         told = "; ".join(_told(town, writing) for writing in writings)
         yield f"G7: {record} {path} {found}. Written there: {told}"
