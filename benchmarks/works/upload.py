@@ -1,4 +1,7 @@
-"""W1: new records go up in batches of 200, from one device or from four at once; the floor takes the same."""
+"""W1: new records go up in batches of 200, from one device or from four at once; the floor takes the same.
+
+Each of the four works in grids of its own, as workers do: none gets the others' records, nor does the floor send any.
+"""
 
 import asyncio
 import json
@@ -14,8 +17,9 @@ from benchmarks.screening import TOWNSHIP, creates, workload
 from benchmarks.turns import Client, in_turn, parts
 
 BATCH: Final = 200
-GRIDS: Final = founding.grids_of(TOWNSHIP, 3)
-"""Of each device."""
+_GRIDS_EACH: Final = 3
+GRIDS: Final = founding.grids_of(TOWNSHIP, _GRIDS_EACH)
+"""Of the first device."""
 
 
 def one(ground: Ground, records: int) -> list[Seen]:
@@ -31,7 +35,11 @@ def four(ground: Ground, records: int) -> list[Seen]:
 def _measure(ground: Ground, records: int, clients: int) -> list[Seen]:
     shares = parts(workload().records(records), -(-records // clients))
     with ground.both() as both:
-        ours = [pushes(device, share) for device, share in zip(devices(both, clients), shares, strict=True)]
+        every = founding.grids_of(TOWNSHIP, clients * _GRIDS_EACH)
+        own = parts(every, _GRIDS_EACH)
+        ours = [
+            pushes(devices(both, 1, grids)[0], share, grids) for share, grids in zip(shares, own, strict=True)
+        ]
         floor = [bodies(FloorClient(both.floor), share) for share in shares]
         ours_s, floor_s = in_turn(ours, floor)
     return [Seen("upload", records / ours_s, records / floor_s)]
@@ -53,9 +61,9 @@ def bodies(floor: FloorClient, records: Sequence[dict[str, Any]], size: int = BA
     ]
 
 
-def devices(both: Both, count: int) -> list[Device]:
+def devices(both: Both, count: int, grids: Sequence[str] = GRIDS) -> list[Device]:
     """Devices that have had their first, empty exchange: profile and connection are there."""
-    enrolled = asyncio.run(founding.enrolled(both.database, TOWNSHIP, GRIDS, count))
+    enrolled = asyncio.run(founding.enrolled(both.database, TOWNSHIP, grids, count))
     made = [Device(me, both.ours) for me in enrolled]
     for device in made:
         device.pull()
