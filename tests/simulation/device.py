@@ -87,6 +87,8 @@ class Device:
     """The server's time when its grids were last changed."""
     news: int = 0
     """The last item of its news that was looked at."""
+    broke_off: bool = False
+    """A sync did not come to its end since its news were looked at: what they tell of may have moved on meanwhile."""
     told_by_this_clock: bool = False
     """Its last contact is surely by the clock that it has now, and the answer was soon there."""
 
@@ -143,7 +145,7 @@ class Device:
         if not self.syncing:
             self.began_ms = self.world.now()
         self.syncing += 1
-        restores = self.world.restores
+        restores, broke_off, self.broke_off = self.world.restores, self.broke_off, True
         try:
             report = await self.client.sync()
         except (Offline, Busy, Refused, StoreFull):
@@ -158,7 +160,8 @@ class Device:
         if report.reread and not self.damaged:
             self.world.wrong.append(f"G4: {self.name} held something else than the server in {report.reread}")
         try:
-            self.world.synced(self)
+            self.world.synced(self, told_now=not broke_off)
+            self.broke_off = False
             if report.complete and restores == self.world.restores:
                 self.world.acknowledged(self)
         except Revoked:  # another sync of the same store was told so meanwhile
@@ -196,6 +199,7 @@ class Device:
             clone.saved = list(self.saved)
             clone.uncertain = set(self.uncertain)
             clone.damaged, clone.told_ms, clone.news = self.damaged, self.told_ms, self.news
+            clone.broke_off = self.broke_off
             clone.syncing = self.syncing and 1  # what a running sync had brought already, nobody knows
             clone.clock_changed()  # what waits in its queue may be sent beside another clock
             await clone.open()

@@ -111,8 +111,11 @@ class World:
         self.devices.append(device)
         return device
 
-    def synced(self, device: Device) -> None:
-        """After each sync that came to its end: nothing lies on the device that is not of its grids (G5)."""
+    def synced(self, device: Device, *, told_now: bool) -> None:
+        """After each sync that came to its end: nothing lies on the device that is not of its grids (G5).
+
+        `told_now`: its news came with this very sync.
+        """
         self.syncs += 1
         client = device.client
         if client is None or device.process.dead:
@@ -131,7 +134,7 @@ class World:
         self.wrong += [
             f"G5: {device.name} was told who decided on {record}, which was elsewhere"
             for record in sorted(told)
-            if self._was_elsewhere(device, record, grids)
+            if told_now and self._was_elsewhere(device, record, grids)
         ]
 
     def acknowledged(self, device: Device) -> None:
