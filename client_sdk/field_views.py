@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from client_sdk import editing
-from client_sdk.listing import Listing, that_say
+from client_sdk.listing import Listing
 from client_sdk.reading import Reading
 from client_sdk.record import Delivery, Record
 from client_sdk.store import meta, news, queue, records
@@ -65,9 +65,10 @@ class Views:
         What the store holds now; each record is made when it is looked at.
         """
         with self._store.read() as tx:
-            lines = Reading(tx, self._store).lines(kind, grid)
-        chosen = [one for one in lines if state in {None, one.state} and delivery in {None, one.delivery}]
-        return Listing(chosen if text is None else list(that_say(chosen, text)))
+            lines = Reading(tx, self._store).lines(kind, grid, text)
+        return Listing(
+            [one for one in lines if state in {None, one.state} and delivery in {None, one.delivery}]
+        )
 
     def queue(self) -> Sequence[Entry]:
         """Drafts, what waits, and what is in quarantine, in the order of saving."""

@@ -54,13 +54,20 @@ class Listing(Sequence[Record]):
         return f"Listing({list(self)!r})"
 
 
+def as_stored(text: str) -> bytes | None:
+    """The bytes by which a text stands in stored values whatever its case; None where it may stand there otherwise.
+
+    Letters without case, as Chinese characters are, stand in JSON as they are, in no name of a field, and in no number.
+    """
+    wanted = text.casefold()
+    return wanted.encode() if all(unicodedata.category(letter) == "Lo" for letter in wanted) else None
+
+
 def that_say(lines: Iterable[Line], text: str) -> list[Line]:
     """Those that have `text` in their number or their texts, whatever the case: fields, sets, sub-fields of entries."""
-    wanted = text.casefold()
-    if all(unicodedata.category(letter) == "Lo" for letter in wanted):
-        # Letters without case, as Chinese characters are: they stand in JSON as they are, in no name, and in no number.
-        raw = wanted.encode()
-        return [line for line in lines if raw in line.values]
+    stored, wanted = as_stored(text), text.casefold()
+    if stored is not None:
+        return [line for line in lines if stored in line.values]
     return [line for line in lines if any(wanted in one.casefold() for one in _texts_of(line))]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from client_sdk import editing
-from client_sdk.listing import Line
+from client_sdk.listing import Line, as_stored, that_say
 from client_sdk.record import Delivery, Record, snapshot
 from client_sdk.store import meta, news, problems, queue, records
 from client_sdk.store.database import Tx
@@ -82,11 +82,12 @@ class Reading:
             view = lay(base, own, self.kind(seen.kind), record)
         return self._snapshot(view, queue.statuses_of(self.tx, record), problems.troubled(self.tx))
 
-    def lines(self, kind: str | None, grid: str | None) -> list[Line]:
-        """Every record as shown, of a kind and a grid if they are named, in the order of their ids."""
+    def lines(self, kind: str | None = None, grid: str | None = None, text: str | None = None) -> list[Line]:
+        """Every record as shown, of a kind, of a grid, or with a text, if they are named, in the order of their ids."""
         if not all(named is None or named.isascii() for named in (kind, grid)):
             return []  # neither has such a name, and a lone surrogate could not even be looked for
-        held = {row[0]: row for row in records.rows(self.tx, kind, grid)}
+        stored = as_stored(text) if text is not None else None
+        held = {row[0]: row for row in records.rows(self.tx, kind, grid, stored)}
         laid = {record: own for record, own in queue.all_laid(self.tx).items() if kind in {None, own[0]}}
         statuses, troubled = queue.statuses(self.tx), problems.troubled(self.tx)
         numbers = news.numbers(self.tx)
@@ -100,7 +101,8 @@ class Reading:
             view = lay(base, own, self.kind(name), id_)
             if view.whole and not view.deleted and grid in {None, view.place}:
                 lines.append(_changed(self._snapshot(view, statuses.get(id_, set()), troubled)))
-        return sorted(lines, key=itemgetter(0))
+        lines.sort(key=itemgetter(0))
+        return lines if text is None else that_say(lines, text)
 
     def _held(self, row: tuple[Any, ...], statuses: set[str], troubled: set[str], told: str | None) -> Line:
         """A record without own changes over it, which is nothing but what the pages left."""
@@ -117,7 +119,7 @@ class Reading:
             record = self.partly(row.record) or self._told(row)
             if record is not None:
                 yield self._trouble(row, record)
-        for line in self.lines(None, None):
+        for line in self.lines():
             if editing.returned(self.kind(line.kind), line.state, self.role):
                 why = news.reason(self.tx, line.id, RETURNED)
                 yield Trouble(-1, line.make(), RETURNED, {}, None, why, *_NEXT[RETURNED])

@@ -101,13 +101,15 @@ def view(tx: Tx, record: str, kinds: dict[str, Kind]) -> View | None:
     return lay(held, own, kinds.get(name) or unknown_kind(name), record)
 
 
-def rows(tx: Tx, kind: str | None, grid: str | None) -> list[tuple[Any, ...]]:
-    """Every record as the pages left it, of a kind and a grid if they are named; `base_of` reads one."""
-    conditions = [f"{column} = ?" for column, value in (("kind", kind), ("place", grid)) if value is not None]
+def rows(tx: Tx, kind: str | None, grid: str | None, saying: bytes | None) -> list[tuple[Any, ...]]:
+    """Every record as the pages left it; `base_of` reads one.
+
+    Of a kind and a grid, and with bytes that stand in its values, as far as they are named.
+    """
+    wanted = {"kind = ?": kind, "place = ?": grid, "instr(body, ?)": saying}
+    conditions = {condition: value for condition, value in wanted.items() if value is not None}
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return tx.rows(
-        f"SELECT {_COLUMNS} FROM records{where}", *(value for value in (kind, grid) if value is not None)
-    )
+    return tx.rows(f"SELECT {_COLUMNS} FROM records{where}", *conditions.values())
 
 
 def unknown_kind(name: str) -> Kind:
