@@ -74,7 +74,7 @@ class Told:
 
 def read(path: Path, witness: Witness) -> Told:
     """What a device has told; `witness` learns what its worker saw."""
-    told = Told()
+    told, seen = Told(), set[str]()
     for what, *said in _lines(path):
         match what:
             case "saw":
@@ -82,7 +82,11 @@ def read(path: Path, witness: Witness) -> Told:
             case "sentence":
                 witness.sentences.setdefault(said[0], set()).add(said[1])
             case "saved":
-                told.saved.append(said[0])
+                if (
+                    said[0] not in seen
+                ):  # an edit that changes nothing tells of the change before it once more
+                    told.saved.append(said[0])
+                seen.add(said[0])
             case "wrong":
                 told.wrong.append(said[0])
             case "sync":
