@@ -25,11 +25,6 @@ from server.storage.townships import Township
 from server.sync.timeline import pass_register
 
 _TOWNSHIPS = text("SELECT township_id, name, lost_spans FROM townships ORDER BY township_id")
-_NEWEST = text(
-    "SELECT max(at) FROM (SELECT max(received_ms) AS at FROM changes WHERE township_id = :t "
-    "UNION ALL SELECT max(contact_ms) FROM devices WHERE township_id = :t "
-    "UNION ALL SELECT opened_ms FROM townships WHERE township_id = :t) x"
-)
 
 _HAS_SLIPS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'slips'"
 _SLIPS = "SELECT township_id, sort, year, max(serial) FROM slips GROUP BY township_id, sort, year"
@@ -112,7 +107,7 @@ def _replaced(given: Given | None) -> dict[str, Value]:
 
 
 async def _note(connection: AsyncConnection, township: Township, given: Given, now_ms: int) -> int:
-    since_ms = int(await connection.scalar(_NEWEST, {"t": township.id}) or 0)
+    since_ms = await townships.newest_ms(connection, township.id)
     township = await townships.open_epoch(
         connection, township, above=given.counter, since_ms=since_ms, now_ms=now_ms
     )

@@ -65,6 +65,8 @@ class Services(msgspec.Struct, frozen=True):
     keys: Memory[bytes] = msgspec.field(default_factory=_keys)
     """Public keys of devices, by township and device."""
     profiles: Memory[Profile] = msgspec.field(default_factory=_profiles)
+    heads: dict[str, int] = msgspec.field(default_factory=dict)
+    """The last number of each township that this process has seen committed (sync/timeline.py)."""
     turns: Turns = msgspec.field(default_factory=Turns)
     counted: Counted = msgspec.field(default_factory=_counted)
 

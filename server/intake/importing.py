@@ -20,10 +20,11 @@ from server.ledger.service import kind_of
 from server.reach import Caller
 from server.records.writing import author_of, derived_id
 from server.services import Services
-from server.storage import directory, records, townships
+from server.storage import directory, records
 from server.storage.engine import snapshot
 from server.sync import push as pushing
 from server.sync.batch import Upload
+from server.sync.timeline import locked
 from sync_protocol.changes import Act, Change, Put, encode
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable, read_change
@@ -155,11 +156,11 @@ async def _write(
     now_ms, author = services.clock(), author_of(caller, township)
     for start in range(0, len(matters), _AT_ONCE):
         changes, lines = _changes(services, caller, township, kind, matters[start : start + _AT_ONCE], now_ms)
-        locked = await townships.lock(connection, township)
-        if locked is None:
+        found = await locked(connection, township, services.heads, now_ms)
+        if found is None:
             raise Declined("not_found")
         upload = Upload(author, changes, Reading(now_ms, now_ms))
-        pushed = await pushing.push(connection, locked, upload, services.registry, services.limits)
+        pushed = await pushing.push(connection, found, upload, services.registry, services.limits)
         for line, verdict in zip(lines, pushed.verdicts, strict=True):
             if verdict.result not in {"applied", "merged"}:
                 refused.setdefault(line, _words(verdict.code, verdict.field, verdict.reason))

@@ -16,11 +16,12 @@ from server.declined import Declined, invalid, not_found
 from server.reach import Caller, Reach
 from server.rights import APPLICATION
 from server.services import Services
-from server.storage import directory, records, townships
+from server.storage import directory, records
 from server.storage.townships import Township
 from server.sync.batch import Upload
 from server.sync.judge import Author
 from server.sync.push import push
+from server.sync.timeline import locked
 from sync_protocol.changes import Change, encode
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable, read_change
@@ -68,10 +69,10 @@ async def open_writing(
     connection: AsyncConnection, services: Services, caller: Caller, township: str, now_ms: int
 ) -> Writing:
     """Takes the township's lock, which everything that writes there takes first."""
-    locked = await townships.lock(connection, township)
-    if locked is None:
+    found = await locked(connection, township, services.heads, now_ms)
+    if found is None:
         raise not_found()
-    return Writing(services, connection, locked, author_of(caller, township), now_ms)
+    return Writing(services, connection, found, author_of(caller, township), now_ms)
 
 
 async def admit(writing: Writing, change: Change) -> Verdict:

@@ -95,6 +95,11 @@ _REOPEN: Final = text("UPDATE townships SET counter = :counter, lost_spans = :sp
 _NUMBERED: Final = text("SELECT number FROM records WHERE township_id = :t AND number LIKE :year")
 _CODES: Final = text("SELECT township_id FROM townships ORDER BY township_id")
 _NOTE: Final = text("UPDATE townships SET lost_spans = :spans WHERE township_id = :t")
+_NEWEST: Final = text(
+    "SELECT max(at) FROM (SELECT max(received_ms) AS at FROM changes WHERE township_id = :t "
+    "UNION ALL SELECT max(contact_ms) FROM devices WHERE township_id = :t "
+    "UNION ALL SELECT opened_ms FROM townships WHERE township_id = :t) x"
+)
 
 
 async def read(connection: AsyncConnection, township: str) -> Township | None:
@@ -120,6 +125,11 @@ async def bump(connection: AsyncConnection, township: str, counter: int, tip: in
 async def move_horizon(connection: AsyncConnection, township: str, horizon: int) -> None:
     """Records that exits up to `horizon` are gone; it never moves back."""
     await connection.execute(_HORIZON, {"t": township, "horizon": horizon})
+
+
+async def newest_ms(connection: AsyncConnection, township: str) -> int:
+    """When the township last heard of anybody, in milliseconds since 1970."""
+    return int(await connection.scalar(_NEWEST, {"t": township}) or 0)
 
 
 async def open_epoch(

@@ -21,7 +21,7 @@ from server.sync.batch import Pushed, Upload
 from server.sync.judge import Author
 from server.sync.pull import Reader, pull
 from server.sync.push import push
-from server.sync.timeline import Proof
+from server.sync.timeline import Proof, locked, saw
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable
@@ -162,7 +162,7 @@ async def _take(
     now_ms: int,
 ) -> _Taken:
     """The push, and what the server remembers of the device after it."""
-    township = await townships.lock(connection, caller.township)
+    township = await locked(connection, caller.township, services.heads, now_ms)
     known = await contact.read(connection, caller.township, caller.device)
     if township is None or known is None:
         raise UnknownDevice
@@ -258,6 +258,7 @@ async def _with_page(
 
     async def read(connection: AsyncConnection) -> SyncAnswer:
         township, page = await pull(connection, reader, services.limits)
+        saw(services.heads, township)
         own = await _profile(connection, services, caller, taken.contact)
         news = own if own.tag != request.profile else None
         return msgspec.structs.replace(answer, server=township.server, page=page, profile=news)

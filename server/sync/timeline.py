@@ -8,7 +8,7 @@ no number of a change, and none that a citizen may hold, is given to anything el
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.audit.acts import Act, Actor
+from server.audit.acts import OPERATOR, Act, Actor
 from server.audit.log import append
 from server.storage import changes, stream, townships
 from server.storage.townships import Township
@@ -26,6 +26,30 @@ class Proof(msgspec.Struct, frozen=True):
     """A year, and the last registration number of it."""
     since_ms: int = 0
     """The reader's last contact that this server remembers: the backup is not older."""
+
+
+async def locked(
+    connection: AsyncConnection, township: str, heads: dict[str, int], now_ms: int
+) -> Township | None:
+    """The township with its lock, on a new timeline where the database went back while this process ran.
+
+    So it does when a standby that lagged takes its primary's place. Without the memory of `heads`, numbers would be
+    given again until a device came that knows of the lost ones. Only what was read, and so was committed, is in it.
+    """
+    found, head = await townships.lock(connection, township), heads.get(township, 0)
+    if found is None or found.counter >= head:
+        saw(heads, found)
+        return found
+    since_ms = await townships.newest_ms(connection, township)
+    found = await townships.open_epoch(connection, found, above=head, since_ms=since_ms, now_ms=now_ms)
+    await append(connection, Act(township, "restored", OPERATOR, now_ms, {"since_ms": since_ms}))
+    return found
+
+
+def saw(heads: dict[str, int], township: Township | None) -> None:
+    """Remembers how far a township has come."""
+    if township is not None:
+        heads[township.id] = max(township.counter, heads.get(township.id, 0))
 
 
 Sender = tuple[str, str | None]

@@ -431,6 +431,14 @@ EXCHANGE: Final = (
         ),
     ),
     Mutant(
+        "a-process-forgets-how-far-it-had-come",
+        ("11",),
+        "server/sync/timeline.py",
+        "    if found is None or found.counter >= head:\n",
+        "    if found is None or found.counter >= 0:\n",
+        (f"{TIMELINES}::test_a_server_that_runs_on_over_an_older_database_gives_no_number_again",),
+    ),
+    Mutant(
         "another-report-gets-another-number",
         ("11",),
         "server/sync/register.py",

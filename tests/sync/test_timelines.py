@@ -66,6 +66,29 @@ async def test_row_11_a_new_timeline_gives_no_number_again_and_is_opened_once(da
         assert len((await town.township()).lost_spans) == 1
 
 
+async def test_a_server_that_runs_on_over_an_older_database_gives_no_number_again(database_url: str) -> None:
+    """Failures, row 11. A standby that lagged has taken its primary's place; who comes first knows nothing of it."""
+    async with a_town(database_url) as town:
+        one, away = await enrolled(town, 1), await enrolled(town, 2)
+        await away.sync_all()
+        copy = await backup(town.server)
+        for at in range(3):
+            one.create(subject=f"acknowledged {at}")
+            await one.sync_all()
+        lost = {verdict.n for verdicts in one.verdicts.values() for verdict in verdicts}
+        heads = dict(town.server.services.heads)
+        await restore(town.server, copy)
+        town.server.services.heads.update(heads)  # it was no process that has just been started
+        first = away.create(subject="first")
+        await away.sync_all()
+        assert away.verdicts[first.id][-1].n > max(lost)
+        for device in (one, away, one):
+            await device.sync_all()
+            await device.assert_equals_the_server()
+        assert await subjects(town) == {"first", *(f"acknowledged {at}" for at in range(3))}
+        assert len((await town.township()).lost_spans) == 1
+
+
 async def test_a_device_that_knows_only_the_old_timeline_may_come_first(database_url: str) -> None:
     """It sees no difference and writes on; what others had acknowledged in the lost span is lost all the same."""
     async with a_town(database_url) as town:
