@@ -8,5 +8,6 @@ from typing import Final
 
 from tests.mutants.around import AROUND
 from tests.mutants.exchange import EXCHANGE
+from tests.mutants.restores import RESTORES
 
-MUTANTS: Final = (*EXCHANGE, *AROUND)
+MUTANTS: Final = (*EXCHANGE, *RESTORES, *AROUND)
