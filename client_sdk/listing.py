@@ -1,7 +1,7 @@
 """Lists of records: each record is made when somebody looks at it, from what the store held when the list was made.
 
-A phone that holds a village's records shows twenty of them. So a line keeps the stored bytes, which are an eighth of
-the record that they make, and a search looks into those.
+A phone that holds a village's records shows twenty of them. So a line keeps the stored bytes, and a search looks into
+those.
 """
 
 import unicodedata

@@ -24,7 +24,7 @@ from server.storage import directory, records
 from server.storage.engine import snapshot
 from server.sync import push as pushing
 from server.sync.batch import Upload
-from server.sync.timeline import locked
+from server.sync.timeline import locked_to_write
 from sync_protocol.changes import Act, Change, Put, encode
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable, read_change
@@ -156,7 +156,7 @@ async def _write(
     now_ms, author = services.clock(), author_of(caller, township)
     for start in range(0, len(matters), _AT_ONCE):
         changes, lines = _changes(services, caller, township, kind, matters[start : start + _AT_ONCE], now_ms)
-        found = await locked(connection, township, services.heads, now_ms)
+        found = await locked_to_write(connection, township, services.heads, now_ms)
         if found is None:
             raise Declined("not_found")
         upload = Upload(author, changes, Reading(now_ms, now_ms))

@@ -21,7 +21,7 @@ from server.storage.townships import Township
 from server.sync.batch import Upload
 from server.sync.judge import Author
 from server.sync.push import push
-from server.sync.timeline import locked
+from server.sync.timeline import locked_to_write
 from sync_protocol.changes import Change, encode
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable, read_change
@@ -69,7 +69,7 @@ async def open_writing(
     connection: AsyncConnection, services: Services, caller: Caller, township: str, now_ms: int
 ) -> Writing:
     """Takes the township's lock, which everything that writes there takes first."""
-    found = await locked(connection, township, services.heads, now_ms)
+    found = await locked_to_write(connection, township, services.heads, now_ms)
     if found is None:
         raise not_found()
     return Writing(services, connection, found, author_of(caller, township), now_ms)

@@ -17,11 +17,12 @@ from server.recovery.kept import read_changes
 from server.recovery.stored import Unsent
 from server.refused import RefusedError
 from server.services import Services
-from server.storage import contact, townships
+from server.storage import contact
 from server.storage.contact import Contact
 from server.sync.batch import Pushed, Upload
 from server.sync.judge import Author
 from server.sync.push import push
+from server.sync.timeline import locked_to_write
 from sync_protocol import kept
 from sync_protocol.changes import Change, decode, encode
 from sync_protocol.clock import Reading
@@ -86,11 +87,11 @@ async def _take(
     by: Actor,
 ) -> Pushed:
     """Pushes a part of it; `before` counts what went in before that part. The act is written down with it."""
-    township = await townships.lock(connection, unsent.township)
+    now_ms = services.clock()
+    township = await locked_to_write(connection, unsent.township, services.heads, now_ms)
     known = await _known(connection, unsent)
     if township is None:
         raise RefusedError(_STRANGE)
-    now_ms = services.clock()
     revoked = known.revoked or unsent.public_key != known.public_key
     upload = Upload(
         Author(unsent.device, unsent.township, known.role, frozenset(known.grids), revoked),

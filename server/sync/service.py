@@ -21,7 +21,7 @@ from server.sync.batch import Pushed, Upload
 from server.sync.judge import Author
 from server.sync.pull import Reader, pull
 from server.sync.push import push
-from server.sync.timeline import Proof, locked, saw
+from server.sync.timeline import Proof, locked_to_write, saw
 from sync_protocol.changes import Change
 from sync_protocol.clock import Reading
 from sync_protocol.codec import Unreadable
@@ -162,7 +162,7 @@ async def _take(
     now_ms: int,
 ) -> _Taken:
     """The push, and what the server remembers of the device after it."""
-    township = await locked(connection, caller.township, services.heads, now_ms)
+    township = await locked_to_write(connection, caller.township, services.heads, now_ms)
     known = await contact.read(connection, caller.township, caller.device)
     if township is None or known is None:
         raise UnknownDevice

@@ -28,13 +28,14 @@ class Proof(msgspec.Struct, frozen=True):
     """The reader's last contact that this server remembers: the backup is not older."""
 
 
-async def locked(
+async def locked_to_write(
     connection: AsyncConnection, township: str, heads: dict[str, int], now_ms: int
 ) -> Township | None:
     """The township with its lock, on a new timeline where the database went back while this process ran.
 
-    So it does when a standby that lagged takes its primary's place. Without the memory of `heads`, numbers would be
-    given again until a device came that knows of the lost ones. Only what was read, and so was committed, is in it.
+    So it does when a standby that lagged takes its primary's place. Without the memory of `heads`, numbers of changes
+    would be given again until a device came that knows of the lost ones. Only what was read, and so was committed, is
+    in it.
     """
     found, head = await townships.lock(connection, township), heads.get(township, 0)
     if found is None or found.counter >= head:

@@ -82,11 +82,10 @@ def read(path: Path, witness: Witness) -> Told:
             case "sentence":
                 witness.sentences.setdefault(said[0], set()).add(said[1])
             case "saved":
-                if (
-                    said[0] not in seen
-                ):  # an edit that changes nothing tells of the change before it once more
+                # An edit that changes nothing tells of the change before it once more.
+                if said[0] not in seen:
                     told.saved.append(said[0])
-                seen.add(said[0])
+                    seen.add(said[0])
             case "wrong":
                 told.wrong.append(said[0])
             case "sync":

@@ -59,3 +59,16 @@ def test_nothing_is_made_that_nobody_looks_at(device: FieldClient, monkeypatch: 
     assert (len(found), made) == (5, [])
     assert found[3].fields["title"] == "路灯3不亮"
     assert made == [found[3].id] * 2
+
+
+def test_a_list_stays_as_it_was_and_is_cut_and_compared_like_any_other(device: FieldClient) -> None:
+    made = [device.create("matter", title=f"灯{at}") for at in range(3)]
+    device.sync()
+    listed = device.list("matter")
+    device.update(device.get(made[0].id), title="渠")
+    device.delete(device.get(made[1].id))
+    assert [one.fields["title"] for one in listed] == ["灯0", "灯1", "灯2"]
+    assert listed[1:] == [listed[1], listed[2]]
+    assert listed[1:] != listed[:2]
+    assert [one.fields["title"] for one in device.list("matter", text="渠")] == ["渠"]
+    assert [one.fields["title"] for one in device.list("matter", text="灯")] == ["灯2"]

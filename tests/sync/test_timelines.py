@@ -8,6 +8,8 @@ from server.devices.service import revoke
 from server.quarantine import service as quarantine
 from server.quarantine.replaying import Correction
 from server.reach import Caller, Reach
+from server.records import service as records
+from server.records.editing import Edit
 from server.records.writing import Target
 from server.storage import tables
 from sync_protocol.changes import Act
@@ -87,6 +89,25 @@ async def test_a_server_that_runs_on_over_an_older_database_gives_no_number_agai
             await device.assert_equals_the_server()
         assert await subjects(town) == {"first", *(f"acknowledged {at}" for at in range(3))}
         assert len((await town.township()).lost_spans) == 1
+
+
+async def test_nor_does_the_office_that_writes_there_before_any_device(database_url: str) -> None:
+    """Failures, row 11. Found by `make chaos`: a worker's edit replaced what the office had written, unseen."""
+    async with a_town(database_url) as town:
+        one = await enrolled(town, 1)
+        matter = one.create(subject="lamp")
+        await one.sync_all()
+        copy = await backup(town.server)
+        for at in range(3):
+            one.edit(matter.record, fields={"heads": at})
+            await one.sync_all()
+        lost = (await town.township()).counter
+        heads = dict(town.server.services.heads)
+        await restore(town.server, copy)
+        town.server.services.heads.update(heads)
+        office = Caller(id_of(900), "office", "clerk", Reach((town.code,)), frozenset())
+        await records.update(town.server.services, office, Target(matter.record), Edit(fields={"level": 9}))
+        assert (await town.record(matter.record)).version > lost
 
 
 async def test_a_device_that_knows_only_the_old_timeline_may_come_first(database_url: str) -> None:
