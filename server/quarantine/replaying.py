@@ -20,7 +20,6 @@ from server.storage import changes, stream, townships
 from server.storage.changes import Stored
 from server.storage.office_changes import DISCARDED
 from server.sync.batch import Replay, Upload
-from server.sync.draft import first_verdict
 from server.sync.judge import Author
 from server.sync.push import push
 from server.vault.sealing import NOTHING
@@ -28,7 +27,6 @@ from sync_protocol.changes import Change, fields_of
 from sync_protocol.clock import Corrected, Reading
 from sync_protocol.codec import Unreadable, read_change
 from sync_protocol.messages import Receipt, Verdict
-from sync_protocol.registration import Claim, proof
 
 APPLIED: Final = "applied"
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
@@ -72,10 +70,6 @@ async def take_in(writing: Writing, row: Stored, correction: Correction) -> Take
         Reading(writing.now_ms - row.offset_ms, writing.now_ms),
         replay=Replay(derived_id("replay", row.change_id), Corrected(row.stamp_ms, row.uncertainty_ms)),
     )
-    number = first_verdict(row).formerly  # kept for the record while its change waited
-    if number is not None:
-        shown = proof(township.cursor_key, change.record, number)
-        upload = msgspec.structs.replace(upload, numbers={change.record: Claim(number, shown)})
     limits = writing.services.limits
     pushed = await push(writing.connection, township, upload, writing.services.registry, limits)
     verdict = pushed.verdicts[0]
