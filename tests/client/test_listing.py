@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from client_sdk import FieldClient, reading
 from client_sdk.listing import Line, that_say
-from client_sdk.record import Record, snapshot
+from client_sdk.record import Delivery, Record, snapshot
+from sync_protocol.kinds import Kind
+from sync_protocol.overlay import View
 from sync_protocol.state import encode_values
 from tests.client.town import GRIDS
 
@@ -50,9 +52,9 @@ def test_nothing_is_made_that_nobody_looks_at(device: FieldClient, monkeypatch: 
     device.sync()
     made: list[str] = []
 
-    def counted(view: object, *more: object) -> Record:
-        made.append(view.id)  # type: ignore[attr-defined]
-        return snapshot(view, *more)  # type: ignore[arg-type]
+    def counted(view: View, kind: Kind, delivery: Delivery, number: str | None) -> Record:
+        made.append(view.id)
+        return snapshot(view, kind, delivery, number)
 
     monkeypatch.setattr(reading, "snapshot", counted)
     found = device.list("matter", text="路灯", state="draft")
