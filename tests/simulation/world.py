@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -145,9 +144,7 @@ class World:
             change
             for (change,) in store(device, "SELECT id FROM changes WHERE status NOT IN ('queued', 'draft')")
         }
-        with sqlite3.connect(self.servers.path) as connection:
-            there = {change for (change,) in connection.execute("SELECT change_id FROM changes")}
-        connection.close()
+        there = {change for (change,) in self.servers.rows("SELECT change_id FROM changes")}
         self.wrong += [
             f"G2: {device.name} has synced, holds {change} as answered, and the server does not know it"
             for change in sorted(answered - there)
@@ -155,16 +152,13 @@ class World:
 
     def _was_elsewhere(self, device: Device, record: str, grids: set[str]) -> bool:
         """Whether the record lay in none of the device's grids during the whole of its last sync."""
-        with sqlite3.connect(self.servers.path) as connection:
-            row = connection.execute(
-                "SELECT r.place, c.received_ms FROM records r JOIN changes c ON c.n = r.placed"
-                " WHERE r.record_id = ?",
-                (record,),
-            ).fetchone()
-        connection.close()
-        if row is None or self.restored or self.witness.clock_was_set:
+        rows = self.servers.rows(
+            "SELECT r.place, c.received_ms FROM records r JOIN changes c ON c.n = r.placed WHERE r.record_id = ?",
+            (record,),
+        )
+        if not rows or self.restored or self.witness.clock_was_set:
             return False
-        place, moved_ms = row
+        [(place, moved_ms)] = rows
         return place not in grids and max(moved_ms, device.regridded_ms) < device.began_ms
 
     # --- what may happen ----------------------------------------------------------------------------------
