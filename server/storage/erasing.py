@@ -3,7 +3,7 @@
 Statements of one transaction that holds the township's lock. Each looks at one township.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +24,7 @@ _BLANK_CHANGE: Final = text(
     "UPDATE changes SET payload = :empty, effects = :none, verdict = :empty, fingerprint = :fingerprint "
     "WHERE township_id = :t AND change_id = :change"
 )
+_NUMBER: Final = text("UPDATE records SET number = :number WHERE township_id = :t AND record_id = :record")
 _BLANK_RECEIPT: Final = text(
     "UPDATE receipts SET body = :body WHERE township_id = :t AND device_id = :device AND n = :n"
 )
@@ -54,6 +55,13 @@ async def settle_file(engine: AsyncEngine) -> None:
             await driver.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
             await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             await driver.execute(f"PRAGMA busy_timeout = {BUSY_S * 1_000}")
+
+
+async def number(connection: AsyncConnection, township: str, numbers: Mapping[str, str]) -> None:
+    """Gives erased records the registration numbers that they had; `numbers` by record. No device holds any of them."""
+    rows = [{"t": township, "record": record, "number": given} for record, given in numbers.items()]
+    if rows:
+        await connection.execute(_NUMBER, rows)
 
 
 async def blank_changes(connection: AsyncConnection, township: str, records: Sequence[str]) -> list[Written]:

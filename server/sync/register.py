@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage import changes, stream
+from server.storage import changes, erasing, stream
 from server.storage import records as stored
 from server.storage.townships import Township
 from server.sync.draft import Draft, first_verdict
@@ -32,7 +32,8 @@ async def give_numbers(
     """Gives each record that has earned it a number: the one that it proves to have had, else the next.
 
     Claims come first, so that no new number of this very push takes one of them. Where what would earn it waits in
-    quarantine, the number waits in its verdict, and nobody else gets it.
+    quarantine, the number waits in its verdict, and nobody else gets it. What was erased meanwhile has no more to
+    say, but its number: that is what stands on the slip.
     """
     _tell_renumbered(township.id, drafts, records, claims)
     earning = _earning(drafts, records)
@@ -40,9 +41,11 @@ async def give_numbers(
         waits = await _waits(connection, township.id, sorted(earning.keys() - claims.keys()))
         claims = {**claims, **waits}
     waiting = _waiting(drafts, records, claims.keys() - earning.keys())
-    if not earning and not waiting:
+    buried = _buried(records, claims.keys() - earning.keys())
+    if not earning and not waiting and not buried:
         return
-    kept = await _kept(connection, township.id, {r: claims[r] for r in (*earning, *waiting) if r in claims})
+    named = {r: claims[r] for r in (*earning, *waiting, *buried) if r in claims}
+    kept = await _kept(connection, township.id, named)
     year = datetime.fromtimestamp(now_ms / 1000, SHANGHAI).year
     years = {one.year for one in kept.values()} | ({year} if earning.keys() - kept.keys() else set())
     before = {one: await stream.registered(connection, township.id, one) for one in sorted(years)}
@@ -59,6 +62,8 @@ async def give_numbers(
         draft.merged.effects.append(Effect(NUMBER, None, draft.number))
     for draft in (one for record in waiting.keys() & kept.keys() for one in waiting[record]):
         draft.formerly = written(township.id, kept[draft.element.change.record])
+    found = {record: written(township.id, kept[record]) for record in buried & kept.keys()}
+    await erasing.number(connection, township.id, found)
     for moved in [one for one in last if last[one] != before[one]]:
         await stream.register(connection, township.id, moved, last[moved])
 
@@ -105,6 +110,13 @@ def _waiting(
         ):
             waiting.setdefault(record, []).append(draft)
     return waiting
+
+
+def _buried(records: dict[str, RecordState], claimed: AbstractSet[str]) -> set[str]:
+    """Of the records with a claim those that were erased before their number came back."""
+    return {
+        record for record in claimed & records.keys() if records[record].erased and not records[record].number
+    }
 
 
 def _numbered(draft: Draft) -> bool:

@@ -34,6 +34,14 @@ RESTORES: Final = (
         (f"{DRILL}::test_what_was_erased_leaves_no_gap_that_a_restored_server_waits_for_for_ever",),
     ),
     Mutant(
+        "an-erased-matter-loses-its-number",
+        ("11",),
+        "server/sync/register.py",
+        "    buried = _buried(records, claims.keys() - earning.keys())\n",
+        "    buried = set[str]()\n",
+        (f"{TIMELINES}::test_a_matter_erased_before_its_number_came_back_gets_that_too",),
+    ),
+    Mutant(
         "quarantine-gives-a-number-away",
         ("11",),
         "server/sync/register.py",

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from server import restoring
 from server.devices.service import revoke
+from server.privacy.matters import erase_matter
 from server.quarantine import service as quarantine
 from server.quarantine.replaying import Correction
 from server.reach import Caller, Reach
@@ -511,3 +513,24 @@ async def test_what_somebody_else_wrote_meanwhile_still_differs(database_url: st
         assert (await town.record(made.record)).values["heads"] == 7
         [conflict] = await town.conflicts()
         assert set(conflict.values) == {7, 1}
+
+
+async def test_a_matter_erased_before_its_number_came_back_gets_that_too(database_url: str) -> None:
+    """Failures, row 11. Found by simulation 3151: the slip's number stayed missing in the register for good."""
+    async with a_town(database_url) as town:
+        one = await enrolled(town, 1)
+        matter = one.create(subject="lamp")
+        await one.sync_all()
+        copy = await backup(town.server)
+        report = one.edit(matter.record, act=REPORT)
+        await one.sync_all()
+        number = one.verdicts[report.id][-1].number
+        await restore(town.server, copy)
+        who = Caller(id_of(900), "office", "administrator", Reach((town.code,), restricted=True), frozenset())
+        await erase_matter(town.server.services, who, matter.record, "本人申请")
+        await one.sync_all()
+        assert one.verdicts[report.id][-1].result == "erased"
+        state = await town.record(matter.record)
+        assert (state.erased, state.number) == (True, number)
+        await one.assert_equals_the_server()
+        assert [lost.missing for lost in await restoring.lost(town.server.engine)] == [()]
