@@ -43,6 +43,11 @@ test: $(STAMP) ## all tests, on SQLite and on PostgreSQL (WORKERS=0 for one proc
 	@bash .ci/browser
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+.PHONY: test-split
+test-split: $(STAMP) ## the tests on a PostgreSQL whose township tables are split by hash, as over several nodes
+	@bash .ci/browser
+	@TEST_PARTITIONS=4 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m postgres $(ARGS)
+
 .PHONY: check
 check: $(STAMP) ## format, lint, types, layer contract
 	@$(BIN)/ruff format --check .

@@ -19,6 +19,7 @@ from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
+from sqlalchemy import make_url
 
 from server.sessions import passwords
 from tests.databases import DatabaseKind, Databases, PostgresDatabases, SqliteDatabases
@@ -214,6 +215,16 @@ def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 def shared_data() -> Path:
     """The folder with the real input. A test that takes this is marked shared_data by itself."""
     return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def citus_url() -> str:
+    """A database with Citus, for tests that carry the mark citus. It is migrated, and townships are added to it."""
+    return (
+        make_url(os.environ["TEST_CITUS_DSN"])
+        .set(drivername="postgresql+asyncpg")
+        .render_as_string(hide_password=False)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -5,18 +5,21 @@ a folder and, under pytest-xdist, one PostgreSQL server among all workers.
 """
 
 import fcntl
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 from uuid import uuid4
 
 import asyncpg
 from anyio.from_thread import BlockingPortal
 from sqlalchemy import make_url
 
+PARTITIONS: Final = int(os.environ.get("TEST_PARTITIONS", "0"))
+"""Into how many parts PostgreSQL splits the township tables of every migrated database; 0 leaves them whole."""
 DatabaseKind = Literal["sqlite", "postgresql"]
 
 
@@ -89,7 +92,7 @@ class PostgresDatabases:
             if not done:
                 self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
                 self._execute(f"CREATE DATABASE {name}")
-                _upgrade(self._url(name))
+                _upgrade(self._url(name), partitions=PARTITIONS)
                 self._execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         return name
 
@@ -113,13 +116,12 @@ def _once(marker: Path) -> Iterator[bool]:
         marker.touch()
 
 
-def _upgrade(url: str) -> None:
+def _upgrade(url: str, *, partitions: int = 0) -> None:
     from migrations.run import upgrade
 
-    run: Callable[[str], None] = upgrade
     # In a thread: the migration runs an event loop of its own, and the test's must stay as it is.
     with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(run, url).result()
+        thread.submit(upgrade, url, partitions=partitions).result()
 
 
 def _sqlite_url(path: Path) -> str:

@@ -47,19 +47,26 @@ async def explained(engine: AsyncEngine, statement: str, parameters: Any) -> str
 
 async def tables_of(connection: AsyncConnection, statement: str, parameters: Any) -> set[str]:
     """The tables, or parts of tables, that PostgreSQL would look into. The transaction is open, for `FOR UPDATE`."""
-    rows = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
-    told = rows.scalar_one()
-    plan = json.loads(told) if isinstance(told, str) else told
-    return set(_relations(plan))
+    return {str(name) for name in _said(await _plan(connection, statement, parameters), "Relation Name")}
 
 
-def _relations(node: Any) -> Iterator[str]:
+async def tasks_of(connection: AsyncConnection, statement: str, parameters: Any) -> set[int]:
+    """To how many shards Citus would send a statement; empty where it needs none of them."""
+    return {int(count) for count in _said(await _plan(connection, statement, parameters), "Task Count")}
+
+
+async def _plan(connection: AsyncConnection, statement: str, parameters: Any) -> Any:
+    told = (await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)).scalar_one()
+    return json.loads(told) if isinstance(told, str) else told
+
+
+def _said(node: Any, name: str) -> Iterator[Any]:
+    """Whatever a plan says under `name`, at any depth."""
     if isinstance(node, list):
         for one in node:
-            yield from _relations(one)
+            yield from _said(one, name)
     elif isinstance(node, dict):
-        for name, value in node.items():
-            if name == "Relation Name":
-                yield value
-            else:
-                yield from _relations(value)
+        if name in node:
+            yield node[name]
+        for value in node.values():
+            yield from _said(value, name)

@@ -1,18 +1,15 @@
 """Each filter of the ledger is answered from an index: no statement of a page reads the whole table."""
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
 
 import pytest
-from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from benchmarks.ledger.asking import FILTERS
 from benchmarks.ledger.matters import fill
 from benchmarks.ledger.servers import CLERK, Prepared, prepared
 from server.ledger import service
 from server.ledger.asking import question_of
-from server.storage.engine import snapshot
+from tests.statements import Asked, asked, explained
 
 MATTERS = 2_000
 INDEX = {
@@ -36,7 +33,7 @@ async def filled(database_url: str) -> AsyncIterator[Prepared]:
 async def test_every_filter_is_answered_from_an_index(filled: Prepared) -> None:
     for name, given in FILTERS.items():
         for statement, parameters in await statements(filled, given):
-            plan = await explained(filled, statement, parameters)
+            plan = await explained(filled.services.engine, statement, parameters)
             assert "SCAN l" not in plan, (name, plan)
             assert "Seq Scan on ledger" not in plan, (name, plan)
             # SQLite takes the same one for few rows and for many.
@@ -44,31 +41,11 @@ async def test_every_filter_is_answered_from_an_index(filled: Prepared) -> None:
                 assert f"ledger_{INDEX.get(name, 'reported')}" in plan, (name, plan)
 
 
-async def statements(filled: Prepared, given: Mapping[str, str]) -> list[tuple[str, Any]]:
+async def statements(filled: Prepared, given: Mapping[str, str]) -> list[Asked]:
     """What two pages and the count ask the database."""
-    engine, asked = filled.services.engine, []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if "FROM ledger l WHERE" in statement:
-            asked.append((statement, parameters))
-
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
-    found = await service.listed(filled.services, CLERK, question_of(given), None, 20)
-    if found.next is not None:
-        await service.listed(filled.services, CLERK, question_of(given), found.next, 20)
-    event.remove(engine.sync_engine, "before_cursor_execute", note)
-    assert asked
-    return asked
-
-
-async def explained(filled: Prepared, statement: str, parameters: Any) -> str:
-    async def read(connection: AsyncConnection) -> str:
-        if connection.dialect.name == "sqlite":
-            rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            return "\n".join(str(row.detail) for row in rows)
-        # So few rows as a test has are read whole for less than an index costs.
-        await connection.execute(text("SET LOCAL enable_seqscan = off"))
-        rows = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
-        return "\n".join(str(row[0]) for row in rows)
-
-    return await snapshot(filled.services.engine, read)
+    with asked(filled.services.engine, "FROM ledger l WHERE") as found:
+        first = await service.listed(filled.services, CLERK, question_of(given), None, 20)
+        if first.next is not None:
+            await service.listed(filled.services, CLERK, question_of(given), first.next, 20)
+    assert found
+    return found

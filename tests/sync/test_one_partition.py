@@ -5,6 +5,7 @@ into two parts would go to every node there.
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,7 +16,7 @@ from server.storage import tables
 from server.storage.engine import transact
 from sync_protocol.changes import Act, Add
 from tests.databases import PostgresDatabases
-from tests.statements import Asked, asked, tables_of
+from tests.statements import Asked, asked, tables_of, tasks_of
 from tests.sync.device import Device, enrolled
 from tests.sync.town import Server, Town, backup, restore, served
 
@@ -75,6 +76,21 @@ async def test_a_statement_that_asks_every_township_is_noticed(split: Server) ->
         split.engine, lambda c: found(c, "SELECT count(*) FROM records WHERE version > $1", (0,))
     )
     assert {part for _, part in parts} == {str(part) for part in range(PARTS)}
+
+
+@pytest.mark.citus
+async def test_every_statement_of_a_sync_goes_to_one_node(citus_url: str) -> None:
+    """On a Citus, whose database may already have townships: others' rows are neither read nor written."""
+    await asyncio.to_thread(upgrade, citus_url)
+    async with served(citus_url) as server:
+        server.towns = secrets.randbelow(900)
+        town = await server.open()
+        one, other = await enrolled(town, 1, *town.grids), await enrolled(town, 2, *town.grids[:2])
+        with asked(server.engine) as statements:
+            await an_evening(town, one, other)
+        for statement, parameters in distinct(statements):
+            tasks = await transact(server.engine, lambda c, s=statement, p=parameters: tasks_of(c, s, p))  # type: ignore[misc]
+            assert tasks <= {1}, (tasks, statement)
 
 
 async def an_evening(town: Town, one: Device, other: Device) -> None:
