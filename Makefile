@@ -68,6 +68,10 @@ bench: $(STAMP) ## the measured works, each beside its floor, and charts in .cac
 dictionary: $(STAMP) ## train another dictionary for small messages (FILE=...); docs/decisions says when
 	@$(BIN)/python -m benchmarks.training $(FILE)
 
+.PHONY: bench-peers
+bench-peers: $(STAMP) ## other sync servers that are installed on the same works (ARGS="kinto --records 5000")
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
+
 .PHONY: bench-growth
 bench-growth: $(STAMP) ## W1 and W5 in small and large databases, memory of the server (ARGS="--million")
 	@$(BIN)/python -m benchmarks.growth $(ARGS)

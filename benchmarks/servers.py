@@ -41,7 +41,7 @@ def floor(dsn: str) -> Iterator[str]:
     environment, port = {**os.environ, "FLOOR_DSN": dsn}, free_port()
     command = [*_GRANIAN, "--port", str(port), "floor_server:app"]
     url = f"http://127.0.0.1:{port}"
-    with _process(command, environment, f"{url}/pull?township=1&limit=1", SHARED / "bench"):
+    with process(command, f"{url}/pull?township=1&limit=1", environment, SHARED / "bench"):
         yield url
 
 
@@ -51,27 +51,28 @@ def roundbook(database: str, data: Path, *more: str, scheme: str = "http") -> It
     port = free_port()
     command = [str(PROGRAM), "serve", "--database", database, "--port", str(port), "--data", str(data), *more]
     url = f"{scheme}://127.0.0.1:{port}"
-    with _process(command, ENVIRONMENT, f"{url}/v1/health/ready", None) as process:
-        yield url, process.pid
+    with process(command, f"{url}/v1/health/ready", ENVIRONMENT) as running:
+        yield url, running.pid
 
 
 @contextmanager
-def _process(
-    command: list[str], environment: dict[str, str], probe: str, folder: Path | None
+def process(
+    command: list[str], probe: str, environment: dict[str, str] | None = None, folder: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """A server in `folder`, once it answers 200 at `probe`. It ends with the block."""
     with tempfile.TemporaryFile() as words:
-        process = subprocess.Popen(
+        running = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=words
         )
         try:
-            _wait(process, probe, words)
-            yield process
+            _wait(running, probe, words)
+            yield running
         finally:
-            process.terminate()
+            running.terminate()
             try:
-                process.wait(10)
+                running.wait(10)
             except subprocess.TimeoutExpired:
-                process.kill()
+                running.kill()
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, words: IO[bytes]) -> None:

@@ -132,19 +132,6 @@ async def selected(connection: AsyncConnection, rest: str, parameters: Mapping[s
     return await _opened(connection, parameters["t"], found.all())
 
 
-_LAST_SENT: Final = text(
-    "SELECT max(n) FROM changes WHERE township_id = :t AND author = :author AND epoch = :epoch AND n <= :upto"
-)
-
-
-async def last_sent(
-    connection: AsyncConnection, township: str, device: str, epoch: str | None, upto: int
-) -> int:
-    """The number of the last change up to `upto` that an installation of a device has sent; 0 where there is none."""
-    parameters = {"t": township, "author": device, "epoch": epoch, "upto": upto}
-    return int(await connection.scalar(_LAST_SENT, parameters) or 0)
-
-
 async def reseal(
     connection: AsyncConnection, township: str, above: int, most: int, contact: Callable[[Stored], Contact]
 ) -> list[Stored]:

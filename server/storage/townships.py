@@ -1,9 +1,10 @@
 """The township's row: its counter, its identity, its timelines.
 
-Numbers are epoch times 2^40 plus a count. Whoever writes takes the row's lock first, so the order of
-commits is the order of numbers and no reader can skip a late commit (failures, row 1).
+Numbers are epoch times 2^40 plus a count, which begins anywhere after a restore. Whoever writes takes the row's lock
+first, so the order of commits is the order of numbers and no reader can skip a late commit (failures, row 1).
 """
 
+import secrets
 from itertools import groupby
 from typing import Final
 
@@ -16,6 +17,8 @@ from server.storage.engine import is_sqlite
 from sync_protocol.registration import Registered, written
 
 EPOCH_BITS: Final = 40
+_FIRST_MAX: Final = 2**32
+"""Below this, the numbers of a timeline begin: it keeps 255 of 256 for its changes."""
 
 
 class LostSpan(msgspec.Struct, frozen=True, array_like=True):
@@ -30,6 +33,9 @@ class LostSpan(msgspec.Struct, frozen=True, array_like=True):
     """Year, first and last of the registration numbers that were given in that time."""
     slips: tuple[tuple[str, int, int], ...] = ()
     """Sort, year, and how far the numbers of slips had come then."""
+    certain: int = 0
+    """Numbers up to here stand for the same in the lost timeline and in this one. 0 where somebody may have written
+    before the restore was noticed: what they were given, others may have been given in the time that is lost."""
 
 
 class Township(msgspec.Struct, frozen=True):
@@ -66,6 +72,10 @@ class Township(msgspec.Struct, frozen=True):
         A timeline begins at the last number of the span before it, where its readers may stand.
         """
         return head > self.counter or any(span.first <= head < span.last for span in self.lost_spans)
+
+    def certain(self, number: int) -> int:
+        """Up to where numbers mean the same here as they did to a reader who stood at `number`, in a lost timeline."""
+        return min((span.certain for span in self.lost_spans if span.last >= number), default=0)
 
     def slips_given(self, sort: str, year: int) -> int:
         """The last number that slips of a sort had before a restore, 0 where none is known: papers bear it."""
@@ -132,15 +142,31 @@ async def newest_ms(connection: AsyncConnection, township: str) -> int:
     return int(await connection.scalar(_NEWEST, {"t": township}) or 0)
 
 
+def first_count() -> int:
+    """Where the numbers of another timeline begin."""
+    return secrets.randbelow(_FIRST_MAX)
+
+
 async def open_epoch(
-    connection: AsyncConnection, township: Township, *, above: int, since_ms: int, now_ms: int
+    connection: AsyncConnection,
+    township: Township,
+    *,
+    above: int,
+    since_ms: int,
+    now_ms: int,
+    at_once: bool = False,
 ) -> Township:
     """A new timeline after a restore: numbers go on above everything that may have been given and lost.
 
-    `above` is the highest number that is known of the lost one, which may have been a second timeline itself.
+    `above` is the highest number that is known of the lost one, which may have been a second timeline itself. Of that
+    one nothing may be known either, so numbers do not begin where it began: else its readers would seem to stand here.
+    `at_once` says that nobody has written since the database went back.
     """
     counter = ((max(township.counter, above) >> EPOCH_BITS) + 1) << EPOCH_BITS
-    spans = (*township.lost_spans, LostSpan(township.counter + 1, counter, since_ms, now_ms))
+    counter += first_count()
+    certain = township.counter if at_once else 0
+    span = LostSpan(township.counter + 1, counter, since_ms, now_ms, certain=certain)
+    spans = (*township.lost_spans, span)
     await connection.execute(_REOPEN, {"t": township.id, "counter": counter, "spans": _encoded(spans)})
     return msgspec.structs.replace(township, counter=counter, lost_spans=spans)
 

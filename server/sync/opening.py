@@ -36,14 +36,14 @@ async def open_batch(
     is_lost = tip and (tip_change not in seen or seen[tip_change].n != tip)
     if is_lost or township.lacks(upload.proof.head):
         now_ms = upload.reading.server_ms
-        sender = (upload.author.id, upload.epoch)
-        township, offer_above = await restored(connection, township, sender, upload.proof, now_ms)
+        township, offer_above = await restored(connection, township, upload.author.id, upload.proof, now_ms)
     counter = upload.epochs.get(upload.epoch or "", 0)
     ordered = order(items, seen, counter, upload.lowest)
-    # In an epoch that is new here nothing seems to be missing: what it builds on may have been sent in the one before,
-    # and lost. What has to come first is offered by the device's next request. Of a revoked one everything waits for
-    # the office anyway; it gets no page, and a program that does not know the answer's `cursor` would never hand in.
-    unfounded = offer_above is not None and upload.epoch not in upload.epochs and not upload.author.revoked
+    # What a device brings with the request that shows a restore may build on what was lost: before it comes what is
+    # offered again, in the device's next request. That the counter goes on proves nothing, since a copy of the device
+    # may have counted here too. Of a revoked one everything waits for the office anyway; it gets no page, and a
+    # program that does not know the answer's `cursor` would never hand in.
+    unfounded = offer_above is not None and not upload.author.revoked
     if upload.known_only or unfounded:
         ordered = Ordered(again=ordered.again, counter=counter)
     taken = _surviving(township, ordered)

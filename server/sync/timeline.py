@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.audit.acts import OPERATOR, Act, Actor
 from server.audit.log import append
-from server.storage import changes, stream, townships
+from server.storage import stream, townships
 from server.storage.townships import Township
 
 
@@ -53,29 +53,19 @@ def saw(heads: dict[str, int], township: Township | None) -> None:
         heads[township.id] = max(township.counter, heads.get(township.id, 0))
 
 
-Sender = tuple[str, str | None]
-"""A device, and the installation epoch that it counts its changes in."""
-
-
 async def restored(
-    connection: AsyncConnection, township: Township, sender: Sender, proof: Proof, now_ms: int
+    connection: AsyncConnection, township: Township, device: str, proof: Proof, now_ms: int
 ) -> tuple[Township, int]:
-    """The township on its own timeline, and the number of the last change of this installation that it still has.
-
-    Not simply the last number that survived: somebody may have written here before the restore was noticed, a copy
-    of this very store among them, and given numbers again that the lost timeline had given too.
-    """
-    device, epoch = sender
-    noticed = [at for n in (proof.tip, proof.head) if (at := township.survived(n)) != n]
-    survived = min(noticed, default=township.counter)
-    if not noticed:
+    """The township on its own timeline, and above which number the device has to offer what was answered to it."""
+    stood = min(number for number in (proof.tip, proof.head) if number)
+    if all(township.survived(number) == number for number in (proof.tip, proof.head)):
+        told = {"since_ms": proof.since_ms, "lost_above": township.counter}
         township = await townships.open_epoch(
             connection, township, above=max(proof.tip, proof.head), since_ms=proof.since_ms, now_ms=now_ms
         )
-        told = {"since_ms": proof.since_ms, "lost_above": survived}
         await append(connection, Act(township.id, "restored", Actor("device", device), now_ms, told))
     township = await pass_register(connection, township, *proof.register)
-    return township, await changes.last_sent(connection, township.id, device, epoch, survived)
+    return township, township.certain(stood)
 
 
 async def pass_register(connection: AsyncConnection, township: Township, year: int, last: int) -> Township:

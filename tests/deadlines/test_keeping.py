@@ -149,8 +149,8 @@ async def test_a_restored_server_tells_again_what_was_lost_under_higher_numbers(
         async def restore(connection: AsyncConnection) -> Township:
             township = await townships.lock(connection, TOWN)
             assert township is not None
-            opened = {"above": township.counter, "since_ms": 0, "now_ms": desk.server.now_ms}
-            return await townships.open_epoch(connection, township, **opened)
+            above, now_ms = township.counter, desk.server.now_ms
+            return await townships.open_epoch(connection, township, above=above, since_ms=0, now_ms=now_ms)
 
         opened = await transact(desk.server.services.engine, restore)
         await desk.keep_at(START + 26 * DAY_MS)

@@ -235,7 +235,8 @@ async def other_cursor(story: Story) -> None:
 async def restored_server(story: Story) -> None:
     """The server comes back from a backup; the device offers again what the backup lacks."""
     device = await story.enrolled("A")
-    await story.sync(device, "A reports a well", [new_well("A", 1)])
+    made = new_well("A", 1)
+    await story.sync(device, "A reports a well", [made])
     await story.backup("the operator makes a backup")
     lost = _edit(2)
     await story.sync(device, "A edits the well", [lost])
@@ -243,8 +244,8 @@ async def restored_server(story: Story) -> None:
     late = said("A", 3, WELL, base=device.bases[WELL].version, fields={"note": "井台完好。"})
     await story.sync(device, "A edits again: its cursor proves another timeline", [late])
     device.epoch = device.epoch[:-1] + "2"
-    offered = [{**lost, "n": 1}, {**late, "n": 2}]
-    await story.sync(device, "A offers the lost change again, in a new epoch, before what waited", offered)
+    offered = [{**made, "n": 1}, {**lost, "n": 2}, {**late, "n": 3}]
+    await story.sync(device, "A offers what was answered again, in a new epoch, before what waited", offered)
 
 
 async def revoked(story: Story) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import msgspec
 from sqlalchemy import delete, insert, select
@@ -46,6 +47,8 @@ GRID_1, GRID_2 = f"{VILLAGE}001", f"{VILLAGE}002"
 WORKERS: Final = {"A": "王芳", "B": "李强"}
 CLERK: Final = "陈静"
 SEED: Final = b"roundbook examples"
+FIRST_COUNT: Final = 4_660
+"""Where the numbers of a restored server begin, which is random elsewhere."""
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -191,6 +194,7 @@ def _raw_op(op: dict[str, Any]) -> dict[str, Any]:
 async def a_world(url: str) -> AsyncIterator[World]:
     """A prepared world on a migrated, empty database."""
     with ExitStack() as stack:
+        stack.enter_context(patch.object(townships, "first_count", lambda: FIRST_COUNT))
         world = World(url, stack)
         await world.prepare()
         async with world.link:

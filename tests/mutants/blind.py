@@ -48,7 +48,8 @@ BLIND: Final = (
         "a-second-restore-opens-the-same-epoch",
         ("G7", "G9", "11"),
         "server/storage/townships.py",
-        "    counter = ((max(township.counter, above) >> EPOCH_BITS) + 1) << EPOCH_BITS\n",
+        "    counter = ((max(township.counter, above) >> EPOCH_BITS) + 1) << EPOCH_BITS\n"
+        "    counter += first_count()\n",
         "    counter = ((township.counter >> EPOCH_BITS) + 1) << EPOCH_BITS\n",
     ),
     # After a restore the devices are asked for what lies above the head that the backup had, which looks like all
@@ -57,9 +58,9 @@ BLIND: Final = (
     _blind(
         "a-restored-server-asks-above-its-own-head",
         ("G1", "G9", "11"),
-        "server/sync/timeline.py",
-        "    return township, await changes.last_sent(connection, township.id, device, epoch, survived)\n",
-        "    return township, survived\n",
+        "server/storage/townships.py",
+        "    certain = township.counter if at_once else 0\n",
+        "    certain = township.counter\n",
     ),
     # Base and queue of the device.
     #

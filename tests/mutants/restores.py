@@ -21,8 +21,9 @@ RESTORES: Final = (
         "a-second-restore-opens-the-same-timeline",
         ("11",),
         "server/storage/townships.py",
-        "((max(township.counter, above) >> EPOCH_BITS) + 1)",
-        "((township.counter >> EPOCH_BITS) + 1)",
+        "    counter = ((max(township.counter, above) >> EPOCH_BITS) + 1) << EPOCH_BITS\n"
+        "    counter += first_count()\n",
+        "    counter = ((township.counter >> EPOCH_BITS) + 1) << EPOCH_BITS\n",
         (f"{TIMELINES}::test_what_a_copy_lacks_twice_is_never_numbered_alike",),
     ),
     Mutant(
@@ -50,14 +51,28 @@ RESTORES: Final = (
         (f"{TIMELINES}::test_the_number_of_what_goes_to_quarantine_waits_there_with_it",),
     ),
     Mutant(
+        "timelines-of-one-epoch-begin-alike",
+        ("11",),
+        "server/storage/townships.py",
+        "    counter += first_count()\n",
+        "",
+        (f"{TIMELINES}::test_two_timelines_with_one_epoch_are_not_taken_for_each_other",),
+    ),
+    Mutant(
+        "what-builds-on-something-lost-is-taken-at-once",
+        ("3", "11", "12"),
+        "server/sync/opening.py",
+        "    if upload.known_only or unfounded:\n",
+        "    if upload.known_only:\n",
+        (f"{TIMELINES}::test_what_builds_on_something_lost_waits_for_it_though_a_copy_has_counted_here",),
+    ),
+    Mutant(
         "a-copy-is-asked-above-what-the-other-one-sent",
         ("G2", "11", "12"),
-        "server/storage/changes.py",
-        "AND epoch = :epoch AND n <= :upto",
-        "AND (epoch = :epoch OR epoch IS NOT NULL) AND n <= :upto",
-        (
-            f"{TIMELINES}::test_a_copy_of_the_device_that_wrote_since_hides_nothing_that_this_one_has_to_offer",
-        ),
+        "server/storage/townships.py",
+        "    certain = township.counter if at_once else 0\n",
+        "    certain = township.counter\n",
+        (f"{TIMELINES}::test_what_builds_on_something_lost_waits_for_it_though_a_copy_has_counted_here",),
     ),
     Mutant(
         "a-process-forgets-how-far-it-had-come",
