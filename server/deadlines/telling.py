@@ -9,7 +9,6 @@ from server.deadlines.force import Force
 from server.reckoning.steps import SORTS, Sort
 from server.storage import deadlines, townships
 from server.storage.deadlines import Event, Row
-from server.storage.townships import EPOCH_BITS
 
 TOLD_AT_ONCE: Final = 500
 
@@ -26,7 +25,7 @@ async def tell(
     if not rows:
         return []
     head = await townships.read(connection, township)
-    first = max(last, head.counter >> EPOCH_BITS << EPOCH_BITS if head is not None else 0) + 1
+    first = max(last, head.begun if head is not None else 0) + 1
     due = sorted(
         (
             (at_ms, row, sort)

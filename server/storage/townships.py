@@ -58,6 +58,11 @@ class Township(msgspec.Struct, frozen=True):
         """Which server and which of its timelines, as answers state it."""
         return f"{self.identity}:{self.counter >> EPOCH_BITS}"
 
+    @property
+    def begun(self) -> int:
+        """The number that this timeline began above."""
+        return self.lost_spans[-1].last if self.lost_spans else self.counter >> EPOCH_BITS << EPOCH_BITS
+
     def survived(self, number: int) -> int:
         """A version as this timeline knows it: one of a lost span counts as the head it was lost above."""
         for span in self.lost_spans:
