@@ -109,7 +109,7 @@ def _replaced(given: Given | None) -> dict[str, Value]:
 async def _note(connection: AsyncConnection, township: Township, given: Given, now_ms: int) -> int:
     since_ms = await townships.newest_ms(connection, township.id)
     township = await townships.open_epoch(
-        connection, township, above=given.counter, since_ms=since_ms, now_ms=now_ms, at_once=True
+        connection, township, above=given.counter, since_ms=since_ms, now_ms=now_ms
     )
     for year, last in given.registers:
         township = await pass_register(connection, township, year, last)

@@ -33,9 +33,6 @@ class LostSpan(msgspec.Struct, frozen=True, array_like=True):
     """Year, first and last of the registration numbers that were given in that time."""
     slips: tuple[tuple[str, int, int], ...] = ()
     """Sort, year, and how far the numbers of slips had come then."""
-    certain: int = 0
-    """Numbers up to here stand for the same in the lost timeline and in this one. 0 where somebody may have written
-    before the restore was noticed: what they were given, others may have been given in the time that is lost."""
 
 
 class Township(msgspec.Struct, frozen=True):
@@ -77,10 +74,6 @@ class Township(msgspec.Struct, frozen=True):
         A timeline begins at the last number of the span before it, where its readers may stand.
         """
         return head > self.counter or any(span.first <= head < span.last for span in self.lost_spans)
-
-    def certain(self, number: int) -> int:
-        """Up to where numbers mean the same here as they did to a reader who stood at `number`, in a lost timeline."""
-        return min((span.certain for span in self.lost_spans if span.last >= number), default=0)
 
     def slips_given(self, sort: str, year: int) -> int:
         """The last number that slips of a sort had before a restore, 0 where none is known: papers bear it."""
@@ -153,25 +146,16 @@ def first_count() -> int:
 
 
 async def open_epoch(
-    connection: AsyncConnection,
-    township: Township,
-    *,
-    above: int,
-    since_ms: int,
-    now_ms: int,
-    at_once: bool = False,
+    connection: AsyncConnection, township: Township, *, above: int, since_ms: int, now_ms: int
 ) -> Township:
     """A new timeline after a restore: numbers go on above everything that may have been given and lost.
 
     `above` is the highest number that is known of the lost one, which may have been a second timeline itself. Of that
     one nothing may be known either, so numbers do not begin where it began: else its readers would seem to stand here.
-    `at_once` says that nobody has written since the database went back.
     """
     counter = ((max(township.counter, above) >> EPOCH_BITS) + 1) << EPOCH_BITS
     counter += first_count()
-    certain = township.counter if at_once else 0
-    span = LostSpan(township.counter + 1, counter, since_ms, now_ms, certain=certain)
-    spans = (*township.lost_spans, span)
+    spans = (*township.lost_spans, LostSpan(township.counter + 1, counter, since_ms, now_ms))
     await connection.execute(_REOPEN, {"t": township.id, "counter": counter, "spans": _encoded(spans)})
     return msgspec.structs.replace(township, counter=counter, lost_spans=spans)
 

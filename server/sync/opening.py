@@ -36,7 +36,10 @@ async def open_batch(
     is_lost = tip and (tip_change not in seen or seen[tip_change].n != tip)
     if is_lost or township.lacks(upload.proof.head):
         now_ms = upload.reading.server_ms
-        township, offer_above = await restored(connection, township, upload.author.id, upload.proof, now_ms)
+        township = await restored(connection, township, upload.author.id, upload.proof, now_ms)
+        # A change that stands where it stood proves that numbers up to it mean what they meant to the device. Of those
+        # below a change that is lost nobody can tell: others may have been given them before the restore was noticed.
+        offer_above = 0 if is_lost else tip
     counter = upload.epochs.get(upload.epoch or "", 0)
     ordered = order(items, seen, counter, upload.lowest)
     # What a device brings with the request that shows a restore may build on what was lost: before it comes what is

@@ -55,17 +55,15 @@ def saw(heads: dict[str, int], township: Township | None) -> None:
 
 async def restored(
     connection: AsyncConnection, township: Township, device: str, proof: Proof, now_ms: int
-) -> tuple[Township, int]:
-    """The township on its own timeline, and above which number the device has to offer what was answered to it."""
-    stood = min(number for number in (proof.tip, proof.head) if number)
+) -> Township:
+    """The township on its own timeline, which is a new one where nobody has noticed the restore yet."""
     if all(township.survived(number) == number for number in (proof.tip, proof.head)):
         told = {"since_ms": proof.since_ms, "lost_above": township.counter}
         township = await townships.open_epoch(
             connection, township, above=max(proof.tip, proof.head), since_ms=proof.since_ms, now_ms=now_ms
         )
         await append(connection, Act(township.id, "restored", Actor("device", device), now_ms, told))
-    township = await pass_register(connection, township, *proof.register)
-    return township, township.certain(stood)
+    return await pass_register(connection, township, *proof.register)
 
 
 async def pass_register(connection: AsyncConnection, township: Township, year: int, last: int) -> Township:

@@ -58,9 +58,9 @@ BLIND: Final = (
     _blind(
         "a-restored-server-asks-above-its-own-head",
         ("G1", "G9", "11"),
-        "server/storage/townships.py",
-        "    certain = township.counter if at_once else 0\n",
-        "    certain = township.counter\n",
+        "server/sync/opening.py",
+        "        offer_above = 0 if is_lost else tip\n",
+        "        offer_above = township.survived(tip)\n",
     ),
     # Base and queue of the device.
     #

@@ -69,10 +69,13 @@ RESTORES: Final = (
     Mutant(
         "a-copy-is-asked-above-what-the-other-one-sent",
         ("G2", "11", "12"),
-        "server/storage/townships.py",
-        "    certain = township.counter if at_once else 0\n",
-        "    certain = township.counter\n",
-        (f"{TIMELINES}::test_what_builds_on_something_lost_waits_for_it_though_a_copy_has_counted_here",),
+        "server/sync/opening.py",
+        "        offer_above = 0 if is_lost else tip\n",
+        "        offer_above = township.survived(tip)\n",
+        (
+            f"{TIMELINES}::test_a_restore_by_hand_that_nobody_noticed_hides_nothing_behind_the_next_one",
+            f"{TIMELINES}::test_what_builds_on_something_lost_waits_for_it_though_a_copy_has_counted_here",
+        ),
     ),
     Mutant(
         "a-process-forgets-how-far-it-had-come",

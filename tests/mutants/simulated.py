@@ -4,8 +4,9 @@ python -m tests.mutants.simulated [--only NAME]... [--seeds N] [--jobs N]
 
 The faults are those of listed.py that a township can show at all, and those of blind.py, whose author had seen
 neither the simulation nor its checker. `lost-grid-not-dropped` is none of them: a device also drops by itself what
-lies in none of its grids, so that safeguard alone can fail without anybody's loss. What the simulation knows of the
-code is only its database, its devices' stores and the model of who saw what.
+lies in none of its grids, so that safeguard alone can fail without anybody's loss. So can that of
+`gap-accepted-silently` since nothing is taken of a request that shows a restore: both are planted together. What the
+simulation knows of the code is only its database, its devices' stores and the model of who saw what.
 """
 
 import argparse
@@ -36,7 +37,6 @@ NAMES: Final = frozenset(
         "any-answer-clears-the-queue",
         "resend-not-looked-up",
         "verdict-made-anew",
-        "gap-accepted-silently",
         "clone-dropped-silently",
         "base-moves-at-every-page",
         "full-page-moves-to-its-end",
@@ -54,7 +54,17 @@ NAMES: Final = frozenset(
         "refused-changes-use-up-numbers",
     }
 )
-PLANTED: Final = (*(mutant for mutant in MUTANTS if mutant.name in NAMES), *BLIND)
+TOGETHER: Final = Mutant(
+    "nothing-is-ever-missing-before-a-change",
+    ("3", "11"),
+    "server/sync/opening.py",
+    "    unfounded = offer_above is not None and not upload.author.revoked\n",
+    "    unfounded, first = False, getattr(items[0].change, 'n', counter + 1) if items else counter + 1\n"
+    "    ordered = order(items, seen, max(counter, first - 1), upload.lowest)\n",
+    tests=(),
+)
+"""Both safeguards against what builds on something lost fail at once."""
+PLANTED: Final = (*(mutant for mutant in MUTANTS if mutant.name in NAMES), TOGETHER, *BLIND)
 _SEED: Final = re.compile(r"^seed (\d+): (.*)$", re.MULTILINE)
 
 

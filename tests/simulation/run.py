@@ -39,7 +39,7 @@ _WORK: Final = {
     "sync": 18,
     "sync at work": 6,
     "meeting": 6,
-    "crossing": 12,
+    "crossing": 30,
     "office": 9,
     "office decides": 4,
 }
@@ -58,9 +58,9 @@ _FAULTS: Final[dict[str, tuple[float, str | None]]] = {
     "device is revoked": (0.2, None),
     "hand-over": (1, None),
     "two syncs at once": (1, None),
-    "server dies": (2, None),
+    "server dies": (5, None),
     "power cut": (0.5, None),
-    "power cut in a commit": (1, None),
+    "power cut in a commit": (2, None),
     "server's disk is full": (0.5, None),
     "servers slow down": (1, None),
     "backup": (1, None),
@@ -127,7 +127,7 @@ def plan(seed: int, devices_max: int) -> Plan:
     random = Random(seed)
     big = random.random() < 0.01
     count = min(random.choice(_TOWNS if big else [1, 2, 2, 3, 3, 3, 4, 5]), devices_max)
-    length = random.choice([5, 8, 12]) * (6 if big else 1)
+    length = random.choice([4, 7, 11]) * (6 if big else 1)
     chance = random.choice([0.0, 0.1, 0.3, 0.5])
     violence = random.choice([0.1, 0.3, 0.5])
     faults = _faults(random)

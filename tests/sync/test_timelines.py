@@ -589,3 +589,25 @@ async def test_what_builds_on_something_lost_waits_for_it_though_a_copy_has_coun
         assert one.held[made.record].values["level"] == 2
         await one.assert_equals_the_server()
         assert await subjects(town) == {"of the clone", "of the first"}
+
+
+async def test_a_restore_by_hand_that_nobody_noticed_hides_nothing_behind_the_next_one(
+    database_url: str,
+) -> None:
+    """Failures, row 11. Found by simulation 201: what was offered began at the head of the second backup."""
+    async with a_town(database_url) as town:
+        one, other = await enrolled(town, 1), await enrolled(town, 2)
+        copy = await backup(town.server)
+        for at in range(2):
+            one.create(subject=f"acknowledged {at}")
+        await one.sync_all()
+        await restore(town.server, copy)
+        other.create(subject="of the other")
+        await other.sync_all()
+        copy = await backup(town.server)
+        await restore(town.server, copy)
+        await restoring.note_restore(town.server.engine, {}, town.server.now)
+        for device in (one, other, one):
+            await device.sync_all()
+            await device.assert_equals_the_server()
+        assert await subjects(town) == {"acknowledged 0", "acknowledged 1", "of the other"}
