@@ -36,6 +36,8 @@ class Process:
     statements: int = 0
     dies_at: int | None = None
     """The statement, counted from the start of the simulation, at which it dies."""
+    dies_writing: int | None = None
+    """How many more statements of transactions that write it lives, for a server: in between, it mostly reads."""
     torn: bool = False
     """It dies at its next commit, of which only a part is written to the log."""
     dead: bool = False
@@ -57,6 +59,13 @@ class Process:
         if self.dies_at is not None and self.statements >= self.dies_at:
             self.die()
 
+    def writes(self) -> None:
+        """Counts a statement of a transaction that writes; dies when it is its time."""
+        if self.dies_writing is not None:
+            self.dies_writing -= 1
+            if self.dies_writing <= 0:
+                self.die()
+
     def die(self) -> None:
         """Ends the process here, in what it does."""
         self.kill()
@@ -64,7 +73,7 @@ class Process:
 
     def kill(self) -> None:
         """Ends the process, from outside."""
-        self.dead, self.dies_at = True, None
+        self.dead, self.dies_at, self.dies_writing = True, None, None
         for told in self.on_death:
             told()
 
@@ -157,7 +166,7 @@ class InPlaceConnection:
         self._conn = self.raw
         self._connection: sqlite3.Connection | None = self.raw
         self._tx, self._thread = _AtOnce(), _NoThread()
-        self._full = False
+        self._full = self._writes = False
         process.on_death.insert(0, self._drop)
 
     @property
@@ -167,12 +176,15 @@ class InPlaceConnection:
     def cursor(self) -> _Cursor:
         return _Cursor(self)
 
-    async def before(self, _sql: str) -> None:
+    async def before(self, sql: str) -> None:
         """Time passes, others run, and the process may die."""
         pause = self.process.pause()
         if pause:
             await asyncio.sleep(pause)
         self.process.statement()
+        self._writes = sql == "BEGIN IMMEDIATE" or (self._writes and self.raw.in_transaction)
+        if self._writes:
+            self.process.writes()
         full = self.process.full()
         if full != self._full:
             self._full = full

@@ -10,7 +10,7 @@ from typing import Any, Final
 from tests.simulation import erasures
 from tests.simulation.device import Device
 from tests.simulation.disk import CrashError
-from tests.simulation.rounds import ENTRY, ENTRY_REMOVED, ENTRY_WORDS, GROUPS, TAG, VALUES
+from tests.simulation.rounds import ENTRY, ENTRY_REMOVED, ENTRY_WORDS, GROUPS, STEP, TAG, VALUES
 from tests.simulation.world import World
 
 HOURS: Final = 3_600.0
@@ -57,7 +57,7 @@ async def _together(*doings: Coroutine[Any, Any, Any]) -> None:
 
 
 async def _device_dies(device: Device, random: Random) -> None:
-    device.process.dies_at = device.process.statements + random.randrange(1, 60)
+    device.process.dies_at = device.process.statements + random.randrange(1, 50)
 
 
 async def _torn_log(device: Device, _: Random) -> None:
@@ -280,7 +280,22 @@ async def _server_dies(world: World, random: Random) -> None:
     alive = [one.process for one in world.servers.running if not one.process.dead]
     if alive:
         process = random.choice(alive)
-        process.dies_at = process.statements + random.randrange(1, 80)
+        if random.random() < 0.3:
+            process.dies_at = process.statements + random.randrange(1, 40)
+        else:
+            process.dies_writing = random.randrange(1, 16)
+
+
+async def _dies_over_a_push(device: Device, random: Random) -> None:
+    """A server dies while it takes in what the worker has just begun, and mostly reported."""
+    begun = device.begin()
+    if begun is None:
+        return
+    for sort in random.choice([(STEP,), (STEP,), (), (STEP, random.choice(VALUES))]):
+        device.go_on(begun, sort)
+    for one in device.world.servers.running:
+        one.process.dies_writing = random.randrange(1, 16)
+    await _syncs(device)
 
 
 async def _power_cut(world: World, _: Random) -> None:
@@ -348,6 +363,7 @@ OF_DEVICE: Final[dict[str, Callable[[Device, Random], Awaitable[None]]]] = {
     "device gets other grids": _regrid,
     "grids withheld for a while": _grids_withheld,
     "database put back in between": _put_back_in_between,
+    "server dies over a push": _dies_over_a_push,
     "device is revoked": _revoke,
     "hand-over": _hand_over,
 }

@@ -23,7 +23,7 @@ TURNS: Final = (4, 3, 3, 6, 4, 2, 3, 3, 2, 4, 2, 2, 1.5)
 """How often a worker does each thing, in the order of `Worker.turn`."""
 VALUES = (0, 1, 2)
 """Places in that order: what replaces one value by another."""
-GROUPS, TAG, ENTRY, ENTRY_WORDS, ENTRY_REMOVED = 4, 6, 8, 9, 12
+GROUPS, TAG, STEP, ENTRY, ENTRY_WORDS, ENTRY_REMOVED = 4, 6, 7, 8, 9, 12
 OFFICE_TURNS: Final = (2, 2, 0.5, 2, 1)
 """How often the office does each thing, in the order of `Office.turn`."""
 
