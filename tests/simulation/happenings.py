@@ -154,6 +154,24 @@ async def _put_back_in_between(device: Device, random: Random) -> None:
         device.go_on(begun, world.habits.sort(random))
     await asyncio.sleep(random.uniform(60, 600))
     await _syncs(device)
+    if random.random() < 0.5:
+        await _put_back_once_more(device, random)
+
+
+async def _put_back_once_more(device: Device, random: Random) -> None:
+    """The same copy again, while somebody writes where the device has just read what is lost now."""
+    world = device.world
+    colleague, sort = random.choice(world.devices), random.choice(VALUES)
+
+    async def writes(one: Device) -> None:
+        await asyncio.sleep(random.uniform(1, 600))
+        await _does(one, partial(_writes, one, [sort]))
+        await _does(one, partial(_syncs, one))
+
+    await writes(device)
+    await world.restore_server(by_hand=random.random() < 0.3)
+    await writes(colleague)
+    await writes(device)
 
 
 def _writes(device: Device, sorts: Sequence[int]) -> None:
