@@ -67,7 +67,7 @@ _FAULTS: Final[dict[str, tuple[float, str | None]]] = {
     "backup": (1, None),
     "restore": (3, "backup"),
     "database put back by hand": (1, "backup"),
-    "database put back in between": (6, None),
+    "database put back in between": (3, None),
     "server's clock is set": (0.3, None),
     "servers change their release": (0.7, None),
     "kind gains a field": (0.7, None),
@@ -76,7 +76,7 @@ _FAULTS: Final[dict[str, tuple[float, str | None]]] = {
 _TROUBLES: Final = (
     (),
     ("backup", "restore", "database put back by hand", "database put back in between"),
-    ("database put back in between",),
+    ("database put back in between", "device's clock is set", "servers slow down", "two syncs at once"),
     ("restore", "device is cloned", "device's store is put back", "device's database alone is put back"),
     ("server dies", "server dies over a push", "power cut", "power cut in a commit", "server's disk is full"),
     ("device dies", "device loses the end of its log", "device's disk is full", "two syncs at once"),
