@@ -160,8 +160,8 @@ async def _put_back_in_between(device: Device, random: Random) -> None:
 
 async def _put_back_once_more(device: Device, random: Random) -> None:
     """The same copy again, while somebody writes where the device has just read what is lost now."""
-    world = device.world
-    colleague, sort = random.choice(world.devices), random.choice(VALUES)
+    world, sort = device.world, random.choice(VALUES)
+    colleague = random.choice([one for one in world.devices if one is not device] or [device])
 
     async def writes(one: Device) -> None:
         await asyncio.sleep(random.uniform(1, 600))
@@ -169,7 +169,8 @@ async def _put_back_once_more(device: Device, random: Random) -> None:
         await _does(one, partial(_syncs, one))
 
     await writes(device)
-    await world.restore_server(by_hand=random.random() < 0.3)
+    await world.restore_server(by_hand=random.random() < 0.2)
+    await _does(colleague, colleague.begin)
     await writes(colleague)
     await writes(device)
 
