@@ -5,6 +5,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 TIMELINES: Final = "tests/sync/test_timelines.py"
+NUMBERS: Final = "tests/sync/test_numbers_after_a_restore.py"
 DRILL: Final = "tests/e2e/test_restore_drill.py"
 ROUND: Final = "tests/e2e/test_round.py"
 
@@ -15,7 +16,7 @@ RESTORES: Final = (
         "sync_protocol/registration.py",
         '    if not hmac.compare_digest(expected.encode(), claim.proof.encode("utf-8", "surrogatepass")):\n',
         "    if not expected:\n",
-        (f"{TIMELINES}::test_no_device_can_claim_a_number_that_was_not_given_to_its_record",),
+        (f"{NUMBERS}::test_no_device_can_claim_a_number_that_was_not_given_to_its_record",),
     ),
     Mutant(
         "a-second-restore-opens-the-same-timeline",
@@ -40,7 +41,7 @@ RESTORES: Final = (
         "server/sync/register.py",
         "    buried = _buried(records, claims.keys() - earning.keys())\n",
         "    buried = set[str]()\n",
-        (f"{TIMELINES}::test_a_matter_erased_before_its_number_came_back_gets_that_too",),
+        (f"{NUMBERS}::test_a_matter_erased_before_its_number_came_back_gets_that_too",),
     ),
     Mutant(
         "quarantine-gives-a-number-away",
@@ -48,7 +49,7 @@ RESTORES: Final = (
         "server/sync/register.py",
         "    for draft in (one for record in waiting.keys() & kept.keys() for one in waiting[record]):\n",
         "    for draft in (one for record in waiting.keys() & earning.keys() for one in waiting[record]):\n",
-        (f"{TIMELINES}::test_the_number_of_what_goes_to_quarantine_waits_there_with_it",),
+        (f"{NUMBERS}::test_the_number_of_what_goes_to_quarantine_waits_there_with_it",),
     ),
     Mutant(
         "timelines-of-one-epoch-begin-alike",
@@ -91,7 +92,7 @@ RESTORES: Final = (
         "server/sync/register.py",
         "    if township.lost_spans and earning.keys() - claims.keys():\n",
         "    if not township.id and earning.keys() - claims.keys():\n",
-        (f"{TIMELINES}::test_a_number_that_waits_in_quarantine_is_its_matters_whatever_earns_it",),
+        (f"{NUMBERS}::test_a_number_that_waits_in_quarantine_is_its_matters_whatever_earns_it",),
     ),
     Mutant(
         "a-number-that-stands-hides-the-former-one",
@@ -100,7 +101,7 @@ RESTORES: Final = (
         "        if state.number != written(township, claim):\n",
         "        if not state.number:\n",
         (
-            f"{TIMELINES}::test_a_matter_that_has_got_another_number_first_keeps_that_and_the_worker_is_told_both",
+            f"{NUMBERS}::test_a_matter_that_has_got_another_number_first_keeps_that_and_the_worker_is_told_both",
         ),
     ),
     Mutant(
@@ -125,6 +126,6 @@ RESTORES: Final = (
         "server/sync/timeline.py",
         "    if last <= before:\n",
         "    if last >= 0:\n",
-        (f"{TIMELINES}::test_a_matter_that_is_offered_again_keeps_its_registration_number",),
+        (f"{NUMBERS}::test_a_matter_that_is_offered_again_keeps_its_registration_number",),
     ),
 )

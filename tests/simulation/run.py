@@ -33,7 +33,7 @@ RESTART_S: Final = 20.0
 PAGES: Final = (300, 600, 1_500, 20_000)
 """Bytes of a page: for one record, for two, for some, for all. A reading of several meets what happens between."""
 _TOWNS: Final = (12, 12, 25, 60)
-"""How many devices a large township has: the largest takes as long as eighty small ones."""
+"""How many devices a large township has."""
 _WORK: Final = {
     "save": 30,
     "sync": 18,

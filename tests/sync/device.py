@@ -242,6 +242,15 @@ async def enrolled(town: Town, number: int, *grids: str, **more: Any) -> Device:
     return device
 
 
+async def two_devices(town: Town) -> tuple[Device, Device]:
+    """Two devices of one grid, each with a matter that it has reported."""
+    one, other = await enrolled(town, 1), await enrolled(town, 2)
+    for device in (one, other):
+        device.create(subject=f"before {device.number}", act=Act("report", "fresh", "reported"))
+        await device.sync_all()
+    return one, other
+
+
 def _raw(change: Change | bytes) -> msgspec.Raw:
     return msgspec.Raw(encode(change) if isinstance(change, Change) else change)
 
